@@ -1,0 +1,29 @@
+-- Access to public.ai_agents
+--
+-- | actor                        | select | insert | update | delete |
+-- | ---------------------------- | ------ | ------ | ------ | ------ |
+-- | anon, stranger               | no     | no     | no     | no     |
+-- | member with agents.read      | own    | no     | no     | no     |
+-- | member with agents.write     | no     | own    | own    | own    |
+--
+-- Changing or deleting a row needs both permissions: a row that cannot be read cannot be found.
+
+select private.close_table('public.ai_agents');
+grant select, insert, update, delete on public.ai_agents to authenticated;
+
+create policy "members with agents.read read agents" on public.ai_agents
+  for select to authenticated
+  using (tenant_id = any (array(select private.tenants_with('agents.read'))));
+
+create policy "members with agents.write make agents" on public.ai_agents
+  for insert to authenticated
+  with check (tenant_id = any (array(select private.tenants_with('agents.write'))));
+
+create policy "members with agents.write change agents" on public.ai_agents
+  for update to authenticated
+  using (tenant_id = any (array(select private.tenants_with('agents.write'))))
+  with check (tenant_id = any (array(select private.tenants_with('agents.write'))));
+
+create policy "members with agents.write delete agents" on public.ai_agents
+  for delete to authenticated
+  using (tenant_id = any (array(select private.tenants_with('agents.write'))));

@@ -1,0 +1,22 @@
+-- Access to public.tenants
+--
+-- | actor                       | select | insert | update          | delete |
+-- | --------------------------- | ------ | ------ | --------------- | ------ |
+-- | anon, stranger              | no     | no     | no              | no     |
+-- | member                      | own    | no     | no              | no     |
+-- | member with tenant.manage   | own    | no     | name, subdomain | no     |
+--
+-- Tenants are made by rpc create_tenant. Plan, status and limits follow the subscription.
+
+select private.close_table('public.tenants');
+grant select on public.tenants to authenticated;
+grant update (name, subdomain) on public.tenants to authenticated;
+
+create policy "members read their tenants" on public.tenants
+  for select to authenticated
+  using (id = any (array(select private.own_tenants())));
+
+create policy "those who manage a tenant change it" on public.tenants
+  for update to authenticated
+  using (id = any (array(select private.tenants_with('tenant.manage'))))
+  with check (id = any (array(select private.tenants_with('tenant.manage'))));

@@ -1,0 +1,28 @@
+-- Access to public.users
+--
+-- | actor                            | select              | insert | update    | delete |
+-- | -------------------------------- | ------------------- | ------ | --------- | ------ |
+-- | anon, stranger                   | no                  | no     | no        | no     |
+-- | the person                       | self                | no     | own name  | no     |
+-- | member with members.read         | fellow members      | no     | no        | no     |
+--
+-- Profiles are made by Auth's trigger and go with the account.
+
+select private.close_table('public.users');
+grant select on public.users to authenticated;
+grant update (name) on public.users to authenticated;
+
+create policy "people read themselves and their fellow members" on public.users
+  for select to authenticated
+  using (
+    id = (select auth.uid())
+    or id = any (array(
+      select m.user_id from public.memberships m
+       where m.tenant_id = any (array(select private.tenants_with('members.read')))
+    ))
+  );
+
+create policy "people change their own profile" on public.users
+  for update to authenticated
+  using (id = (select auth.uid()))
+  with check (id = (select auth.uid()));

@@ -1,0 +1,29 @@
+-- Access to public.workflows
+--
+-- | actor                        | select | insert | update | delete |
+-- | ---------------------------- | ------ | ------ | ------ | ------ |
+-- | anon, stranger               | no     | no     | no     | no     |
+-- | member with workflows.read   | own    | no     | no     | no     |
+-- | member with workflows.write  | no     | own    | own    | own    |
+--
+-- Changing or deleting a row needs both permissions: a row that cannot be read cannot be found.
+
+select private.close_table('public.workflows');
+grant select, insert, update, delete on public.workflows to authenticated;
+
+create policy "members with workflows.read read workflows" on public.workflows
+  for select to authenticated
+  using (tenant_id = any (array(select private.tenants_with('workflows.read'))));
+
+create policy "members with workflows.write make workflows" on public.workflows
+  for insert to authenticated
+  with check (tenant_id = any (array(select private.tenants_with('workflows.write'))));
+
+create policy "members with workflows.write change workflows" on public.workflows
+  for update to authenticated
+  using (tenant_id = any (array(select private.tenants_with('workflows.write'))))
+  with check (tenant_id = any (array(select private.tenants_with('workflows.write'))));
+
+create policy "members with workflows.write delete workflows" on public.workflows
+  for delete to authenticated
+  using (tenant_id = any (array(select private.tenants_with('workflows.write'))));
