@@ -1,1 +1,43 @@
+//! Chat models of every provider behind one streaming interface.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), llm::LlmError> {
+//! use llm::{ChatRequest, Providers};
+//!
+//! let providers = Providers::from_env()?;
+//! let request = ChatRequest::new("openai/gpt-4o-mini").system("Be brief.").user("Hello!");
+//! let completion = providers.complete(&request).await?;
+//! assert!(completion.usage.output_tokens > 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Providers`] is the way in: it owns the keys and the connections, retries, times out and falls back. Each
+//! provider's wire format is a [`Provider`], which makes one call and knows nothing of all that.
 
+mod anthropic;
+mod call;
+mod completion;
+mod error;
+mod event;
+mod gemini;
+mod message;
+mod model_name;
+mod openai;
+mod provider;
+mod providers;
+mod request;
+mod retry;
+mod sse;
+mod structured;
+mod transport;
+mod wire;
+
+pub use completion::{Completion, FinishReason, Usage};
+pub use error::{ErrorKind, LlmError, TimeoutPhase};
+pub use event::{ChatEvent, ChatStream, EventStream};
+pub use message::{Message, Part, Tool, ToolCall, ToolChoice};
+pub use provider::Provider;
+pub use providers::{Providers, ProvidersBuilder};
+pub use request::{ChatRequest, Timeouts};
+pub use retry::RetryPolicy;
