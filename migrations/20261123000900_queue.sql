@@ -27,7 +27,7 @@ comment on column queue.jobs.claims_without_progress is 'Claims since a result w
 create function queue.claim(worker text, max_jobs integer, lease interval)
 returns table (
   tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint,
-  workflow_id uuid, workflow_version integer, input jsonb, created_at timestamptz,
+  workflow_id uuid, workflow_version integer, input jsonb, created_at timestamptz, started_at timestamptz,
   cancel_requested boolean, steps jsonb
 )
 language sql
@@ -60,12 +60,12 @@ as $$
            revision = e.revision + 1
       from claimed c
      where e.tenant_id = c.tenant_id and e.id = c.execution_id
-    returning e.tenant_id, e.id, e.workflow_id, e.workflow_version, e.input, e.created_at, e.cancel_requested_at,
+    returning e.tenant_id, e.id, e.workflow_id, e.workflow_version, e.input, e.created_at, e.started_at, e.cancel_requested_at,
               -- A hint for whoever watches; several in one transaction are sent as one.
               pg_notify('aias_executions', e.id::text) as notified
   )
   select c.tenant_id, c.execution_id, c.fencing_token, c.claims_without_progress,
-         b.workflow_id, b.workflow_version, b.input, b.created_at, b.cancel_requested_at is not null,
+         b.workflow_id, b.workflow_version, b.input, b.created_at, b.started_at, b.cancel_requested_at is not null,
          coalesce((
            select jsonb_agg(jsonb_build_object(
                     'node_id', s.node_id, 'status', s.status, 'attempt', s.attempt, 'handle', s.handle,
@@ -161,7 +161,9 @@ $$;
 comment on function queue.reserve_tokens is
   'Sets tokens aside before an LLM call; refused when the plan has none left. Null when the lease is lost. queue.record settles it.';
 
-create function queue.record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb) returns numeric
+create function queue.record_usage(
+  tenant uuid, execution uuid, node text, attempt integer, call jsonb, out cost numeric, out is_new boolean
+)
 language plpgsql
 set search_path = ''
 as $$
@@ -169,8 +171,8 @@ declare
   input bigint := (call ->> 'input_tokens')::bigint;
   cached bigint := coalesce((call ->> 'cached_input_tokens')::bigint, 0);
   output bigint := (call ->> 'output_tokens')::bigint;
-  cost numeric := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output);
 begin
+  cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output);
   insert into public.usage (
     tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
     input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_usd)
@@ -179,11 +181,12 @@ begin
     (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
     input, cached, output, coalesce((call ->> 'reasoning_tokens')::bigint, 0), cost)
   on conflict on constraint usage_is_counted_once do nothing;
-  return cost;
+  is_new := found;
 end
 $$;
 
-comment on function queue.record_usage is 'Writes the usage row of one call, once, and answers its cost. Called by queue.record.';
+comment on function queue.record_usage is
+  'Writes the usage row of one call, once; answers its cost, and whether it was not there before. Called by queue.record.';
 
 create function queue.record(worker text, results jsonb)
 returns table (tenant_id uuid, execution_id uuid, accepted boolean, cancel_requested boolean)
@@ -198,7 +201,7 @@ declare
   step record;
   job queue.jobs;
   next_revision bigint;
-  step_cost numeric;
+  counted record;
   asked_to_cancel boolean;
 begin
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
@@ -235,9 +238,13 @@ begin
       )
     loop
       next_revision := next_revision + 1;
-      step_cost := null;
+      select null::bigint as input_tokens, null::bigint as output_tokens, null::numeric as cost into counted;
       if step.usage is not null then
-        step_cost := queue.record_usage(result.tenant_id, result.execution_id, step.node_id, coalesce(step.attempt, 1), step.usage);
+        -- Tokens are added to the step when their row is new, not when a call is repeated.
+        select (step.usage ->> 'input_tokens')::bigint as input_tokens, (step.usage ->> 'output_tokens')::bigint as output_tokens, u.cost
+          into counted
+          from queue.record_usage(result.tenant_id, result.execution_id, step.node_id, coalesce(step.attempt, 1), step.usage) u
+         where u.is_new;
       end if;
       if step.reservation is not null then
         perform aias.quota_settle(step.reservation,
@@ -251,9 +258,7 @@ begin
         result.tenant_id, result.execution_id, step.node_id, step.name, step.kind, step.status, coalesce(step.attempt, 1), step.handle,
         step.input, step.output, step.error, step.run_at, step.started_at, step.finished_at,
         (step.usage ->> 'provider') || '/' || (step.usage ->> 'model'),
-        (step.usage ->> 'input_tokens')::bigint,
-        (step.usage ->> 'output_tokens')::bigint,
-        step_cost, next_revision)
+        counted.input_tokens, counted.output_tokens, counted.cost, next_revision)
       on conflict (tenant_id, execution_id, node_id) do update
         set status = excluded.status, attempt = excluded.attempt, handle = excluded.handle,
             input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
@@ -264,7 +269,10 @@ begin
             input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(excluded.input_tokens, 0), 0),
             output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(excluded.output_tokens, 0), 0),
             cost_usd = case when excluded.cost_usd is null then s.cost_usd else coalesce(s.cost_usd, 0) + excluded.cost_usd end,
-            revision = excluded.revision;
+            revision = excluded.revision
+        -- A worker that did not hear whether a call was committed repeats it as it was. It then meets its own steps:
+        -- what is final stays, and so does a later attempt.
+        where s.status in ('running', 'waiting') and excluded.attempt >= s.attempt;
     end loop;
 
     update public.executions e
@@ -280,8 +288,12 @@ begin
       delete from queue.jobs j where j.tenant_id = result.tenant_id and j.execution_id = result.execution_id;
     elsif result.status = 'waiting' then
       update queue.jobs j
-         set run_at = result.run_at, claimed_by = null, claims_without_progress = 0
+         -- Nobody holds it from here on: a cancellation that came meanwhile is carried out by the next claim, at once.
+         set run_at = case when asked_to_cancel then now() else result.run_at end, claimed_by = null, claims_without_progress = 0
        where j.tenant_id = result.tenant_id and j.execution_id = result.execution_id;
+      if asked_to_cancel or result.run_at <= now() then
+        perform pg_notify('aias_jobs', '');
+      end if;
     else
       update queue.jobs j
          set claims_without_progress = 0
@@ -298,7 +310,8 @@ $$;
 
 comment on function queue.record is
   'Writes what a worker found out, for many executions in one transaction: [{tenant_id, execution_id, fencing_token, status, run_at, output, error, steps}]. '
-  'Status running keeps the lease, waiting gives it up until run_at, the others end the execution. accepted is false when the lease was lost.';
+  'Status running keeps the lease, waiting gives it up until run_at, the others end the execution. accepted is false when the lease was lost. '
+  'Repeating a call changes nothing.';
 
 create function queue.next_due() returns timestamptz
 language sql
