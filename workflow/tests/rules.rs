@@ -1,0 +1,247 @@
+//! Every rule of the graph and of the configs, one test for each group.
+
+mod graphs;
+
+use graphs::{codes, edge, if_node, node, on_error, switch, trigger};
+use serde_json::{Value, json};
+use workflow::{is_valid, problems};
+
+#[test]
+fn a_small_workflow_has_no_problems() {
+    let nodes = json!([trigger("start"), node("a")]);
+    let connections = json!([edge("start", "a", None)]);
+    assert_eq!(problems(&nodes, &connections), []);
+    assert!(is_valid(&nodes, &connections));
+}
+
+#[test]
+fn what_has_not_the_shape_of_a_workflow_is_said_once() {
+    for value in [json!(null), json!(1), json!("x"), json!({}), json!(true)] {
+        assert_eq!(
+            codes(&value, &value),
+            [
+                "bad_shape /nodes",
+                "missing_trigger /nodes",
+                "bad_shape /connections"
+            ]
+        );
+    }
+    assert_eq!(
+        codes(
+            &json!([trigger("s"), 7, {}, {"id": 3, "type": 4, "config": 5}]),
+            &json!([1, {}])
+        ),
+        [
+            "bad_shape /nodes/1",
+            "missing_id /nodes/2/id",
+            "missing_field /nodes/2/type",
+            "bad_shape /nodes/3/id",
+            "bad_shape /nodes/3/type",
+            "bad_shape /connections/0",
+            "missing_field /connections/1/source",
+            "missing_field /connections/1/target",
+        ]
+    );
+}
+
+#[test]
+fn names_are_guessed() {
+    let mut unknown = node("b");
+    unknown["type"] = json!("acton");
+    let mut kind = node("c");
+    kind["config"]["kind"] = json!("tranform");
+    let mut moved = node("d");
+    moved["config"] = json!({"kind": "if"});
+    let nodes = json!([trigger("start"), unknown, kind, moved]);
+    let found = problems(&nodes, &json!([edge("strat", "b", None)]));
+    let message = |code: &str, pointer: &str| {
+        let problem = found
+            .iter()
+            .find(|problem| problem.code.as_str() == code && problem.pointer == pointer);
+        problem
+            .unwrap_or_else(|| panic!("{code} {pointer} in {found:?}"))
+            .message
+            .clone()
+    };
+    assert!(message("unknown_type", "/nodes/1/type").contains("`action`"));
+    assert!(message("unknown_kind", "/nodes/2/config/kind").contains("`transform`"));
+    assert!(message("unknown_kind", "/nodes/3/config/kind").contains("type condition"));
+    assert!(message("unknown_node", "/connections/0/source").contains("`start`"));
+}
+
+#[test]
+fn a_cycle_is_named_by_its_path() {
+    let nodes = json!([trigger("start"), node("a"), node("b"), node("c"), node("d")]);
+    let connections = json!([
+        edge("start", "a", None),
+        edge("a", "b", None),
+        edge("b", "c", None),
+        edge("c", "a", None),
+        edge("c", "d", None),
+    ]);
+    let found = problems(&nodes, &connections);
+    assert_eq!(codes(&nodes, &connections), ["cycle /nodes/1"]);
+    assert!(
+        found[0].message.contains("a -> b -> c -> a"),
+        "{}",
+        found[0].message
+    );
+}
+
+#[test]
+fn edges_that_make_no_sense() {
+    let nodes = json!([
+        trigger("start"),
+        node("a"),
+        trigger("again"),
+        node("lost"),
+        node("a")
+    ]);
+    let connections = json!([
+        edge("start", "a", None),
+        edge("start", "a", None),
+        edge("a", "a", None),
+        edge("a", "start", None),
+        edge("nobody", "a", None),
+    ]);
+    assert_eq!(
+        codes(&nodes, &connections),
+        [
+            "second_trigger /nodes/2",
+            "unreachable_node /nodes/3",
+            "duplicate_id /nodes/4/id",
+            "duplicate_edge /connections/1",
+            "self_loop /connections/2",
+            "edge_into_trigger /connections/3/target",
+            "unknown_node /connections/4/source",
+        ]
+    );
+}
+
+#[test]
+fn branches_need_their_edges() {
+    let nodes = json!([
+        trigger("start"),
+        if_node("none"),
+        if_node("one"),
+        switch("many", &["x", "y", "x", "error"]),
+        on_error("risky", "branch"),
+        on_error("plain", "fail"),
+        node("end"),
+    ]);
+    let connections = json!([
+        edge("start", "none", None),
+        edge("start", "one", None),
+        edge("start", "many", None),
+        edge("start", "risky", None),
+        edge("start", "plain", None),
+        edge("one", "end", Some("true")),
+        edge("one", "end", Some("ture")),
+        edge("one", "end", None),
+        edge("many", "end", Some("x")),
+        edge("plain", "end", Some("error")),
+        edge("plain", "end", Some("other")),
+        edge("risky", "end", None),
+    ]);
+    assert_eq!(
+        codes(&nodes, &connections),
+        [
+            "missing_branch /nodes/1",
+            "unused_branch /nodes/2",
+            "missing_branch /nodes/3",
+            "unused_branch /nodes/3",
+            "duplicate_handle /nodes/3/config/cases/2/handle",
+            "duplicate_handle /nodes/3/config/cases/3/handle",
+            "missing_branch /nodes/4",
+            "unknown_handle /connections/6/sourceHandle",
+            "missing_handle /connections/7/sourceHandle",
+            "unknown_handle /connections/9/sourceHandle",
+            "unexpected_handle /connections/10/sourceHandle",
+        ]
+    );
+}
+
+#[test]
+fn every_violation_of_a_schema_has_its_place() {
+    let bad = json!({
+        "id": "a", "type": "action", "name": 5, "timeout": 0, "on_error": "explode",
+        "retry": {"max_attempts": 21, "factr": 2},
+        "config": {
+            "kind": "http", "methd": "GET", "method": "FETCH", "url": "ftp://x",
+            "headers": {"a": 1}, "auth": {"kind": "bearer", "tokn": "x"},
+        },
+    });
+    let nodes = json!([trigger("start"), bad]);
+    let connections = json!([edge("start", "a", None)]);
+    assert_eq!(
+        codes(&nodes, &connections),
+        [
+            "missing_field /nodes/1/config/auth/token",
+            "unknown_field /nodes/1/config/auth/tokn",
+            "wrong_type /nodes/1/config/headers/a",
+            "unknown_field /nodes/1/config/methd",
+            "invalid_value /nodes/1/config/method",
+            "invalid_value /nodes/1/config/url",
+            "wrong_type /nodes/1/name",
+            "invalid_value /nodes/1/on_error",
+            "unknown_field /nodes/1/retry/factr",
+            "out_of_range /nodes/1/retry/max_attempts",
+            "out_of_range /nodes/1/timeout",
+        ]
+    );
+}
+
+#[test]
+fn what_the_engine_cannot_run_yet_cannot_be_activated() {
+    let email = json!({"id": "a", "type": "action", "config": {"kind": "email", "to": "a@b.c", "subject": "x", "text": "y"}});
+    let nodes = json!([trigger("start"), email]);
+    let connections = json!([edge("start", "a", None)]);
+    assert_eq!(
+        codes(&nodes, &connections),
+        ["kind_not_runnable /nodes/1/config/kind"]
+    );
+    assert!(!is_valid(&nodes, &connections));
+}
+
+#[test]
+fn sizes_are_bounded() {
+    let many: Vec<Value> = (0..1001).map(|n| node(&n.to_string())).collect();
+    assert_eq!(
+        codes(&json!(many), &json!(vec![1; 5001])),
+        [
+            "missing_trigger /nodes",
+            "too_large /nodes",
+            "too_large /connections"
+        ]
+    );
+    let mut deep = json!(1);
+    for _ in 0..40 {
+        deep = json!([deep]);
+    }
+    let found = codes(
+        &json!([trigger("s"), graphs::transform("a", deep)]),
+        &json!([]),
+    );
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].starts_with("too_large /nodes/1/config/output/0/0/0"),
+        "{found:?}"
+    );
+
+    let long = json!([
+        trigger("s"),
+        graphs::transform("a", json!("x".repeat(70_000)))
+    ]);
+    assert_eq!(
+        codes(&long, &json!([])),
+        ["too_large /nodes/1/config/output"]
+    );
+    let texts: Vec<Value> = (0..50)
+        .map(|n| graphs::transform(&n.to_string(), json!("x".repeat(60_000))))
+        .collect();
+    assert_eq!(codes(&json!(texts), &json!([])), ["too_large /nodes"]);
+
+    let found = problems(&json!(vec![1; 900]), &json!([]));
+    assert_eq!(found.len(), 501);
+    assert_eq!(found[500].code.as_str(), "too_many_problems");
+}
