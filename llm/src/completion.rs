@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::ToolCall;
 
 /// A whole answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Completion {
     pub text: String,
     /// The answer as JSON, checked; set if and only if an output schema was asked for and no tool is called.

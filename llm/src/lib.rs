@@ -21,6 +21,7 @@ mod completion;
 mod error;
 mod event;
 mod gemini;
+mod halves;
 mod message;
 mod model_name;
 mod openai;

@@ -58,7 +58,7 @@ impl ChatRequest {
 /// [`ProvidersBuilder::connect_timeout`](crate::ProvidersBuilder::connect_timeout).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From sending one attempt to the first thing that the model says. Default 60 s.
+    /// From sending one attempt to the first thing that the model says. Default 2 min: some think that long in silence.
     pub first_token: Duration,
     /// The whole call: every retry, every fallback model, and the stream to its end. Default 5 min.
     pub total: Duration,
@@ -67,7 +67,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            first_token: Duration::from_secs(60),
+            first_token: Duration::from_secs(120),
             total: Duration::from_secs(300),
         }
     }

@@ -1,11 +1,12 @@
 //! From a provider's events to ours: what all wire formats share.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use futures::stream::{self, Stream, StreamExt};
 use serde_json::Value;
 
-use crate::{ChatEvent, ErrorKind, EventStream, LlmError, sse};
+use crate::{ChatEvent, ErrorKind, EventStream, LlmError, halves, sse};
 
 /// Reads one provider's events in their order. It takes what it knows and passes over the rest, so that a field or an
 /// event that the provider adds tomorrow breaks nothing.
@@ -25,6 +26,7 @@ pub(crate) fn map<M: Mapper>(
     struct State<S, M> {
         values: S,
         mapper: M,
+        joiner: halves::Joiner,
         queue: VecDeque<Result<ChatEvent, LlmError>>,
         anything: bool,
         over: bool,
@@ -32,6 +34,7 @@ pub(crate) fn map<M: Mapper>(
     let state = State {
         values: values.boxed(),
         mapper,
+        joiner: halves::Joiner::default(),
         queue: VecDeque::new(),
         anything: false,
         over: false,
@@ -63,36 +66,19 @@ pub(crate) fn map<M: Mapper>(
                 }
             };
             state.over |= failed.is_some();
-            state
-                .queue
-                .extend(out.into_iter().map(Ok).chain(failed.map(Err)));
+            let whole = out.into_iter().filter_map(|event| state.joiner.join(event));
+            state.queue.extend(whole.map(Ok).chain(failed.map(Err)));
         }
     })
     .boxed()
 }
 
-/// Whether an event is something that [`parse`] accepts.
-pub(crate) fn check(event: &sse::Event) -> Result<(), LlmError> {
-    if event.data == "[DONE]" {
-        return Ok(());
-    }
-    serde_json::from_str::<serde::de::IgnoredAny>(&event.data)
-        .map(|_| ())
-        .map_err(|error| not_json(&error))
+/// An event's JSON text, made fit for a Rust string; `None` for the sign with which OpenAI's protocol ends.
+pub(crate) fn json_text(event: &sse::Event) -> Option<Cow<'_, str>> {
+    (event.data != "[DONE]").then(|| halves::shelter(&event.data))
 }
 
-/// The JSON of an event; `None` for the sign with which OpenAI's protocol ends.
-pub(crate) fn parse(event: &sse::Event) -> Result<Option<Value>, LlmError> {
-    if event.data == "[DONE]" {
-        return Ok(None);
-    }
-    match serde_json::from_str(&event.data) {
-        Ok(value) => Ok(Some(value)),
-        Err(error) => Err(not_json(&error)),
-    }
-}
-
-fn not_json(error: &serde_json::Error) -> LlmError {
+pub(crate) fn not_json(error: &serde_json::Error) -> LlmError {
     LlmError::new(
         ErrorKind::MalformedResponse,
         format!("an event of the provider's stream is not JSON: {error}"),
@@ -103,10 +89,14 @@ fn not_json(error: &serde_json::Error) -> LlmError {
 pub(crate) fn json(
     events: impl Stream<Item = Result<sse::Event, LlmError>> + Send + 'static,
 ) -> impl Stream<Item = Result<Value, LlmError>> + Send + 'static {
+    let parse = |event: sse::Event| {
+        let text = json_text(&event)?;
+        Some(serde_json::from_str(&text).map_err(|error| not_json(&error)))
+    };
     events
-        .map(|event| parse(&event?))
-        .take_while(|parsed| std::future::ready(!matches!(parsed, Ok(None))))
-        .filter_map(|parsed| std::future::ready(parsed.transpose()))
+        .map(move |event| event.map_or_else(|error| Some(Err(error)), parse))
+        .take_while(|parsed| std::future::ready(parsed.is_some()))
+        .filter_map(std::future::ready)
 }
 
 /// A text that says something.

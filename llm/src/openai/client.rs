@@ -13,6 +13,7 @@ use futures::{Stream, StreamExt};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Body, Response};
 use secrecy::SecretString;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::transport::{self, Endpoint, Http};
@@ -83,25 +84,26 @@ fn only_json(response: Response) -> Response {
 fn rewrite(
     events: impl Stream<Item = Result<sse::Event, LlmError>>,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
-    events.map(|event| {
-        let error = match event.and_then(|event| wire::check(&event).map(|()| event)) {
-            // Line feeds in JSON stand between its tokens, where a space does as well.
-            Ok(event) => {
-                return Ok(Bytes::from(format!(
-                    "data: {}\n\n",
-                    event.data.replace('\n', " ")
-                )));
-            }
-            Err(error) => error,
-        };
-        match error.kind {
-            ErrorKind::MalformedResponse => {
-                let said = json!({ MALFORMED: error.message });
-                Ok(Bytes::from(format!("data: {said}\n\n")))
-            }
-            _ => Err(std::io::Error::other(error)),
+    events.map(|event| match event.and_then(|event| tidy(&event)) {
+        Ok(data) => Ok(frame(&data)),
+        Err(error) if error.kind == ErrorKind::MalformedResponse => {
+            Ok(frame(&json!({ MALFORMED: error.message }).to_string()))
         }
+        Err(error) => Err(std::io::Error::other(error)),
     })
+}
+
+fn tidy(event: &sse::Event) -> Result<String, LlmError> {
+    let Some(text) = wire::json_text(event) else {
+        return Ok(event.data.clone());
+    };
+    serde_json::from_str::<IgnoredAny>(&text).map_err(|error| wire::not_json(&error))?;
+    // Line feeds in JSON stand between its tokens, where a space does as well.
+    Ok(text.replace('\n', " "))
+}
+
+fn frame(data: &str) -> Bytes {
+    Bytes::from(format!("data: {data}\n\n"))
 }
 
 /// The key of an event of ours, by which the mapper learns that the stream went wrong.

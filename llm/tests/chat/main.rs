@@ -1,0 +1,13 @@
+//! The crate through its public door, against stand-ins for the providers: aimock speaks their wire formats, and a
+//! socket of our own says what aimock cannot.
+
+mod support;
+
+mod cancelling;
+mod conformance;
+mod faults;
+mod keys;
+mod own_provider;
+mod structured_output;
+mod tolerance;
+mod tools;
