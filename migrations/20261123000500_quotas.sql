@@ -79,7 +79,6 @@ begin
 end
 $$;
 
--- Foreign keys cascade first (their triggers sort before this name), so the stocks are given back before they are forgotten.
 create trigger _900_forget_quotas after delete on public.tenants
   for each row execute function private.forget_quotas();
 
@@ -105,8 +104,10 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- A tenant that goes takes its rows along, and by the time that this runs its counters are forgotten already.
   perform aias.quota_give(removed.tenant_id, tg_argv[0], removed.amount)
-     from (select tenant_id, count(*) as amount from deleted group by tenant_id order by tenant_id) removed;
+     from (select tenant_id, count(*) as amount from deleted group by tenant_id order by tenant_id) removed
+    where exists (select from public.tenants t where t.id = removed.tenant_id);
   return null;
 end
 $$;
