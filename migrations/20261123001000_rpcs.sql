@@ -53,7 +53,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  if not tenant = any (array(select private.tenants_with('usage.read'))) then
+  if (tenant = any (array(select private.tenants_with('usage.read')))) is not true then
     perform private.refuse(404, 'not_found', 'there is no such tenant, or you may not see its usage');
   end if;
   return query select * from aias.quota_status(tenant);
