@@ -50,6 +50,8 @@ comment on function private.stamp_author is 'Writes the caller into created_by, 
 
 create trigger _050_stamp_author before insert on public.ai_agents
   for each row execute function private.stamp_author();
+create trigger _050_keep_columns before update on public.ai_agents
+  for each row execute function private.keep_columns('created_by', 'created_at');
 create trigger _060_keep_identity before update on public.ai_agents
   for each row execute function private.keep_identity();
 create trigger _900_touch before update on public.ai_agents

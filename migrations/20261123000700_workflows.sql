@@ -140,6 +140,8 @@ comment on function private.publish_workflow is 'Writes the version that an acti
 
 create trigger _050_stamp_author before insert on public.workflows
   for each row execute function private.stamp_author();
+create trigger _050_keep_columns before update on public.workflows
+  for each row execute function private.keep_columns('created_by', 'created_at');
 create trigger _060_keep_identity before update on public.workflows
   for each row execute function private.keep_identity();
 create trigger _100_check before insert or update on public.workflows
