@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(78);
+select plan(82);
 
 -- owner, admin, editor: agents.read and agents.write -------------------------------------------------------------------------------
 
@@ -33,6 +33,9 @@ select refused('owner@alpha.test', $$update public.ai_agents set id = aias.uuid7
 select answers('editor@alpha.test', $$insert into public.ai_agents (tenant_id, name, slug, model, created_by)
     values ('01900000-0000-7000-8000-00000000a000', 'New', 'new', 'openai/gpt-4o', '01900000-0000-7000-8000-0000000000a1')
     returning created_by$$, '01900000-0000-7000-8000-0000000000a3', 'is the author of what they make, whatever they send');
+
+select denied('editor@alpha.test', format('update public.ai_agents set %s where slug = ''greeter''', change), 'rewrites no history: ' || change)
+  from unnest(array[$$created_by = '01900000-0000-7000-8000-0000000000a1'$$, 'created_at = now() - interval $$1 year$$']) change;
 
 -- Checks hold for whoever may write.
 select broken('owner@alpha.test', format($$insert into public.ai_agents (tenant_id, name, slug, model, config)

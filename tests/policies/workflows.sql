@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(95);
+select plan(99);
 
 -- owner, admin, editor: workflows.read and workflows.write ---------------------------------------------------------------------------
 
@@ -34,6 +34,9 @@ select refused('owner@alpha.test', $$update public.workflows set id = aias.uuid7
 select answers('editor@alpha.test', $$insert into public.workflows (tenant_id, name, created_by)
     values ('01900000-0000-7000-8000-00000000a000', 'New', '01900000-0000-7000-8000-0000000000a1')
     returning created_by$$, '01900000-0000-7000-8000-0000000000a3', 'is the author of what they make, whatever they send');
+
+select denied('editor@alpha.test', format('update public.workflows set %s where name = ''Blank''', change), 'rewrites no history: ' || change)
+  from unnest(array[$$created_by = '01900000-0000-7000-8000-0000000000a1'$$, 'created_at = now() - interval $$1 year$$']) change;
 
 -- The version is the database's.
 select answers('owner@alpha.test', $$insert into public.workflows (tenant_id, name, version)
