@@ -1,1 +1,29 @@
+//! What must answer over HTTP: executions are started, followed and cancelled here, as the signed-in user, under the same row-level
+//! security as PostgREST.
+//!
+//! Read in this order: [`configuration`], [`app`], [`routes`]; then what a route stands on: [`auth`], [`database`], [`error`],
+//! [`streams`].
 
+pub mod configuration;
+
+pub mod app;
+pub mod server;
+pub mod telemetry;
+
+pub mod routes;
+
+pub mod auth;
+pub mod database;
+pub mod error;
+pub mod streams;
+
+mod cors;
+mod extract;
+mod limits;
+mod metrics;
+mod observe;
+mod openapi;
+mod request_id;
+
+pub use app::App;
+pub use configuration::Configuration;

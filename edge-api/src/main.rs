@@ -1,1 +1,24 @@
-fn main() {}
+//! Configuration, then the app, then run until a signal.
+
+use edge_api::{App, Configuration, server, telemetry};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let configuration = Configuration::from_env()?;
+    telemetry::start(configuration.log);
+
+    let stopping = CancellationToken::new();
+    server::stop_on_signal(stopping.clone())?;
+    let listener = server::bind(configuration.listen).await?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+
+    let drain = configuration.limits.drain;
+    let app = App::new(configuration, stopping.clone());
+    let background = app.spawn_background();
+    server::serve(listener, app.router(), stopping, drain).await;
+
+    drop(background);
+    app.database().close().await;
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! What the operator decides, read from the environment once at start.
+//!
+//! | variable | meaning | default |
+//! | --- | --- | --- |
+//! | `AIAS_DATABASE_URL` | `postgres://aias_edge:...@host/db`; the login needs no right but to become `authenticated` | required |
+//! | `AIAS_DATABASE_CONNECTIONS` | size of the pool (1 to 1000) | 10 |
+//! | `AIAS_LISTEN` | address and port to serve on | `127.0.0.1:54330` |
+//! | `AIAS_JWT_SECRET` | HS256 secret of Supabase Auth, at least 32 bytes | this or the next |
+//! | `AIAS_JWKS_URL` | where Supabase Auth publishes its ES256 and RS256 keys | this or the last |
+//! | `AIAS_JWT_ISSUER` | the only `iss` that is accepted | any |
+//! | `AIAS_CORS_ORIGINS` | comma-separated origins of browser frontends, or `*` | `*` |
+//! | `AIAS_MAX_REQUESTS` | requests worked on at once; more get 503 | 512 |
+//! | `AIAS_MAX_STREAMS` | open event streams and waiting requests; more get 503 | 10000 |
+//! | `AIAS_LOG` | `text` or `json`; `RUST_LOG` filters | `text` |
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+
+/// Everything that [`crate::App`] is built from.
+pub struct Configuration {
+    pub database: PgConnectOptions,
+    pub database_connections: u32,
+    pub listen: SocketAddr,
+    pub jwt: JwtConfiguration,
+    pub cors_origins: CorsOrigins,
+    pub log: LogFormat,
+    pub limits: Limits,
+}
+
+/// Whose tokens are believed. At least one of the two key sources is set.
+pub struct JwtConfiguration {
+    pub secret: Option<SecretString>,
+    pub jwks_url: Option<Url>,
+    pub issuer: Option<String>,
+}
+
+/// How much is served at once, and for how long.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub requests: usize,
+    pub streams: usize,
+    pub body_bytes: usize,
+    /// From the first byte of a request to the head of its answer, time asked for by `wait` not included.
+    pub request_timeout: Duration,
+    /// Ends a single statement of a caller inside the database.
+    pub statement_timeout: Duration,
+    /// How often a stream looks for itself when no notification arrives.
+    pub poll_interval: Duration,
+    /// How long requests may take to finish after a signal to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests: 512,
+            streams: 10_000,
+            body_bytes: 1024 * 1024,
+            request_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_secs(15),
+            poll_interval: Duration::from_millis(1500),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Which browser origins may call. Never with cookies: credentials travel in `Authorization` alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorsOrigins {
+    Any,
+    Listed(Vec<String>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// One sentence per variable that is missing or wrong. Values are not repeated: some of them are secrets.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigurationError {
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigurationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is incomplete:")?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl Configuration {
+    /// Reads the process environment.
+    pub fn from_env() -> Result<Self, ConfigurationError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads through `lookup`, and names everything that is wrong at once.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+        let mut reader = Reader {
+            lookup,
+            problems: Vec::new(),
+        };
+        let defaults = Limits::default();
+
+        let database = reader.required::<PgConnectOptions>(
+            "AIAS_DATABASE_URL",
+            "a Postgres URL, postgres://user@host:port/database",
+        );
+        let database_connections = reader.number("AIAS_DATABASE_CONNECTIONS", 10, 1..=1000);
+        let listen = reader.or_default(
+            "AIAS_LISTEN",
+            SocketAddr::from(([127, 0, 0, 1], 54330)),
+            "an address and port, 127.0.0.1:54330",
+        );
+        let jwt = reader.jwt();
+        let cors_origins = reader.cors_origins();
+        let log = match reader.get("AIAS_LOG").as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(_) => {
+                reader
+                    .problems
+                    .push("AIAS_LOG must be text or json".to_owned());
+                LogFormat::Text
+            }
+        };
+        let limits = Limits {
+            requests: reader.number("AIAS_MAX_REQUESTS", 512, 1..=100_000) as usize,
+            streams: reader.number("AIAS_MAX_STREAMS", 10_000, 1..=1_000_000) as usize,
+            ..defaults
+        };
+
+        match database {
+            Some(database) if reader.problems.is_empty() => Ok(Self {
+                database,
+                database_connections,
+                listen,
+                jwt,
+                cors_origins,
+                log,
+                limits,
+            }),
+            _ => Err(ConfigurationError {
+                problems: reader.problems,
+            }),
+        }
+    }
+}
+
+struct Reader<F> {
+    lookup: F,
+    problems: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    /// An empty variable is an unset one: that is how compose files and charts spell "none".
+    fn get(&self, name: &str) -> Option<String> {
+        (self.lookup)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn required<T: FromStr>(&mut self, name: &str, shape: &str) -> Option<T> {
+        let Some(value) = self.get(name) else {
+            self.problems
+                .push(format!("{name} is not set; it must be {shape}"));
+            return None;
+        };
+        self.parse(name, &value, shape)
+    }
+
+    fn or_default<T: FromStr>(&mut self, name: &str, default: T, shape: &str) -> T {
+        match self.get(name) {
+            Some(value) => self.parse(name, &value, shape).unwrap_or(default),
+            None => default,
+        }
+    }
+
+    fn number(&mut self, name: &str, default: u32, range: std::ops::RangeInclusive<u32>) -> u32 {
+        let shape = format!("a number from {} to {}", range.start(), range.end());
+        let value = self.or_default(name, default, &shape);
+        if !range.contains(&value) {
+            self.problems.push(format!("{name} must be {shape}"));
+        }
+        value
+    }
+
+    fn parse<T: FromStr>(&mut self, name: &str, value: &str, shape: &str) -> Option<T> {
+        let parsed = value.parse().ok();
+        if parsed.is_none() {
+            self.problems.push(format!("{name} must be {shape}"));
+        }
+        parsed
+    }
+
+    fn jwt(&mut self) -> JwtConfiguration {
+        let secret = self.get("AIAS_JWT_SECRET").map(SecretString::from);
+        if secret
+            .as_ref()
+            .is_some_and(|secret| secret.expose_secret().len() < 32)
+        {
+            // RFC 7518, section 3.2: a key of the hash's size or larger.
+            self.problems
+                .push("AIAS_JWT_SECRET must have at least 32 bytes".to_owned());
+        }
+        let jwks_url = self.get("AIAS_JWKS_URL").and_then(|value| {
+            let url = self.parse::<Url>("AIAS_JWKS_URL", &value, "an http or https URL")?;
+            if !matches!(url.scheme(), "http" | "https") {
+                self.problems
+                    .push("AIAS_JWKS_URL must be an http or https URL".to_owned());
+            }
+            Some(url)
+        });
+        if self.get("AIAS_JWT_SECRET").is_none() && self.get("AIAS_JWKS_URL").is_none() {
+            self.problems.push("AIAS_JWT_SECRET or AIAS_JWKS_URL must be set: without a key no token can be checked".to_owned());
+        }
+        JwtConfiguration {
+            secret,
+            jwks_url,
+            issuer: self.get("AIAS_JWT_ISSUER"),
+        }
+    }
+
+    fn cors_origins(&mut self) -> CorsOrigins {
+        let Some(list) = self.get("AIAS_CORS_ORIGINS") else {
+            return CorsOrigins::Any;
+        };
+        if list == "*" {
+            return CorsOrigins::Any;
+        }
+        let origins: Vec<String> = list
+            .split(',')
+            .map(|origin| origin.trim().trim_end_matches('/').to_owned())
+            .collect();
+        let is_origin = |origin: &String| {
+            Url::parse(origin).is_ok_and(|url| {
+                url.has_host() && matches!(url.path(), "" | "/") && url.query().is_none()
+            })
+        };
+        if !origins.iter().all(is_origin) {
+            self.problems.push("AIAS_CORS_ORIGINS must be * or origins such as https://app.example.com, separated by commas".to_owned());
+        }
+        CorsOrigins::Listed(origins)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "a-secret-of-more-than-thirty-two-bytes";
+
+    fn read(variables: &[(&str, &str)]) -> Result<Configuration, String> {
+        Configuration::read(|name| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_string())
+        })
+        .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_named_at_once() {
+        insta::assert_snapshot!(read(&[]).err().unwrap(), @r"
+        the configuration is incomplete:
+          AIAS_DATABASE_URL is not set; it must be a Postgres URL, postgres://user@host:port/database
+          AIAS_JWT_SECRET or AIAS_JWKS_URL must be set: without a key no token can be checked
+        ");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_without_its_value() {
+        let error = read(&[
+            ("AIAS_DATABASE_URL", "mysql://hunter2@nowhere"),
+            ("AIAS_DATABASE_CONNECTIONS", "0"),
+            ("AIAS_LISTEN", "here"),
+            ("AIAS_JWT_SECRET", "hunter2"),
+            ("AIAS_JWKS_URL", "file:///etc/passwd"),
+            ("AIAS_CORS_ORIGINS", "https://a.test, b.test/path"),
+            ("AIAS_LOG", "xml"),
+        ])
+        .err()
+        .unwrap();
+        assert!(!error.contains("hunter2"));
+        insta::assert_snapshot!(error, @r"
+        the configuration is incomplete:
+          AIAS_DATABASE_URL must be a Postgres URL, postgres://user@host:port/database
+          AIAS_DATABASE_CONNECTIONS must be a number from 1 to 1000
+          AIAS_LISTEN must be an address and port, 127.0.0.1:54330
+          AIAS_JWT_SECRET must have at least 32 bytes
+          AIAS_JWKS_URL must be an http or https URL
+          AIAS_CORS_ORIGINS must be * or origins such as https://app.example.com, separated by commas
+          AIAS_LOG must be text or json
+        ");
+    }
+
+    #[test]
+    fn the_least_that_works() {
+        let configuration = read(&[
+            ("AIAS_DATABASE_URL", "postgres://edge@db.test/app"),
+            ("AIAS_JWT_SECRET", SECRET),
+        ])
+        .unwrap();
+        assert_eq!(configuration.listen.to_string(), "127.0.0.1:54330");
+        assert_eq!(configuration.cors_origins, CorsOrigins::Any);
+        assert_eq!(configuration.log, LogFormat::Text);
+        assert!(configuration.jwt.jwks_url.is_none());
+    }
+
+    #[test]
+    fn origins_are_listed() {
+        let configuration = read(&[
+            ("AIAS_DATABASE_URL", "postgres://edge@db.test/app"),
+            ("AIAS_JWKS_URL", "https://auth.test/jwks.json"),
+            (
+                "AIAS_CORS_ORIGINS",
+                "https://app.test/, http://localhost:3000",
+            ),
+        ])
+        .unwrap();
+        assert_eq!(
+            configuration.cors_origins,
+            CorsOrigins::Listed(vec![
+                "https://app.test".to_owned(),
+                "http://localhost:3000".to_owned()
+            ])
+        );
+    }
+}

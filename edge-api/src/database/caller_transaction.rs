@@ -1,0 +1,93 @@
+use std::fmt::Write;
+use std::ops::{Deref, DerefMut};
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
+
+use super::Database;
+use crate::auth::Caller;
+use crate::error::{ApiError, is_unreachable};
+
+/// Whether a transaction may change anything. GET may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    ReadOnly,
+    ReadWrite,
+}
+
+/// A transaction as its caller: the only way from this service to user data.
+///
+/// It does what PostgREST does (<https://docs.postgrest.org/en/stable/references/transactions.html>): role and claims are set for this
+/// transaction alone, so nothing of one caller is left on the connection for the next. Rolled back unless committed.
+pub struct CallerTransaction {
+    transaction: Transaction<'static, Postgres>,
+}
+
+impl CallerTransaction {
+    pub(super) async fn begin(
+        database: &Database,
+        caller: &Caller,
+        access: Access,
+    ) -> Result<Self, ApiError> {
+        let preamble = preamble(caller, access, database.statement_timeout.as_millis());
+        // A refusal here is about this service's own login, never about the caller.
+        let begun = database.pool.begin_with(AssertSqlSafe(preamble)).await;
+        let transaction = begun.map_err(|error| match is_unreachable(&error) {
+            true => ApiError::from(error),
+            false => ApiError::Internal(
+                anyhow::Error::from(error).context("beginning a transaction as the caller"),
+            ),
+        })?;
+        Ok(Self { transaction })
+    }
+
+    pub async fn commit(self) -> Result<(), ApiError> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+impl Deref for CallerTransaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for CallerTransaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+}
+
+/// All of it in one message, hence one round trip; such a message takes no parameters. What comes from the token travels as hex, so
+/// that no character of it can mean anything to the parser, whatever the server's settings for string literals are.
+///
+/// `request.jwt.claims` is today's form; the three single claims are what older `auth.uid()`, `auth.role()` and `auth.email()` read.
+fn preamble(caller: &Caller, access: Access, timeout_ms: u128) -> String {
+    let mode = match access {
+        Access::ReadOnly => "read only",
+        Access::ReadWrite => "read write",
+    };
+    let claims = hex(&caller.claims);
+    let email = hex(&caller.email);
+    let user_id = caller.user_id;
+    format!(
+        "begin {mode}; \
+         set local role authenticated; \
+         set local statement_timeout = {timeout_ms}; \
+         select set_config('request.jwt.claims', convert_from(decode('{claims}', 'hex'), 'UTF8'), true), \
+                set_config('request.jwt.claim.sub', '{user_id}', true), \
+                set_config('request.jwt.claim.role', 'authenticated', true), \
+                set_config('request.jwt.claim.email', convert_from(decode('{email}', 'hex'), 'UTF8'), true)"
+    )
+}
+
+fn hex(text: &str) -> String {
+    text.bytes()
+        .fold(String::with_capacity(text.len() * 2), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}

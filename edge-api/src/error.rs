@@ -1,0 +1,194 @@
+//! How this service says no: one enum, one body.
+//!
+//! The body is PostgREST's, `{code, message, details, hint}`, so that a client that reads one door's errors reads the other's.
+
+mod body;
+mod database;
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+pub use self::body::ErrorBody;
+pub use self::database::{Refusal, is_unreachable};
+use crate::request_id;
+
+/// Everything that can go wrong with a request. Each variant names its status and its code.
+#[derive(Debug)]
+pub enum ApiError {
+    /// 401 `missing_credential`: no bearer token, or one that names nobody (a project's anon key).
+    MissingCredential,
+    /// 401 `invalid_token`: not signed by a known key, malformed, not yet valid, or not for this service.
+    InvalidToken(&'static str),
+    /// 401 `token_expired`: it was good once; the client refreshes its session.
+    TokenExpired,
+    /// 400, with a code and a sentence of its own: the request cannot be meant.
+    BadRequest {
+        code: &'static str,
+        message: String,
+        hint: Option<&'static str>,
+    },
+    /// 404 `not_found`: it is not there, or the caller may not know that it is.
+    NotFound(&'static str),
+    /// 404 `no_such_route`.
+    NoSuchRoute,
+    /// 405 `method_not_allowed`.
+    MethodNotAllowed,
+    /// 413 `body_too_large`.
+    BodyTooLarge,
+    /// 415 `unsupported_media_type`.
+    UnsupportedMediaType,
+    /// 503 `overloaded`: more is being served than was allowed for; `Retry-After` says when to come back.
+    Overloaded(&'static str),
+    /// 504 `timeout`: it took too long and was rolled back.
+    Timeout,
+    /// 503 `unavailable`: something this service stands on does not answer; `Retry-After` says when to come back.
+    Unavailable(&'static str),
+    /// 503 `not_ready`: readiness only.
+    NotReady { message: String, hint: &'static str },
+    /// What the database decided, status, headers and body.
+    Refused(Box<Refusal>),
+    /// 500 `internal`: nobody foresaw it. Logged in full, answered with one fixed sentence and the request id.
+    Internal(anyhow::Error),
+}
+
+impl ApiError {
+    pub fn internal(error: impl Into<anyhow::Error>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::BadRequest {
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::MissingCredential | Self::InvalidToken(_) | Self::TokenExpired => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) | Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Overloaded(_) | Self::Unavailable(_) | Self::NotReady { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Refused(refusal) => refusal.status,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The body. What is internal stays in the log.
+    pub fn body(&self) -> ErrorBody {
+        match self {
+            Self::MissingCredential => ErrorBody::new("missing_credential", "sign in to do this")
+                .hint("send the session's access token: Authorization: Bearer <access_token>"),
+            Self::InvalidToken(reason) => ErrorBody::new("invalid_token", *reason),
+            Self::TokenExpired => {
+                ErrorBody::new("token_expired", "this access token is no longer valid")
+                    .hint("refresh the session and try again")
+            }
+            Self::BadRequest {
+                code,
+                message,
+                hint,
+            } => {
+                let body = ErrorBody::new(*code, message.clone());
+                match hint {
+                    Some(hint) => body.hint(*hint),
+                    None => body,
+                }
+            }
+            Self::NotFound(message) => ErrorBody::new("not_found", *message),
+            Self::NoSuchRoute => {
+                ErrorBody::new("no_such_route", "there is nothing at this address")
+                    .hint("every route is described at /docs")
+            }
+            Self::MethodNotAllowed => ErrorBody::new(
+                "method_not_allowed",
+                "this address does not take this method",
+            )
+            .hint("see the Allow header, and /docs"),
+            Self::BodyTooLarge => ErrorBody::new(
+                "body_too_large",
+                "the body of a request is limited to 1 MiB",
+            )
+            .hint("store large data elsewhere and pass a reference"),
+            Self::UnsupportedMediaType => {
+                ErrorBody::new("unsupported_media_type", "the body must be JSON")
+                    .hint("send Content-Type: application/json")
+            }
+            Self::Overloaded(message) => ErrorBody::new("overloaded", *message)
+                .hint("try again after the time in Retry-After"),
+            Self::Timeout => ErrorBody::new(
+                "timeout",
+                "this took too long and was given up; nothing was changed",
+            ),
+            Self::Unavailable(message) => ErrorBody::new("unavailable", *message)
+                .hint("try again after the time in Retry-After"),
+            Self::NotReady { message, hint } => {
+                ErrorBody::new("not_ready", message.clone()).hint(*hint)
+            }
+            Self::Refused(refusal) => refusal.body.clone(),
+            Self::Internal(_) => ErrorBody::new(
+                "internal",
+                "something went wrong on our side; it was recorded",
+            )
+            .details(match request_id::current() {
+                Some(id) => format!("request {}", id.to_str().unwrap_or_default()),
+                None => "no request id".to_owned(),
+            }),
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        match self {
+            Self::MissingCredential => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            // RFC 6750, section 3.
+            Self::InvalidToken(_) | Self::TokenExpired => {
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer error=\"invalid_token\""),
+                );
+            }
+            Self::Overloaded(_) => insert_retry_after(&mut headers, Duration::from_secs(1)),
+            Self::Unavailable(_) | Self::NotReady { .. } => {
+                insert_retry_after(&mut headers, Duration::from_secs(5))
+            }
+            Self::Refused(refusal) => headers = refusal.headers.clone(),
+            _ => {}
+        }
+        headers
+    }
+
+    /// Writes down what the client is not told. Called once, where the error leaves the service.
+    pub fn record(&self) {
+        if let Self::Internal(error) = self {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "a request failed in a way that nobody foresaw"
+            );
+        }
+    }
+}
+
+fn insert_retry_after(headers: &mut HeaderMap, after: Duration) {
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.record();
+        (self.status(), self.headers(), self.body()).into_response()
+    }
+}

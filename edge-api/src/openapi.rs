@@ -1,0 +1,114 @@
+//! The API's description: what the routes say of themselves, and what is true of all of them.
+
+use std::sync::Arc;
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    Components, Content, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Response, ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::error::ErrorBody;
+
+/// Rendered once.
+#[derive(Clone, Default)]
+pub struct Description(Arc<str>);
+
+impl Description {
+    pub fn json(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// What the description starts from, before the routes add themselves.
+pub fn base() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("AIAS edge API")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "What must answer over HTTP. Tables and RPCs are PostgREST's; this service starts executions, streams their events and \
+             cancels them, as the signed-in user and under the same row-level security.\n\n\
+             Every error has one body: `{code, message, details, hint}`. Codes are stable. Every answer carries `X-Request-Id`.",
+        ))
+        .build();
+    OpenApiBuilder::new().info(info).build()
+}
+
+/// Adds the credentials, and the errors that any route under `/v1` may answer.
+pub fn describe(mut description: OpenApi) -> Description {
+    let session = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("The access token of a Supabase Auth session."));
+    let components = description.components.get_or_insert_with(Components::new);
+    components.add_security_scheme("session", SecurityScheme::Http(session.build()));
+    components
+        .schemas
+        .insert(ErrorBody::name().into_owned(), ErrorBody::schema());
+    for (name, _, text) in COMMON {
+        components
+            .responses
+            .insert((*name).to_owned(), RefOr::T(common(text)));
+    }
+
+    for (path, item) in &mut description.paths.paths {
+        if !path.starts_with("/v1/") {
+            continue;
+        }
+        let operations = [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            for (name, status, _) in COMMON {
+                let reference = || RefOr::Ref(Ref::from_response_name(*name));
+                operation
+                    .responses
+                    .responses
+                    .entry((*status).to_owned())
+                    .or_insert_with(reference);
+            }
+        }
+    }
+    let json = description
+        .to_pretty_json()
+        .unwrap_or_else(|_| "{}".to_owned());
+    Description(Arc::from(json))
+}
+
+const COMMON: &[(&str, &str, &str)] = &[
+    (
+        "Unauthorized",
+        "401",
+        "`missing_credential`, `invalid_token`, `token_expired`; see the header WWW-Authenticate.",
+    ),
+    (
+        "Internal",
+        "500",
+        "`internal`: nobody foresaw it; details name the request to ask about.",
+    ),
+    (
+        "Unavailable",
+        "503",
+        "`overloaded`, `unavailable`: try again after Retry-After seconds.",
+    ),
+    (
+        "Timeout",
+        "504",
+        "`timeout`: it took too long and was rolled back.",
+    ),
+];
+
+fn common(text: &str) -> Response {
+    let body: Content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(ErrorBody::name())))
+        .build();
+    ResponseBuilder::new()
+        .description(text)
+        .content("application/json", body)
+        .build()
+}

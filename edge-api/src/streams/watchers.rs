@@ -1,0 +1,133 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Who waits for which execution.
+#[derive(Default)]
+pub struct Watchers {
+    by_execution: Mutex<HashMap<Uuid, watch::Sender<()>>>,
+}
+
+impl Watchers {
+    pub(super) fn watch(self: Arc<Self>, execution_id: Uuid) -> Watcher {
+        let notified = self
+            .lock()
+            .entry(execution_id)
+            .or_insert_with(|| watch::Sender::new(()))
+            .subscribe();
+        Watcher {
+            execution_id,
+            notified: Some(notified),
+            watchers: self,
+        }
+    }
+
+    /// Wakes those who wait for one execution. Several wake-ups before they look again are one.
+    pub fn wake(&self, execution_id: Uuid) {
+        if let Some(sender) = self.lock().get(&execution_id) {
+            sender.send_replace(());
+        }
+    }
+
+    /// Wakes everybody: notifications may have been lost.
+    pub fn wake_all(&self) {
+        for sender in self.lock().values() {
+            sender.send_replace(());
+        }
+    }
+
+    /// How many executions are being watched.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<()>>> {
+        self.by_execution
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A registration that ends when it is dropped.
+pub(super) struct Watcher {
+    execution_id: Uuid,
+    /// Taken only when dropped.
+    notified: Option<watch::Receiver<()>>,
+    watchers: Arc<Watchers>,
+}
+
+impl Watcher {
+    pub(super) async fn notified(&mut self) {
+        if let Some(notified) = &mut self.notified {
+            // The sender stays in the map for as long as this is registered.
+            let _ = notified.changed().await;
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let mut by_execution = self.watchers.lock();
+        self.notified = None;
+        if by_execution
+            .get(&self.execution_id)
+            .is_some_and(|sender| sender.receiver_count() == 0)
+        {
+            by_execution.remove(&self.execution_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    async fn is_woken(watcher: &mut Watcher) -> bool {
+        timeout(Duration::from_millis(20), watcher.notified())
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test]
+    async fn only_those_who_watch_are_woken() {
+        let watchers = Arc::<Watchers>::default();
+        let (a, b) = (Uuid::now_v7(), Uuid::now_v7());
+        let mut first = watchers.clone().watch(a);
+        let mut second = watchers.clone().watch(a);
+        let mut other = watchers.clone().watch(b);
+
+        watchers.wake(a);
+        watchers.wake(a);
+        assert!(is_woken(&mut first).await);
+        assert!(!is_woken(&mut first).await);
+        assert!(is_woken(&mut second).await);
+        assert!(!is_woken(&mut other).await);
+
+        watchers.wake_all();
+        assert!(is_woken(&mut first).await);
+        assert!(is_woken(&mut other).await);
+    }
+
+    #[tokio::test]
+    async fn a_watcher_that_leaves_takes_nothing_from_the_others() {
+        let watchers = Arc::<Watchers>::default();
+        let id = Uuid::now_v7();
+        let first = watchers.clone().watch(id);
+        let mut second = watchers.clone().watch(id);
+        drop(first);
+        watchers.wake(id);
+        assert!(is_woken(&mut second).await);
+        drop(second);
+        assert!(watchers.is_empty());
+    }
+}
