@@ -1,0 +1,95 @@
+//! Building the project's own programs.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tokio::process::Command;
+
+use crate::cli::{ExtensionAction, ExtensionArgs};
+use crate::command;
+use crate::extension::{self, Built, PgConfig, Profile};
+use crate::layout;
+use crate::progress::{Lines, Progress};
+use crate::setup;
+
+/// edge-api and the worker, in cargo's dev profile.
+pub async fn services(progress: Progress) -> Result<()> {
+    let step = progress.step("edge-api and the worker");
+    let mut cargo = cargo();
+    cargo.args(["build", "--package", "edge-api", "--package", "workers"]);
+    command::watched(&mut cargo, &step)
+        .await
+        .context("building edge-api and the worker")?;
+    step.done_with("edge-api and the worker are built");
+    Ok(())
+}
+
+/// Builds the extension for a server and installs it there.
+pub async fn install_extension(pg: &PgConfig, profile: Profile, progress: Progress) -> Result<()> {
+    let step = progress.step(format!("the extension for {}", pg.version));
+    let built = build_extension(pg, profile).await?;
+    let installed = extension::install(&built, pg)?;
+    let done = if installed.changed {
+        "installed"
+    } else {
+        "up to date"
+    };
+    step.done_with(format!("the extension for {} is {done}", pg.version));
+    Ok(())
+}
+
+/// The build blocks its thread, which the progress bar's thread does not mind.
+pub async fn build_extension(pg: &PgConfig, profile: Profile) -> Result<Built> {
+    let pg = pg.clone();
+    tokio::task::spawn_blocking(move || extension::build(&pg, profile)).await?
+}
+
+/// `cargo xtask extension`.
+pub async fn extension_command(args: &ExtensionArgs) -> Result<()> {
+    let progress = Progress::new(Lines::Stdout);
+    let pg = setup::installed(args.postgres.pg_config.as_deref())?;
+    match args.action {
+        ExtensionAction::Build => install_extension(&pg, Profile::Dev, progress).await?,
+        ExtensionAction::Sql => {
+            let built = build_extension(&pg, Profile::Dev).await?;
+            let changed = extension::write_committed_sql(&built)?;
+            progress.line(if changed {
+                "the install script is written anew"
+            } else {
+                "the install script was up to date"
+            });
+        }
+        ExtensionAction::Check => {
+            extension::check_committed_sql(&build_extension(&pg, Profile::Dev).await?)?
+        }
+    }
+    Ok(())
+}
+
+/// Cargo at the root of the repository, free of what an outer `cargo run` sets for its own package. Queries are checked against the
+/// committed `.sqlx`, whatever database the environment names.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(layout::root())
+        .env("SQLX_OFFLINE", "true");
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("CARGO_PKG_")
+            || name.starts_with("CARGO_MANIFEST_")
+            || name == "CARGO_BIN_NAME"
+        {
+            cargo.env_remove(&variable);
+        }
+    }
+    cargo
+}
+
+/// Where cargo puts a program of the dev profile.
+pub fn binary(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| layout::root().join("target"), PathBuf::from);
+    target
+        .join("debug")
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}

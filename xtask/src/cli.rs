@@ -1,0 +1,327 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::layout::{self, Layout};
+use crate::ports::Ports;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    about = "The local stack of AIAS, and its gates."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring what a fresh clone lacks: Postgres, npm packages, system packages.
+    Setup(SetupArgs),
+    /// Bring up the whole stack and run the demo through its public doors.
+    Up(UpArgs),
+    /// Stop exactly what `up` started.
+    Down(DownArgs),
+    /// Show what runs, where, and with which keys.
+    Status(StatusArgs),
+    /// Stop or start one service of a running stack.
+    Service(ServiceArgs),
+    /// Run the demo again on a running stack.
+    Demo(DemoArgs),
+    /// Work on the database of a stack, or on any other.
+    Db(DbArgs),
+    /// Build the Postgres extension, or write its install script.
+    Extension(ExtensionArgs),
+    /// Write `.sqlx`, which lets queries be checked without a database.
+    Prepare(PrepareArgs),
+    /// Run every gate.
+    Test(TestArgs),
+}
+
+/// Which stack is meant.
+#[derive(Debug, Clone, Args)]
+pub struct DirArgs {
+    /// Directory of the stack.
+    #[arg(long, env = "AIAS_DIR", value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+impl DirArgs {
+    pub fn layout(&self) -> Result<Layout> {
+        Layout::new(self.dir.as_deref().unwrap_or(&layout::tools()))
+    }
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct PostgresArgs {
+    /// Use the Postgres of this pg_config (15 to 18) instead of the embedded one.
+    #[arg(long, env = "AIAS_PG_CONFIG", value_name = "PATH")]
+    pub pg_config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PortChoice {
+    /// Any that are free.
+    Auto,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PortArgs {
+    /// Let all ports be chosen.
+    #[arg(long, env = "AIAS_PORTS", value_name = "auto")]
+    pub ports: Option<PortChoice>,
+    /// The API's port; the others keep their distance from it.
+    #[arg(long, env = "AIAS_PORT_BASE", value_name = "N", default_value_t = 54321, conflicts_with = "ports",
+          value_parser = clap::value_parser!(u16).range(1..=65_000))]
+    pub port_base: u16,
+    /// Port of PostgREST and Auth [default: 54321].
+    #[arg(long, env = "AIAS_API_PORT", value_name = "PORT")]
+    pub api_port: Option<u16>,
+    /// Port of Postgres [default: 54322].
+    #[arg(long, env = "AIAS_DATABASE_PORT", value_name = "PORT")]
+    pub database_port: Option<u16>,
+    /// Port of edge-api [default: 54330].
+    #[arg(long, env = "AIAS_EDGE_PORT", value_name = "PORT")]
+    pub edge_port: Option<u16>,
+    /// Port of the stand-in for LLM providers [default: 54331].
+    #[arg(long, env = "AIAS_LLM_PORT", value_name = "PORT")]
+    pub llm_port: Option<u16>,
+    /// Port of the demo's help desk [default: 54332].
+    #[arg(long, env = "AIAS_HELPDESK_PORT", value_name = "PORT")]
+    pub helpdesk_port: Option<u16>,
+    /// Port of the worker's metrics [default: 54333].
+    #[arg(long, env = "AIAS_METRICS_PORT", value_name = "PORT")]
+    pub metrics_port: Option<u16>,
+}
+
+impl PortArgs {
+    pub fn choose(&self) -> Result<Ports> {
+        let mut ports = match self.ports {
+            Some(PortChoice::Auto) => Ports::free()?,
+            None => Ports::from_base(self.port_base),
+        };
+        for (port, wanted) in [
+            (&mut ports.api, self.api_port),
+            (&mut ports.database, self.database_port),
+            (&mut ports.edge, self.edge_port),
+            (&mut ports.llm, self.llm_port),
+            (&mut ports.helpdesk, self.helpdesk_port),
+            (&mut ports.metrics, self.metrics_port),
+        ] {
+            *port = wanted.unwrap_or(*port);
+        }
+        Ok(ports)
+    }
+}
+
+/// A Supabase that is there already.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "An existing Supabase")]
+pub struct ExistingArgs {
+    /// Its database; only edge-api and a worker are started then.
+    #[arg(
+        long,
+        env = "AIAS_EXISTING_DATABASE_URL",
+        value_name = "URL",
+        requires = "supabase_url",
+        hide_env_values = true
+    )]
+    pub database_url: Option<String>,
+    /// Its API, for instance https://abc.supabase.co.
+    #[arg(
+        long,
+        env = "AIAS_SUPABASE_URL",
+        value_name = "URL",
+        requires = "database_url"
+    )]
+    pub supabase_url: Option<String>,
+    /// Its publishable key, shown by `status` and given to clients.
+    #[arg(long, env = "AIAS_PUBLISHABLE_KEY", value_name = "KEY")]
+    pub publishable_key: Option<String>,
+    /// The secret that signs its tokens (HS256); without it they are checked by its public keys.
+    #[arg(
+        long,
+        env = "AIAS_EXISTING_JWT_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true,
+        conflicts_with = "jwks_url"
+    )]
+    pub jwt_secret: Option<String>,
+    /// Where its public keys are [default: <SUPABASE_URL>/auth/v1/.well-known/jwks.json].
+    #[arg(long, env = "AIAS_EXISTING_JWKS_URL", value_name = "URL")]
+    pub jwks_url: Option<String>,
+    /// Apply migrations and policies to it first.
+    #[arg(long, requires = "database_url")]
+    pub migrate: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
+    /// Bring what the gates need, too.
+    #[arg(long)]
+    pub tests: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub dir: DirArgs,
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
+    #[command(flatten)]
+    pub ports: PortArgs,
+    /// Leave the stack running and return.
+    #[arg(long)]
+    pub detach: bool,
+    /// Do not run the demo.
+    #[arg(long)]
+    pub no_demo: bool,
+    /// Use edge-api, the worker and the extension as they were built last.
+    #[arg(long)]
+    pub no_build: bool,
+    #[command(flatten)]
+    pub existing: ExistingArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    #[command(flatten)]
+    pub dir: DirArgs,
+    /// Throw away the cluster, its keys and the logs as well.
+    #[arg(long)]
+    pub purge: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub dir: DirArgs,
+    /// Answer in JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ServiceArgs {
+    #[command(flatten)]
+    pub dir: DirArgs,
+    pub action: ServiceAction,
+    /// For instance worker or edge-api; `status` names them.
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ServiceAction {
+    Start,
+    Stop,
+    /// SIGKILL, as a crash would be.
+    Kill,
+    Restart,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub dir: DirArgs,
+    /// Print executions, steps, statuses and timings as JSON, and nothing else, on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DbArgs {
+    #[command(subcommand)]
+    pub command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Apply the migrations that are missing.
+    Migrate(DbTarget),
+    /// Apply all policies again, in one transaction.
+    Policies(DbTarget),
+    /// Show how the database's policies and grants differ from the files.
+    Check(DbTarget),
+    /// Throw away the data of a stack and make it anew.
+    Reset(DirArgs),
+    /// Open psql as the superuser.
+    Psql(PsqlArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DbTarget {
+    #[command(flatten)]
+    pub dir: DirArgs,
+    /// Another database than the stack's.
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PsqlArgs {
+    #[command(flatten)]
+    pub dir: DirArgs,
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
+    /// Given to psql as they are.
+    #[arg(last = true)]
+    pub args: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ExtensionArgs {
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
+    pub action: ExtensionAction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExtensionAction {
+    /// Build it and install it into that Postgres.
+    Build,
+    /// Write the install script that is committed.
+    Sql,
+    /// Say whether the committed install script is what the code describes.
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub struct PrepareArgs {
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
+    /// Only say whether `.sqlx` is up to date.
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Run only these.
+    #[arg(long, value_delimiter = ',', value_name = "GATE")]
+    pub only: Vec<GateName>,
+    /// Stop at the first gate that fails.
+    #[arg(long)]
+    pub fail_fast: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+pub enum GateName {
+    Fmt,
+    Clippy,
+    Unit,
+    Extension,
+    Prepare,
+    Database,
+    Policies,
+    Advisors,
+    Migrations,
+    E2e,
+}

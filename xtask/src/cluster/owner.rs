@@ -1,0 +1,126 @@
+//! Who runs Postgres, and where that user can read and write.
+//!
+//! Postgres refuses to run as root. Then it runs as an unprivileged user, who must be able to reach its programs and its files: a clone
+//! under `/root` or another closed directory is out of reach, so these go to `/var/lib/aias` and a link to them stays in their place.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::layout::make_dir;
+
+/// A user and its group.
+pub type Owner = (u32, u32);
+
+/// The user to run Postgres as; None when that is whoever runs this.
+pub fn owner() -> Result<Option<Owner>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let users = std::fs::read_to_string("/etc/passwd").context("reading /etc/passwd")?;
+    for wanted in ["postgres", "nobody"] {
+        if let Some(owner) = users.lines().find_map(|line| parse_user(line, wanted)) {
+            return Ok(Some(owner));
+        }
+    }
+    bail!(
+        "Postgres does not run as root, and there is no user `postgres` or `nobody` to run it as"
+    );
+}
+
+/// A line of /etc/passwd: name, password, user, group, and more.
+fn parse_user(line: &str, wanted: &str) -> Option<Owner> {
+    let mut fields = line.split(':');
+    if fields.next()? != wanted {
+        return None;
+    }
+    let uid = fields.nth(1)?.parse().ok()?;
+    let gid = fields.next()?.parse().ok()?;
+    (uid != 0).then_some((uid, gid))
+}
+
+/// Where something that Postgres's user must reach lies: `dir/name`, unless that user cannot come there.
+pub fn readable_place(dir: &Path, name: &str) -> PathBuf {
+    let wanted = dir.join(name);
+    if let Ok(elsewhere) = std::fs::read_link(&wanted) {
+        return elsewhere;
+    }
+    match owner() {
+        Ok(Some(owner)) if !can_reach(dir, owner) => elsewhere(dir).join(name),
+        _ => wanted,
+    }
+}
+
+/// Leaves a link in `dir` to what had to go elsewhere.
+pub fn link_to_place(dir: &Path, name: &str, place: &Path) -> Result<()> {
+    let link = dir.join(name);
+    if link != place && std::fs::read_link(&link).ok().as_deref() != Some(place) {
+        make_dir(dir)?;
+        std::os::unix::fs::symlink(place, &link)
+            .with_context(|| format!("linking {}", link.display()))?;
+    }
+    Ok(())
+}
+
+/// One directory for each directory that it stands in for.
+fn elsewhere(dir: &Path) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    dir.hash(&mut hasher);
+    PathBuf::from("/var/lib/aias").join(format!("{:016x}", hasher.finish()))
+}
+
+/// Whether a user may pass through every directory on the way. What is not there yet will be made open.
+fn can_reach(dir: &Path, (uid, gid): Owner) -> bool {
+    let resolved = dir.canonicalize();
+    let dir = resolved.as_deref().unwrap_or(dir);
+    dir.ancestors()
+        .filter_map(|ancestor| ancestor.metadata().ok())
+        .all(|directory| {
+            let shift = match () {
+                () if directory.uid() == uid => 6,
+                () if directory.gid() == gid => 3,
+                () => 0,
+            };
+            (directory.mode() >> shift) & 1 == 1
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_closed_directory_on_the_way_is_out_of_reach() {
+        let base = std::env::temp_dir().join(format!("aias-owner-{}", std::process::id()));
+        let inner = base.join("closed/inner");
+        std::fs::create_dir_all(&inner).unwrap();
+        let mode = |mode| {
+            std::fs::set_permissions(base.join("closed"), std::fs::Permissions::from_mode(mode))
+                .unwrap()
+        };
+        mode(0o700);
+        assert!(!can_reach(&inner, (65534, 65534)));
+        mode(0o711);
+        assert!(can_reach(&inner, (65534, 65534)));
+        std::fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
+    fn the_user_postgres_is_read_from_its_line() {
+        assert_eq!(
+            parse_user(
+                "postgres:x:101:104:Administrator,,,:/var/lib/postgresql:/bin/bash",
+                "postgres"
+            ),
+            Some((101, 104))
+        );
+        assert_eq!(
+            parse_user("nobody:x:65534:65534::/:/bin/false", "postgres"),
+            None
+        );
+        assert_eq!(parse_user("postgres:x:0:0::/:/bin/false", "postgres"), None);
+    }
+}

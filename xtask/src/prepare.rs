@@ -1,0 +1,6 @@
+//! `cargo xtask prepare`.
+use crate::cli::PrepareArgs;
+use anyhow::Result;
+pub async fn run(_args: &PrepareArgs) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! edge-api, as `cargo build` left it.
+
+use std::collections::BTreeMap;
+
+use super::Addresses;
+use crate::build;
+use crate::layout;
+use crate::ports::Ports;
+use crate::supervisor::{Ready, Service, Stop};
+
+/// How edge-api checks the tokens of Auth.
+#[derive(Debug, Clone)]
+pub enum TokenCheck {
+    /// HS256 with a shared secret.
+    Secret(String),
+    /// The public keys that Auth publishes.
+    Jwks(String),
+}
+
+pub fn service(
+    database_url: &str,
+    tokens: &TokenCheck,
+    ports: &Ports,
+    addresses: &Addresses,
+) -> Service {
+    let (variable, value) = match tokens {
+        TokenCheck::Secret(secret) => ("AIAS_JWT_SECRET", secret),
+        TokenCheck::Jwks(url) => ("AIAS_JWKS_URL", url),
+    };
+    Service {
+        name: "edge-api".to_owned(),
+        program: build::binary("edge-api"),
+        args: Vec::new(),
+        env: BTreeMap::from([
+            ("AIAS_DATABASE_URL".to_owned(), database_url.to_owned()),
+            (
+                "AIAS_LISTEN".to_owned(),
+                format!("127.0.0.1:{}", ports.edge),
+            ),
+            (variable.to_owned(), value.clone()),
+        ]),
+        cwd: layout::root(),
+        user: None,
+        port: Some(ports.edge),
+        ready: Ready::Http(format!("{}/readyz", addresses.edge)),
+        stop: Stop::Terminate,
+    }
+}
