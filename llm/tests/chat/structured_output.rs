@@ -32,7 +32,7 @@ async fn data_that_matches() {
     let good = json!({ "category": "billing", "urgent": false });
     let mock = Aimock::start(json!([])).await;
     for model in MODELS {
-        mock.script(answers(&[good.clone()])).await;
+        mock.script(answers(std::slice::from_ref(&good))).await;
         let answer = providers(mock.url())
             .complete(&request(model))
             .await

@@ -280,3 +280,43 @@ async fn a_stream_of_nothing_is_malformed() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_document_under_a_good_status_is_read_for_the_error_in_it() {
+    for model in MODELS {
+        for (content_type, body, kind) in [
+            (
+                "application/json",
+                r#"{"error":{"message":"m","type":"overloaded_error"}}"#,
+                ErrorKind::Overloaded { retry_after: None },
+            ),
+            (
+                "application/json; charset=utf-8",
+                r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}]"#,
+                ErrorKind::RateLimited { retry_after: None },
+            ),
+            (
+                "application/json",
+                r#"{"hello":"world"}"#,
+                ErrorKind::MalformedResponse,
+            ),
+            (
+                "text/html",
+                "<html>Please log in</html>",
+                ErrorKind::MalformedResponse,
+            ),
+        ] {
+            let socket = Socket::start(vec![Reply::status(
+                200,
+                &[("Content-Type", content_type)],
+                body,
+            )])
+            .await;
+            let error = providers(socket.url())
+                .complete(&ChatRequest::new(model).user("hi"))
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, kind, "{model}: {body}");
+        }
+    }
+}
