@@ -1,1 +1,26 @@
+//! The worker: claims executions from Postgres, runs their steps, and records what happened.
+//!
+//! Decisions are pure and time is passed in ([`execution::Run`], [`execution::retry`], [`Backoff`]); what does things only carries them
+//! out. The database is reached through the functions of schema `queue` and nothing else ([`queue::Queue`]).
 
+pub mod app;
+mod backoff;
+mod claims;
+mod clock;
+mod committer;
+pub mod config;
+pub mod execution;
+mod health;
+mod heartbeat;
+mod held;
+mod job;
+mod listener;
+mod monitor;
+pub mod nodes;
+mod plans;
+pub mod queue;
+pub mod state;
+pub mod telemetry;
+
+pub use backoff::Backoff;
+pub use clock::{Clock, DatabaseClock};

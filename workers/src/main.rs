@@ -1,1 +1,31 @@
-fn main() {}
+//! The worker process. Its configuration is the environment; see README.md.
+
+use std::process::ExitCode;
+
+use workers::{app, config::Config};
+
+#[expect(
+    clippy::print_stderr,
+    reason = "there is no log before the configuration is read"
+)]
+fn main() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("worker: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(app::main(config)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

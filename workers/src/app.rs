@@ -1,0 +1,217 @@
+//! The parts, put together: started in order, and stopped so that nothing is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use workflow::expression::Engine;
+
+use crate::claims::Claims;
+use crate::clock::DatabaseClock;
+use crate::committer::Committer;
+use crate::config::Config;
+use crate::execution::{Drain, Drive, Limits};
+use crate::heartbeat::Heartbeat;
+use crate::held::Held;
+use crate::job::Jobs;
+use crate::nodes::{Effects, http};
+use crate::plans::Plans;
+use crate::queue::Queue;
+use crate::{health::Health, listener, monitor, telemetry};
+
+/// How long the last results may take to be written when everything else has stopped.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
+
+/// A worker that is ready to run.
+pub struct App {
+    config: Config,
+    name: String,
+    queue: Queue,
+    clock: Arc<DatabaseClock>,
+    http: http::Clients,
+}
+
+impl App {
+    /// # Errors
+    /// When the HTTP client cannot be made. The database is not asked: one that is away is waited for.
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        let name = name();
+        let clock = Arc::new(DatabaseClock::default());
+        let queue = Queue::new(config.database.clone(), name.as_str(), Arc::clone(&clock));
+        let http =
+            http::Clients::new(config.http_allow.clone()).context("cannot make an HTTP client")?;
+        Ok(Self {
+            config,
+            name,
+            queue,
+            clock,
+            http,
+        })
+    }
+
+    pub fn health(&self) -> Arc<Health> {
+        self.queue.health()
+    }
+
+    /// Works until `stop` says something: then nothing new begins, and what is in flight may finish. Said a second time, it stops at once.
+    pub async fn run(self, mut stop: mpsc::Receiver<()>) {
+        let Self {
+            config,
+            name,
+            queue,
+            clock,
+            http,
+        } = self;
+        tracing::info!(worker = name, concurrency = config.concurrency, "started");
+        let held = Held::default();
+        let wake = Arc::new(Notify::new());
+        let (drain, drain_stage) = watch::channel(Drain::No);
+
+        // Registered before the first query: what comes after that query is heard.
+        let (registered, is_registered) = oneshot::channel();
+        let listener = {
+            let (options, held, wake) = (config.database.clone(), held.clone(), Arc::clone(&wake));
+            tokio::spawn(async move { listener::listen(options, held, &wake, registered).await })
+        };
+        let heartbeat = Arc::new(Heartbeat::new(queue.clone(), held.clone(), config.lease));
+        let beating = {
+            let heartbeat = Arc::clone(&heartbeat);
+            tokio::spawn(async move { heartbeat.beat().await })
+        };
+        let (committer, committing) = Committer::start(queue.clone());
+        let jobs = Arc::new(Jobs {
+            plans: Plans::new(queue.clone()),
+            engine: Arc::new(Engine::new()),
+            limits: Limits::default(),
+            drive: Drive {
+                committer,
+                perform: Arc::new(Effects {
+                    http,
+                    providers: config.providers,
+                    queue: queue.clone(),
+                }),
+                clock,
+                drain: drain_stage.clone(),
+            },
+        });
+        let running = TaskTracker::new();
+        let claims = Claims {
+            queue: queue.clone(),
+            held: held.clone(),
+            heartbeat,
+            jobs,
+            lease: config.lease,
+            concurrency: config.concurrency,
+        };
+
+        let claiming = {
+            let running = running.clone();
+            tokio::spawn(async move {
+                let _ = is_registered.await;
+                claims.run(&wake, drain_stage, &running).await;
+            })
+        };
+        stop.recv().await;
+        tracing::info!(
+            worker = name,
+            in_flight = held.len(),
+            seconds = config.drain.as_secs(),
+            "stopping"
+        );
+        drain.send_replace(Drain::Draining);
+        wait_for_steps(claiming, &running, config.drain, &mut stop).await;
+        drain.send_replace(Drain::Deadline);
+        if timeout(LAST_COMMIT, async {
+            tokio::join!(running.wait(), committing)
+        })
+        .await
+        .is_err()
+        {
+            tracing::warn!(
+                left = held.len(),
+                "not everything could be recorded; other workers take it up when the leases end"
+            );
+        }
+        beating.abort();
+        listener.abort();
+        // A connection that hangs must not keep the process.
+        let _ = timeout(Duration::from_secs(1), queue.close()).await;
+        tracing::info!(worker = name, "stopped");
+    }
+}
+
+async fn wait_for_steps(
+    claiming: JoinHandle<()>,
+    running: &TaskTracker,
+    longest: Duration,
+    stop: &mut mpsc::Receiver<()>,
+) {
+    let finished = async {
+        let _ = claiming.await;
+        running.wait().await;
+    };
+    let asked_again = async {
+        if stop.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = finished => {}
+        () = tokio::time::sleep(longest) => {}
+        () = asked_again => {}
+    }
+}
+
+/// What `claimed_by` says: enough to find the process, and never the same twice.
+fn name() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "worker".to_owned());
+    format!(
+        "{host}:{}:{:08x}",
+        std::process::id(),
+        rand::random::<u32>()
+    )
+}
+
+/// Starts logging, metrics and monitoring, then works until a signal.
+///
+/// # Errors
+/// When the monitoring port is taken, or a part cannot be made.
+pub async fn main(config: Config) -> anyhow::Result<()> {
+    telemetry::start_logging(config.log)?;
+    let monitor = match config.metrics_listen {
+        Some(address) => Some(monitor::bind(address).await?),
+        None => None,
+    };
+    let app = App::new(config)?;
+    if let Some(monitor) = monitor {
+        let metrics = telemetry::start_metrics()?;
+        tokio::spawn(telemetry::upkeep(metrics.clone()));
+        tokio::spawn(monitor::serve(monitor, app.health(), metrics));
+    }
+    app.run(signals()?).await;
+    Ok(())
+}
+
+/// One message for each SIGTERM or SIGINT.
+fn signals() -> anyhow::Result<mpsc::Receiver<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if sender.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}

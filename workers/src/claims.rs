@@ -1,0 +1,130 @@
+//! Takes jobs from the queue, as many as there is room for, and starts them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+use crate::backoff::Backoff;
+use crate::execution::Drain;
+use crate::heartbeat::Heartbeat;
+use crate::held::Held;
+use crate::job::Jobs;
+use crate::queue::Queue;
+
+/// Polling of an empty queue slows down from the first to the second.
+const IDLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Waits shorter than this are not worth asking for the next timer.
+const WORTH_ASKING: Duration = Duration::from_millis(100);
+/// A timer may be due and its row locked by somebody else: then it is not asked for without pause.
+const LEAST_PAUSE: Duration = Duration::from_millis(20);
+/// How long a claim is put off so that it fetches more than one or two jobs.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// The loop that claims.
+pub struct Claims {
+    pub queue: Queue,
+    pub held: Held,
+    pub heartbeat: Arc<Heartbeat>,
+    pub jobs: Arc<Jobs>,
+    pub lease: Duration,
+    /// Executions in memory at a time.
+    pub concurrency: usize,
+}
+
+impl Claims {
+    /// Claims until the worker is told to stop. The executions that were begun are in `running`.
+    pub async fn run(
+        &self,
+        wake: &Notify,
+        mut drain: watch::Receiver<Drain>,
+        running: &TaskTracker,
+    ) {
+        let room = Arc::new(Semaphore::new(self.concurrency));
+        let mut idle = Backoff::new(IDLE.0, IDLE.1);
+        let mut broken = Backoff::new(IDLE.0, IDLE.1);
+        let mut there_is_more = false;
+        while !is_stopped_while(&mut drain, self.wait_for_room(&room, there_is_more)).await {
+            let most = room.available_permits();
+            // Not within the selection: a claim that was sent is seen through, so that no job is held and not run.
+            match self.claim(most, &room, running).await {
+                Ok(claimed) => {
+                    broken.reset();
+                    there_is_more = claimed == most;
+                    if claimed > 0 {
+                        idle.reset();
+                    }
+                    if !there_is_more {
+                        is_stopped_while(&mut drain, self.pause(&mut idle, wake)).await;
+                    }
+                }
+                Err(error) => {
+                    let wait = broken.wait(rand::random());
+                    tracing::warn!(%error, retry_in_ms = wait.as_millis() as u64, "cannot claim; waiting for the database");
+                    is_stopped_while(&mut drain, sleep(wait)).await;
+                }
+            }
+        }
+        running.close();
+    }
+
+    /// Claims once and starts what came.
+    async fn claim(
+        &self,
+        most: usize,
+        room: &Arc<Semaphore>,
+        running: &TaskTracker,
+    ) -> sqlx::Result<usize> {
+        self.heartbeat.refresh().await?;
+        let jobs = self.queue.claim(most, self.lease).await?;
+        let claimed = jobs.len();
+        metrics::counter!("aias_worker_claimed_total").increment(claimed as u64);
+        for job in jobs {
+            let hold = self.held.hold(job.claim);
+            let permit = Arc::clone(room).acquire_owned().await;
+            let shared = Arc::clone(&self.jobs);
+            running.spawn(async move {
+                shared.run(job, &hold).await;
+                drop((hold, permit));
+            });
+        }
+        metrics::gauge!("aias_worker_executions_in_memory").set(self.held.len() as f64);
+        Ok(claimed)
+    }
+
+    /// Until there is room for one; when more is known to be waiting, a moment longer for a quarter of all, since each claim has its price.
+    async fn wait_for_room(&self, room: &Semaphore, there_is_more: bool) {
+        if there_is_more {
+            let quarter = u32::try_from(self.concurrency.div_ceil(4)).unwrap_or(u32::MAX);
+            let _ = timeout(GATHER, room.acquire_many(quarter)).await;
+        }
+        let _ = room.acquire().await;
+    }
+
+    /// Until a notice comes, the next timer is due, or it is time to look anyway.
+    async fn pause(&self, idle: &mut Backoff, wake: &Notify) {
+        let mut wait = idle.wait(rand::random());
+        if wait > WORTH_ASKING
+            && let Ok(Some(next_due)) = self.queue.next_due().await
+        {
+            wait = wait.min(next_due).max(LEAST_PAUSE);
+        }
+        if timeout(wait, wake.notified()).await.is_ok() {
+            idle.reset();
+        }
+    }
+}
+
+/// Waits, but not longer than until the worker is told to stop; answers whether it was.
+async fn is_stopped_while(
+    drain: &mut watch::Receiver<Drain>,
+    wait: impl Future<Output = ()>,
+) -> bool {
+    tokio::select! {
+        biased;
+        _ = drain.wait_for(|stage| *stage > Drain::No) => true,
+        () = wait => false,
+    }
+}

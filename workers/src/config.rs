@@ -1,0 +1,264 @@
+//! What the environment says, checked before anything starts.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use llm::{Providers, RetryPolicy};
+use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::telemetry::LogFormat;
+
+/// Everything that can be set. It holds a password, so it has no `Debug`.
+#[derive(Clone)]
+pub struct Config {
+    pub database: PgConnectOptions,
+    pub metrics_listen: Option<SocketAddr>,
+    /// Executions in memory at a time.
+    pub concurrency: usize,
+    /// How long a claimed execution stays with a worker that says nothing.
+    pub lease: Duration,
+    /// How long steps in flight may take to finish after the signal to stop.
+    pub drain: Duration,
+    pub http_allow: HttpAllow,
+    pub providers: Providers,
+    pub log: LogFormat,
+}
+
+/// Addresses (`host:port`) that HTTP steps may call although they are private.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpAllow(BTreeSet<(String, u16)>);
+
+/// A variable that is missing or cannot be used. The message never repeats a value that may hold a password.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable}: {problem}")]
+pub struct ConfigError {
+    pub variable: &'static str,
+    pub problem: String,
+}
+
+impl Config {
+    /// # Errors
+    /// The first variable that is missing or malformed.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// [`Config::from_env`] over any other source of variables. An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// The first variable that is missing or malformed.
+    pub fn from_variables(
+        variable: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let read = |name| {
+            variable(name)
+                .map(|v| v.trim().to_owned())
+                .filter(|v| !v.is_empty())
+        };
+
+        const DATABASE: &str = "AIAS_DATABASE_URL";
+        let database = read(DATABASE).ok_or_else(|| {
+            problem(DATABASE, "is not set; it is the database to work for, such as postgres://aias_worker@127.0.0.1:54322/postgres")
+        })?;
+        if !database.starts_with("postgres://") && !database.starts_with("postgresql://") {
+            return Err(problem(
+                DATABASE,
+                "is no Postgres URL: it does not begin with postgres://",
+            ));
+        }
+        let database = PgConnectOptions::from_str(&database)
+            .map_err(|error| problem(DATABASE, format!("is no Postgres URL: {error}")))?
+            .application_name("aias-worker");
+
+        Ok(Self {
+            database,
+            metrics_listen: parse(
+                &read,
+                "AIAS_METRICS_LISTEN",
+                "an address and port such as 127.0.0.1:54333",
+            )?,
+            concurrency: bounded(&read, "AIAS_WORKER_CONCURRENCY", 256.0, 1.0, 100_000.0)? as usize,
+            lease: seconds(&read, "AIAS_LEASE_SECONDS", 30.0, 1.0, 3_600.0)?,
+            drain: seconds(&read, "AIAS_DRAIN_SECONDS", 20.0, 0.0, 3_600.0)?,
+            http_allow: match read("AIAS_HTTP_ALLOW") {
+                None => HttpAllow::default(),
+                Some(list) => list
+                    .parse()
+                    .map_err(|text| problem("AIAS_HTTP_ALLOW", text))?,
+            },
+            providers: providers(&read)?,
+            log: parse(&read, "AIAS_LOG", "text or json")?.unwrap_or_default(),
+        })
+    }
+}
+
+fn problem(variable: &'static str, problem: impl Into<String>) -> ConfigError {
+    ConfigError {
+        variable,
+        problem: problem.into(),
+    }
+}
+
+fn parse<T: FromStr>(
+    read: impl Fn(&'static str) -> Option<String>,
+    variable: &'static str,
+    wanted: &str,
+) -> Result<Option<T>, ConfigError> {
+    read(variable)
+        .map(|text| {
+            text.parse()
+                .map_err(|_| problem(variable, format!("\"{text}\" is not {wanted}")))
+        })
+        .transpose()
+}
+
+fn bounded(
+    read: impl Fn(&'static str) -> Option<String>,
+    variable: &'static str,
+    default: f64,
+    least: f64,
+    most: f64,
+) -> Result<f64, ConfigError> {
+    let wanted = format!("a number from {least} to {most}");
+    let number = parse::<f64>(read, variable, &wanted)?.unwrap_or(default);
+    if (least..=most).contains(&number) {
+        Ok(number)
+    } else {
+        Err(problem(variable, format!("{number} is not {wanted}")))
+    }
+}
+
+fn seconds(
+    read: impl Fn(&'static str) -> Option<String>,
+    variable: &'static str,
+    default: f64,
+    least: f64,
+    most: f64,
+) -> Result<Duration, ConfigError> {
+    bounded(read, variable, default, least, most).map(Duration::from_secs_f64)
+}
+
+/// The providers of [`Providers::from_env`], but one try a call: failed attempts of a step are repeated by its own policy, with a timer in
+/// the database that survives this process and that people can see.
+fn providers(read: impl Fn(&'static str) -> Option<String>) -> Result<Providers, ConfigError> {
+    let key = |name| read(name).map(SecretString::from);
+    let wrong = |variable| move |error: llm::LlmError| problem(variable, error.to_string());
+    Providers::builder()
+        .retry(RetryPolicy {
+            max_attempts: 1,
+            ..RetryPolicy::default()
+        })
+        .openai(key("OPENAI_API_KEY"), read("OPENAI_BASE_URL").as_deref())
+        .map_err(wrong("OPENAI_BASE_URL"))?
+        .anthropic(
+            key("ANTHROPIC_API_KEY"),
+            read("ANTHROPIC_BASE_URL").as_deref(),
+        )
+        .map_err(wrong("ANTHROPIC_BASE_URL"))?
+        .gemini(key("GEMINI_API_KEY"), read("GEMINI_BASE_URL").as_deref())
+        .map_err(wrong("GEMINI_BASE_URL"))?
+        .build()
+        .map_err(wrong("OPENAI_BASE_URL"))
+}
+
+impl HttpAllow {
+    /// Whether the operator allows this host and port, whatever address the host has.
+    pub fn contains(&self, host: &str, port: u16) -> bool {
+        !self.0.is_empty() && self.0.contains(&(host.to_ascii_lowercase(), port))
+    }
+}
+
+impl FromStr for HttpAllow {
+    type Err = String;
+
+    /// A comma-separated list; IPv6 addresses stand in brackets.
+    fn from_str(list: &str) -> Result<Self, String> {
+        let entry = |text: &str| {
+            let (host, port) = text.rsplit_once(':')?;
+            let port = port.parse::<u16>().ok().filter(|port| *port > 0)?;
+            let is_host = !host.is_empty()
+                && (host.starts_with('[') == host.contains(':'))
+                && !host.contains('/');
+            is_host.then(|| (host.to_ascii_lowercase(), port))
+        };
+        list.split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| entry(text).ok_or_else(|| format!("\"{text}\" is not host:port")))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_variables(|name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const DATABASE: (&str, &str) = ("AIAS_DATABASE_URL", "postgres://aias_worker@127.0.0.1/db");
+
+    #[test]
+    fn a_database_is_enough() {
+        let config = with(&[DATABASE]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.concurrency, 256);
+        assert_eq!(config.lease, Duration::from_secs(30));
+        assert_eq!(config.drain, Duration::from_secs(20));
+        assert_eq!(config.metrics_listen, None);
+    }
+
+    #[test]
+    fn a_mistake_names_its_variable() {
+        for (pairs, wanted) in [
+            (vec![], "AIAS_DATABASE_URL: is not set"),
+            (
+                vec![("AIAS_DATABASE_URL", "mysql://x:hush@y")],
+                "AIAS_DATABASE_URL: is no Postgres URL",
+            ),
+            (
+                vec![DATABASE, ("AIAS_WORKER_CONCURRENCY", "0")],
+                "AIAS_WORKER_CONCURRENCY: 0 is not a number from 1 to 100000",
+            ),
+            (
+                vec![DATABASE, ("AIAS_METRICS_LISTEN", "here")],
+                "AIAS_METRICS_LISTEN: \"here\" is not an address and port",
+            ),
+            (
+                vec![DATABASE, ("AIAS_HTTP_ALLOW", "a:1, http://b")],
+                "AIAS_HTTP_ALLOW: \"http://b\" is not host:port",
+            ),
+            (
+                vec![DATABASE, ("AIAS_LOG", "xml")],
+                "AIAS_LOG: \"xml\" is not text or json",
+            ),
+            (
+                vec![DATABASE, ("OPENAI_BASE_URL", "ftp://x")],
+                "OPENAI_BASE_URL: ",
+            ),
+        ] {
+            let error = with(&pairs)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            assert!(error.starts_with(wanted), "{error} / {wanted}");
+            assert!(!error.contains("hush"));
+        }
+    }
+
+    #[test]
+    fn allowed_addresses_are_host_and_port() {
+        let allow: HttpAllow = "LocalHost:8080, [::1]:9".parse().unwrap();
+        assert!(allow.contains("localhost", 8080) && allow.contains("[::1]", 9));
+        assert!(!allow.contains("localhost", 8081) && !allow.contains("::1", 9));
+    }
+}

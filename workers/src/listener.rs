@@ -1,0 +1,72 @@
+//! The one connection that listens. Notices only wake: whoever misses one polls.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::sync::{Notify, oneshot};
+
+use crate::backoff::Backoff;
+use crate::held::Held;
+
+const JOBS: &str = "aias_jobs";
+const CANCELLATIONS: &str = "aias_cancellations";
+
+/// Listens for as long as it is polled. `registered` is told once, when the first registration stands, so that the first query can come after it.
+pub async fn listen(
+    options: PgConnectOptions,
+    held: Held,
+    jobs: &Notify,
+    registered: oneshot::Sender<()>,
+) {
+    let mut registered = Some(registered);
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    loop {
+        let error = match register(&options).await {
+            Ok(mut listener) => {
+                backoff.reset();
+                if let Some(registered) = registered.take() {
+                    let _ = registered.send(());
+                }
+                // Whatever was said while nobody listened is looked up.
+                jobs.notify_one();
+                hear(&mut listener, &held, jobs).await
+            }
+            Err(error) => error,
+        };
+        let wait = backoff.wait(rand::random());
+        tracing::warn!(%error, retry_in_ms = wait.as_millis() as u64, "not listening; polling goes on");
+        // Polling is enough to begin with.
+        registered.take();
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn register(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options.clone());
+    let mut listener = PgListener::connect_with(&pool).await?;
+    // Reconnecting is done here, where it is logged and what was missed is looked up.
+    listener.eager_reconnect(false);
+    listener.listen_all([JOBS, CANCELLATIONS]).await?;
+    Ok(listener)
+}
+
+/// Until the connection breaks.
+async fn hear(listener: &mut PgListener, held: &Held, jobs: &Notify) -> sqlx::Error {
+    loop {
+        match listener.try_recv().await {
+            Ok(Some(notice)) if notice.channel() == CANCELLATIONS => {
+                if let Ok(execution) = notice.payload().parse() {
+                    held.cancel(execution);
+                }
+            }
+            Ok(Some(_)) => jobs.notify_one(),
+            Ok(None) => return sqlx::Error::WorkerCrashed,
+            Err(error) => return error,
+        }
+    }
+}

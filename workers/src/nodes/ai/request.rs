@@ -1,0 +1,110 @@
+//! What is asked: the agent's config, and over it what the node says itself.
+
+use llm::{ChatRequest, Tool};
+use serde_json::Value;
+
+use crate::nodes::Failure;
+use crate::queue::Agent;
+
+pub(super) fn build(node: &Value, agent: Option<&Agent>) -> Result<ChatRequest, Failure> {
+    let null = Value::Null;
+    let agent_config = agent.map_or(&null, |agent| &agent.config);
+    let field = |name: &str| {
+        [node, agent_config]
+            .into_iter()
+            .filter_map(|config| config.get(name))
+            .find(|value| !value.is_null())
+    };
+
+    let model = match (agent, node.get("model").and_then(Value::as_str)) {
+        (Some(agent), _) => agent.model.clone(),
+        (None, Some(model)) => model.to_owned(),
+        (None, None) => {
+            return Err(Failure::invalid_config(
+                "the step names neither an agent nor a model",
+            ));
+        }
+    };
+    let mut request = ChatRequest::new(model).user(text(node.get("prompt")));
+    request.system = field("system_prompt").map(|prompt| text(Some(prompt)));
+    request.temperature = field("temperature").and_then(Value::as_f64);
+    request.max_tokens = match field("max_tokens") {
+        None => None,
+        Some(value) => Some(
+            whole_number(value)
+                .ok_or_else(|| Failure::invalid_config("max_tokens is not a positive integer"))?,
+        ),
+    };
+    request.output_schema = field("output_schema").cloned();
+    if let Some(Value::Array(tools)) = field("tools") {
+        request.tools = tools.iter().map(tool).collect::<Result<_, _>>()?;
+    }
+    Ok(request)
+}
+
+/// A prompt that is one template keeps the type of its value; a model reads text.
+fn text(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// The database's check also lets the number be written as text.
+fn whole_number(value: &Value) -> Option<u32> {
+    let number = match value {
+        Value::String(text) => text.parse().ok()?,
+        other => other.as_u64()?,
+    };
+    u32::try_from(number).ok().filter(|number| *number > 0)
+}
+
+/// A tool as `{name, description, parameters}`, or the same under `function`, as OpenAI writes it.
+fn tool(value: &Value) -> Result<Tool, Failure> {
+    let inner = value.get("function").unwrap_or(value);
+    let mut tool = inner.clone();
+    if let Some(fields) = tool.as_object_mut() {
+        fields
+            .entry("parameters")
+            .or_insert_with(|| serde_json::json!({"type": "object", "properties": {}}));
+    }
+    serde_json::from_value(tool)
+        .map_err(|_| Failure::invalid_config("a tool is not {name, description, parameters}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_node_speaks_over_the_agent() {
+        let agent = Agent {
+            id: Uuid::nil(),
+            model: "openai/gpt-4o-mini".to_owned(),
+            config: json!({"temperature": 0.2, "max_tokens": "100", "system_prompt": "Be kind.", "tools": [
+                {"type": "function", "function": {"name": "look", "description": "Looks."}}]}),
+        };
+        let node = json!({"agent_id": "x", "prompt": {"a": 1}, "system_prompt": "Be brief.", "max_tokens": null});
+        let request = build(&node, Some(&agent)).unwrap();
+        assert_eq!(request.model, "openai/gpt-4o-mini");
+        assert_eq!(request.system.as_deref(), Some("Be brief."));
+        assert_eq!(request.temperature, Some(0.2));
+        assert_eq!(request.max_tokens, Some(100));
+        assert_eq!(request.tools[0].name, "look");
+        assert_eq!(request.messages, [llm::Message::user("{\"a\":1}")]);
+    }
+
+    #[test]
+    fn somebody_has_to_answer() {
+        assert_eq!(
+            build(&json!({"prompt": "x"}), None).unwrap_err().code,
+            "invalid_config"
+        );
+        let strange = json!({"model": "a/b", "prompt": "x", "max_tokens": 0});
+        assert_eq!(build(&strange, None).unwrap_err().code, "invalid_config");
+    }
+}

@@ -1,0 +1,78 @@
+//! Tokens: guessed before a call, counted after it.
+
+use llm::{ChatRequest, Message, Part, Usage};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Characters of an average token.
+const CHARS_PER_TOKEN: usize = 4;
+/// Output that is expected of a call that sets no limit.
+const DEFAULT_OUTPUT: u64 = 1_000;
+
+/// What a call will probably take. It only has to be near: the difference is given back, or charged, when the call is over.
+pub(super) fn estimate(request: &ChatRequest) -> u64 {
+    let turns: usize = request
+        .messages
+        .iter()
+        .map(|message| match message {
+            Message::User { content } | Message::Assistant { content, .. } => content
+                .iter()
+                .map(|part| match part {
+                    Part::Text { text } => text.chars().count(),
+                    _ => 0,
+                })
+                .sum(),
+            Message::Tool { content, .. } => content.chars().count(),
+        })
+        .sum();
+    let system = request
+        .system
+        .as_deref()
+        .map_or(0, |text| text.chars().count());
+    let schema = request
+        .output_schema
+        .as_ref()
+        .map_or(0, |schema| schema.to_string().len());
+    let input = (turns + system + schema).div_ceil(CHARS_PER_TOKEN) as u64;
+    input + request.max_tokens.map_or(DEFAULT_OUTPUT, u64::from)
+}
+
+/// As `queue.record` takes it. `model` is `provider/model`.
+pub(super) fn to_json(model: &str, usage: &Usage, agent: Option<Uuid>) -> Value {
+    let (provider, name) = model.split_once('/').unwrap_or(("unknown", model));
+    json!({
+        "provider": provider,
+        "model": name,
+        "agent_id": agent,
+        "input_tokens": usage.input_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_the_characters_and_the_limit_of_the_answer() {
+        let mut request = ChatRequest::new("openai/x").system("12345678").user("1234");
+        assert_eq!(estimate(&request), 3 + DEFAULT_OUTPUT);
+        request.max_tokens = Some(50);
+        assert_eq!(estimate(&request), 53);
+    }
+
+    #[test]
+    fn the_provider_is_told_from_the_model_at_the_first_slash() {
+        let usage = Usage {
+            input_tokens: 7,
+            ..Usage::default()
+        };
+        let json = to_json("openrouter/meta/llama", &usage, None);
+        assert_eq!(
+            (&json["provider"], &json["model"], &json["input_tokens"]),
+            (&json!("openrouter"), &json!("meta/llama"), &json!(7))
+        );
+    }
+}

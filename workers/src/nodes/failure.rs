@@ -1,0 +1,77 @@
+//! Why a step failed.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use workflow::Kind;
+use workflow::expression::ExpressionError;
+
+/// A failed attempt. The code is stable and listed in README.md; the message is a sentence for the tenant and holds no secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    pub code: Cow<'static, str>,
+    pub message: String,
+    pub details: Option<Value>,
+    /// Whether the same attempt may succeed later.
+    pub retryable: bool,
+    /// How long the other side asked us to wait.
+    pub retry_after: Option<Duration>,
+    /// Tokens spent all the same, in the form of `queue.record`.
+    pub usage: Option<Value>,
+}
+
+impl Failure {
+    /// A failure that would repeat itself.
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+            details: None,
+            retryable: false,
+            retry_after: None,
+            usage: None,
+        }
+    }
+
+    #[must_use]
+    pub fn retryable(mut self, retryable: bool) -> Self {
+        self.retryable = retryable;
+        self
+    }
+
+    #[must_use]
+    pub fn details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    pub(super) fn not_runnable(kind: Kind) -> Self {
+        Self::new(
+            "kind_not_runnable",
+            format!("this release cannot run a step of kind {kind}"),
+        )
+    }
+
+    /// A config that the schema let pass, or that a template rendered to something else than is needed.
+    pub(super) fn invalid_config(message: impl Into<String>) -> Self {
+        Self::new("invalid_config", message)
+    }
+
+    /// As the column `error` of a step: `{code, message, details?}`.
+    pub fn to_json(&self) -> Value {
+        match &self.details {
+            Some(details) => {
+                json!({"code": self.code, "message": self.message, "details": details})
+            }
+            None => json!({"code": self.code, "message": self.message}),
+        }
+    }
+}
+
+impl From<ExpressionError> for Failure {
+    fn from(error: ExpressionError) -> Self {
+        Self::new("expression_failed", error.to_string())
+            .details(json!({"pointer": error.pointer, "expression": error.source_text}))
+    }
+}

@@ -1,0 +1,52 @@
+//! `http`: calls an endpoint that a tenant named.
+//!
+//! A tenant must not reach what only this machine can reach, so every hop is checked: a name is resolved by a resolver that drops addresses
+//! which are not public, and the connection is made to exactly what it returned; an address that is written out is checked as it is; redirects are followed by hand
+//! and start over. The operator's `AIAS_HTTP_ALLOW` opens single ports.
+
+mod address;
+mod clients;
+mod error;
+mod redirect;
+mod request;
+mod resolver;
+mod response;
+
+use serde_json::Value;
+
+pub use clients::Clients;
+
+use super::{Failure, Success};
+use error::Hop;
+use redirect::Next;
+use request::Request;
+
+/// Redirects that are followed.
+const MOST_REDIRECTS: u32 = 5;
+
+/// Makes the request of a rendered config and reads the answer.
+///
+/// # Errors
+/// `invalid_config`, `http_status`, `http_timeout`, `http_connect`, `http_blocked_address`, `http_redirect`, `response_too_large`.
+pub async fn run(clients: &Clients, config: &Value) -> Result<Success, Failure> {
+    let mut request = Request::read(config)?;
+    for _ in 0..=MOST_REDIRECTS {
+        let hop = Hop::of(&request);
+        let client = clients
+            .for_url(&request.url)
+            .map_err(|blocked| hop.blocked(&blocked))?;
+        let answer = client
+            .request(request.method.clone(), request.url.clone())
+            .headers(request.headers.clone())
+            .body(request.body.clone())
+            .send()
+            .await
+            .map_err(|error| hop.transport(error))?;
+        match redirect::next(&request, &answer) {
+            Next::Answer => return response::read(answer, &hop).await,
+            Next::Follow(next) => request = *next,
+            Next::Lost(why) => return Err(hop.redirect(&why)),
+        }
+    }
+    Err(Hop::of(&request).redirect(&format!("there were more than {MOST_REDIRECTS} redirects")))
+}

@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::time::from_database;
+use super::{Claim, ExecutionKey, Queue, interval};
+use crate::state::StepStatus;
+
+/// A claimed execution, with everything that is needed to go on.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub claim: Claim,
+    /// How many claims in a row, this one included, have recorded nothing.
+    pub claims_without_progress: i16,
+    pub workflow_id: Uuid,
+    pub workflow_version: i32,
+    pub input: Value,
+    /// When the first claim was made; expressions see it as `now`, whenever they run.
+    pub started_at: Timestamp,
+    pub cancel_requested: bool,
+    pub steps: Vec<RecordedStep>,
+    /// Why `input` or `steps` is empty: JSON that Postgres takes and this worker does not, such as the number 1e400. It is found out for
+    /// each job alone, so that one tenant's number does not keep all others from being claimed.
+    pub unreadable: Option<String>,
+}
+
+/// A step as it was recorded, in the order of recording.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct RecordedStep {
+    pub node_id: String,
+    pub status: StepStatus,
+    pub attempt: u32,
+    pub handle: Option<String>,
+    pub output: Option<Value>,
+    pub error: Option<Value>,
+    pub run_at: Option<Timestamp>,
+}
+
+impl Queue {
+    /// Takes up to `most` due jobs for `lease`.
+    ///
+    /// # Errors
+    /// What the database answered; then nothing is claimed, or only until the lease ends.
+    pub async fn claim(&self, most: usize, lease: Duration) -> sqlx::Result<Vec<Job>> {
+        let rows = sqlx::query!(
+            r#"select tenant_id as "tenant_id!", execution_id as "execution_id!", fencing_token as "fencing_token!",
+                      claims_without_progress as "claims_without_progress!",
+                      workflow_id as "workflow_id!", workflow_version as "workflow_version!",
+                      input::text as "input!", started_at as "started_at!", cancel_requested as "cancel_requested!",
+                      steps::text as "steps!",
+                      clock_timestamp() as "database_time!"
+                 from queue.claim($1, $2, $3)"#,
+            &*self.worker,
+            i32::try_from(most).unwrap_or(i32::MAX),
+            interval(lease),
+        )
+        .fetch_all(&self.pool)
+        .await;
+        let rows = self.note("claim", rows)?;
+        if let Some(row) = rows.last() {
+            self.clock.learn(from_database(row.database_time));
+        }
+        let jobs = rows.into_iter().map(|row| {
+            let mut unreadable = None;
+            let input = serde_json::from_str(&row.input).unwrap_or_else(|error| {
+                unreadable = Some(format!("the input cannot be read: {error}"));
+                Value::Null
+            });
+            let steps = serde_json::from_str(&row.steps).unwrap_or_else(|error| {
+                unreadable = Some(format!("the recorded steps cannot be read: {error}"));
+                Vec::new()
+            });
+            Job {
+                claim: Claim {
+                    key: ExecutionKey {
+                        tenant_id: row.tenant_id,
+                        execution_id: row.execution_id,
+                    },
+                    fencing_token: row.fencing_token,
+                },
+                claims_without_progress: row.claims_without_progress,
+                workflow_id: row.workflow_id,
+                workflow_version: row.workflow_version,
+                input,
+                started_at: from_database(row.started_at),
+                cancel_requested: row.cancel_requested,
+                steps,
+                unreadable,
+            }
+        });
+        Ok(jobs.collect())
+    }
+}

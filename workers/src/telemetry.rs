@@ -1,0 +1,114 @@
+//! Logs and metrics of the process.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// `AIAS_LOG`: for a person or for a machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Starts logging to standard error; `RUST_LOG` filters, by default from `info` on.
+///
+/// # Errors
+/// When the process logs already.
+pub fn start_logging(format: LogFormat) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env()
+        // A statement that is slow is of interest, its text is not.
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx::query=error"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started
+        .map_err(|error| anyhow::anyhow!(error))
+        .context("cannot start logging")
+}
+
+/// Starts to collect metrics; the handle renders them.
+///
+/// # Errors
+/// When the process collects already.
+pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
+    let seconds = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+        300.0,
+    ];
+    let sizes = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &sizes)
+        })
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("cannot collect metrics")?;
+    describe();
+    Ok(handle)
+}
+
+/// Renders forget old samples only when asked to.
+pub async fn upkeep(handle: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        ticks.tick().await;
+        handle.run_upkeep();
+    }
+}
+
+fn describe() {
+    describe_counter!(
+        "aias_worker_executions_total",
+        "Executions that this worker ended or put to sleep, by status"
+    );
+    describe_counter!(
+        "aias_worker_steps_total",
+        "Attempts of steps that ended, by kind and status"
+    );
+    describe_counter!("aias_worker_claimed_total", "Executions claimed");
+    describe_counter!(
+        "aias_worker_abandoned_total",
+        "Executions let go because another worker holds them"
+    );
+    describe_counter!(
+        "aias_worker_database_errors_total",
+        "Failed calls of the database, by function"
+    );
+    describe_gauge!("aias_worker_executions_in_memory", "Executions held now");
+    describe_histogram!(
+        "aias_worker_step_seconds",
+        Unit::Seconds,
+        "Time of one attempt of a step, by kind"
+    );
+    describe_histogram!(
+        "aias_worker_commit_seconds",
+        Unit::Seconds,
+        "Time of one call of queue.record"
+    );
+    describe_histogram!(
+        "aias_worker_commit_size",
+        "Executions written by one call of queue.record"
+    );
+}
