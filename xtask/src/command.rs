@@ -3,10 +3,10 @@
 use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
 
-use crate::progress::Step;
+use crate::progress::{Lines, Step, print};
 
 /// Runs a program and returns its stdout. A failure tells the command and the end of what it said.
 pub async fn output(command: &mut Command) -> Result<String> {
@@ -42,26 +42,8 @@ pub async fn succeeds(command: &mut Command) -> bool {
 /// Runs a program, showing each line that it says as the step's note. A failure tells the end of what it said.
 pub async fn watched(command: &mut Command, step: &Step) -> Result<()> {
     let shown = shown(command);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("could not start `{shown}`"))?;
-    let (mut out, mut err) = (lines_of(child.stdout.take()), lines_of(child.stderr.take()));
-    let mut said = String::new();
-    let (mut out_open, mut err_open) = (true, true);
-    while out_open || err_open {
-        let line = tokio::select! {
-            line = next_line(&mut out), if out_open => { out_open = line.is_some(); line }
-            line = next_line(&mut err), if err_open => { err_open = line.is_some(); line }
-        };
-        if let Some(line) = line {
-            step.note(line.trim());
-            said.push_str(&line);
-            said.push('\n');
-        }
-    }
+    let mut child = piped(command).spawn().with_context(|| format!("could not start `{shown}`"))?;
+    let said = read_lines(&mut child, |line| step.note(line.trim())).await;
     let status = child.wait().await?;
     if !status.success() {
         bail!("`{shown}` {}{}", ending(status), last_lines(&said, 40));
@@ -69,15 +51,12 @@ pub async fn watched(command: &mut Command, step: &Step) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program whose output goes straight to ours. True when it succeeded.
-pub async fn passed_through(command: &mut Command) -> Result<bool> {
+/// Runs a program whose lines are printed as they come, and kept. Says whether it succeeded.
+pub async fn shown_and_kept(command: &mut Command) -> Result<(bool, String)> {
     let shown = shown(command);
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .await
-        .with_context(|| format!("could not start `{shown}`"))?;
-    Ok(status.success())
+    let mut child = piped(command).spawn().with_context(|| format!("could not start `{shown}`"))?;
+    let said = read_lines(&mut child, |line| print(Lines::Stdout, line)).await;
+    Ok((child.wait().await?.success(), said))
 }
 
 /// The last lines of a text, on lines of their own.
@@ -87,17 +66,51 @@ pub fn last_lines(text: &str, count: usize) -> String {
     kept.iter().map(|line| format!("\n    {line}")).collect()
 }
 
-type Lines<R> = Option<tokio::io::Lines<BufReader<R>>>;
-
-fn lines_of<R: tokio::io::AsyncRead>(stream: Option<R>) -> Lines<R> {
-    stream.map(|stream| BufReader::new(stream).lines())
+fn piped(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped())
 }
 
-async fn next_line<R: tokio::io::AsyncRead + Unpin>(lines: &mut Lines<R>) -> Option<String> {
-    match lines {
-        // What is not UTF-8 ends the reading early, never the program.
-        Some(lines) => lines.next_line().await.ok().flatten(),
-        None => None,
+/// Everything that a program says, handing over each line as it comes.
+async fn read_lines(child: &mut Child, mut each: impl FnMut(&str)) -> String {
+    let mut out = Stream::new(child.stdout.take());
+    let mut err = Stream::new(child.stderr.take());
+    let mut said = String::new();
+    loop {
+        let line = tokio::select! {
+            Some(line) = out.next_line() => line,
+            Some(line) = err.next_line() => line,
+            else => return said,
+        };
+        each(&line);
+        said.push_str(&line);
+        said.push('\n');
+    }
+}
+
+struct Stream<R> {
+    reader: Option<BufReader<R>>,
+    /// A line that is not whole yet. It outlives the waiting for its end, which the other stream may interrupt.
+    begun: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Stream<R> {
+    fn new(stream: Option<R>) -> Self {
+        Self {
+            reader: stream.map(BufReader::new),
+            begun: Vec::new(),
+        }
+    }
+
+    /// None at the end. What is not UTF-8 is replaced: one odd byte must not end the reading.
+    async fn next_line(&mut self) -> Option<String> {
+        let reader = self.reader.as_mut()?;
+        let ended = !matches!(reader.read_until(b'\n', &mut self.begun).await, Ok(read) if read > 0);
+        if ended && self.begun.is_empty() {
+            self.reader = None;
+            return None;
+        }
+        let line = std::mem::take(&mut self.begun);
+        Some(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned())
     }
 }
 

@@ -1,7 +1,153 @@
-//! The gates.
-use crate::cli::TestArgs;
-use anyhow::Result;
+//! `cargo xtask test`: every gate, in an order in which the cheap ones speak first.
+
+mod advisors;
+mod code;
+mod counts;
+mod database;
+mod e2e;
+mod migrations;
+mod policies;
+mod servers;
+
 use std::process::ExitCode;
-pub async fn run(_args: &TestArgs) -> Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+
+use crate::cli::{GateName, TestArgs};
+use crate::extension::PgConfig;
+use crate::layout::{self, Layout};
+use crate::progress::{Lines, Progress, seconds};
+use crate::setup::{self, Needs};
+use crate::{row, table, watch};
+use counts::Counts;
+use servers::Servers;
+
+pub use servers::{Server, stop_all as stop_servers};
+
+/// What the gates stand on.
+struct Context {
+    progress: Progress,
+    pg18: PgConfig,
+    pg15: PgConfig,
+    servers: Servers,
+}
+
+/// How a gate ended.
+struct Verdict {
+    gate: GateName,
+    elapsed: Duration,
+    outcome: Result<Counts>,
+}
+
+/// Exit code 1 when a gate failed.
+pub async fn run(args: &TestArgs) -> Result<ExitCode> {
+    let progress = Progress::new(Lines::Stdout);
+    let _lock = hold()?;
+    let mut interrupted = watch::Interruption::listen()?;
+    let servers = Servers::default();
+    let verdicts = tokio::select! {
+        verdicts = run_gates(args, servers, progress) => verdicts,
+        () = interrupted.wait() => Err(anyhow::anyhow!("interrupted")),
+    };
+    // Whatever happened, nothing that the gates started outlives them.
+    stop_servers().await?;
+    e2e::stop().await?;
+    let verdicts = verdicts?;
+    progress.line(format!("\n{}", summary(&verdicts)));
+    let failed = verdicts.iter().any(|verdict| verdict.outcome.is_err());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn run_gates(args: &TestArgs, servers: Servers, progress: Progress) -> Result<Vec<Verdict>> {
+    let pg18 = setup::prepare(Needs::Tests, None, progress).await?;
+    let pg15 = setup::debian_15(progress).await?;
+    setup::nextest(progress).await?;
+    let mut context = Context { progress, pg18, pg15, servers };
+
+    let mut verdicts = Vec::new();
+    for gate in GateName::value_variants() {
+        if !args.only.is_empty() && !args.only.contains(gate) {
+            continue;
+        }
+        progress.line(format!("\n── {}: {}", name(*gate), what(*gate)));
+        let started = Instant::now();
+        let outcome = run_gate(*gate, &mut context).await;
+        let verdict = Verdict { gate: *gate, elapsed: started.elapsed(), outcome };
+        match &verdict.outcome {
+            Ok(counts) => progress.line(format!("── {} passed in {}{}", name(*gate), seconds(verdict.elapsed), counts.in_brackets())),
+            Err(error) => progress.line(format!("── {} FAILED after {}: {error:#}", name(*gate), seconds(verdict.elapsed))),
+        }
+        let stop = verdict.outcome.is_err() && args.fail_fast;
+        verdicts.push(verdict);
+        if stop {
+            break;
+        }
+    }
+    Ok(verdicts)
+}
+
+async fn run_gate(gate: GateName, context: &mut Context) -> Result<Counts> {
+    match gate {
+        GateName::Fmt => code::fmt(context).await,
+        GateName::Clippy => code::clippy(context).await,
+        GateName::Unit => code::unit(context).await,
+        GateName::Extension => code::extension(context).await,
+        GateName::Prepare => code::prepare(context).await,
+        GateName::Database => database::run(context).await,
+        GateName::Policies => policies::run(context).await,
+        GateName::Advisors => advisors::run(context).await,
+        GateName::Migrations => migrations::run(context).await,
+        GateName::E2e => e2e::run(context).await,
+    }
+}
+
+fn what(gate: GateName) -> &'static str {
+    match gate {
+        GateName::Fmt => "the code is formatted",
+        GateName::Clippy => "no warning in the workspace and the extension",
+        GateName::Unit => "unit and property tests of what needs no database",
+        GateName::Extension => "builds for Postgres 18 and 15, installs, and its committed SQL is what the code describes",
+        GateName::Prepare => ".sqlx is what the queries and the schema say",
+        GateName::Database => "the database suites on Postgres 18 and 15",
+        GateName::Policies => "pgTAP by actor on Postgres 18 and 15",
+        GateName::Advisors => "the Supabase linter finds nothing",
+        GateName::Migrations => "twice, eight at once, and by the Supabase CLI: always the same schema",
+        GateName::E2e => "a whole stack, with supabase-js and the Rust clients",
+    }
+}
+
+fn name(gate: GateName) -> String {
+    gate.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn summary(verdicts: &[Verdict]) -> String {
+    let mut rows = vec![row!["gate", "result", "time", "tests"]];
+    let mut total = Counts::default();
+    for verdict in verdicts {
+        let (result, tests) = match &verdict.outcome {
+            Ok(counts) => {
+                total.add(counts);
+                ("passed", counts.to_string())
+            }
+            Err(_) => ("FAILED", String::new()),
+        };
+        rows.push(row![name(verdict.gate), result, seconds(verdict.elapsed), tests]);
+    }
+    let elapsed = verdicts.iter().map(|verdict| verdict.elapsed).sum();
+    let failed = verdicts.iter().filter(|verdict| verdict.outcome.is_err()).count();
+    let closing = match failed {
+        0 => format!("All {} gates passed in {}. {} tests ran: {total}.", verdicts.len(), seconds(elapsed), total.sum()),
+        failed => format!("{failed} of {} gates FAILED. {} tests ran in the others: {total}.", verdicts.len(), total.sum()),
+    };
+    format!("{}\n\n{closing}", table::render(&rows))
+}
+
+/// Two runs would throw away each other's servers.
+fn hold() -> Result<std::fs::File> {
+    let layout = Layout::new(&layout::tools().join("test"))?;
+    let file = std::fs::File::create(layout.lock())?;
+    file.try_lock().context("another `cargo xtask test` is running in this clone")?;
+    Ok(file)
 }

@@ -1,0 +1,75 @@
+//! Gates that read the code and compile it.
+
+use anyhow::{Result, ensure};
+use tokio::process::Command;
+
+use super::Context;
+use super::counts::Counts;
+use crate::build::{build_extension, cargo, install_extension};
+use crate::command;
+use crate::extension::{self, PgConfig, Profile};
+
+/// What needs no database to be tested.
+const PURE: [&str; 3] = ["workflow", "llm", "xtask"];
+
+pub async fn fmt(_: &Context) -> Result<Counts> {
+    let mut command = cargo();
+    command.args(["fmt", "--all", "--check"]);
+    demand(&mut command, "`cargo fmt --all` formats it").await?;
+    Ok(Counts::default())
+}
+
+pub async fn clippy(context: &Context) -> Result<Counts> {
+    let mut workspace = cargo();
+    workspace.args(["clippy", "--workspace", "--exclude", "aias", "--all-targets", "--all-features", "--", "-D", "warnings"]);
+    demand(&mut workspace, "clippy has something to say").await?;
+
+    // The extension binds to one server, so it is looked at by itself, beside its own build.
+    let mut extension = cargo();
+    let feature = context.pg18.feature();
+    extension.args(["clippy", "--package", "aias", "--no-deps", "--features", &feature, "--target-dir"]);
+    extension.arg(crate::layout::root().join("target").join(&feature));
+    extension.env("PGRX_PG_CONFIG_PATH", &context.pg18.path).args(["--", "-D", "warnings"]);
+    demand(&mut extension, "clippy has something to say about the extension").await?;
+    Ok(Counts::default())
+}
+
+pub async fn unit(_: &Context) -> Result<Counts> {
+    let mut tests = cargo();
+    tests.args(["nextest", "run", "--no-fail-fast"]).args(packages(&PURE));
+    let mut counts = Counts::nextest(&demand(&mut tests, "unit tests failed").await?);
+    let mut examples = cargo();
+    examples.args(["test", "--doc"]).args(packages(&PURE));
+    counts.add(&Counts::doctests(&demand(&mut examples, "an example in the documentation fails").await?));
+    Ok(counts)
+}
+
+/// Builds for both servers, checks the committed install script, and installs.
+pub async fn extension(context: &Context) -> Result<Counts> {
+    for pg in [&context.pg18, &context.pg15] {
+        check_extension(pg, context).await?;
+    }
+    Ok(Counts::of("checks", 2))
+}
+
+async fn check_extension(pg: &PgConfig, context: &Context) -> Result<()> {
+    let built = build_extension(pg, Profile::Dev).await?;
+    extension::check_committed_sql(&built)?;
+    install_extension(pg, Profile::Dev, context.progress).await
+}
+
+pub async fn prepare(context: &Context) -> Result<Counts> {
+    crate::prepare::check(&context.pg18, context.progress).await?;
+    Ok(Counts::of("checks", 1))
+}
+
+/// Runs a command whose lines are shown as they come; `otherwise` is the error when it fails.
+pub async fn demand(command: &mut Command, otherwise: &str) -> Result<String> {
+    let (succeeded, output) = command::shown_and_kept(command).await?;
+    ensure!(succeeded, "{otherwise}");
+    Ok(output)
+}
+
+pub fn packages<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    names.iter().flat_map(|name| ["--package", name]).collect()
+}

@@ -1,0 +1,32 @@
+//! The suites that need a database, on both ends of the range of Postgres versions.
+
+use anyhow::Result;
+
+use super::Context;
+use super::code::{demand, packages};
+use super::counts::Counts;
+use crate::build::cargo;
+
+/// Each of their tests makes a database of its own on the server.
+const PACKAGES: [&str; 3] = ["edge-api", "workers", "tests"];
+
+pub async fn run(context: &mut Context) -> Result<Counts> {
+    let mut counts = Counts::default();
+    let mut failed = Vec::new();
+    for version in [18, 15] {
+        let server = match version {
+            18 => context.servers.pg18(&context.pg18, context.progress).await?,
+            _ => context.servers.pg15(&context.pg15, context.progress).await?,
+        };
+        context.progress.line(format!("on {}", server.pg().version));
+        let mut tests = cargo();
+        tests.args(["nextest", "run", "--no-fail-fast"]).args(packages(&PACKAGES));
+        tests.env("DATABASE_URL", server.url("postgres")).env("AIAS_TEST_DATABASE_URL", server.url("postgres"));
+        match demand(&mut tests, "database tests failed").await {
+            Ok(output) => counts.add(&Counts::nextest(&output)),
+            Err(_) => failed.push(server.pg().version.clone()),
+        }
+    }
+    anyhow::ensure!(failed.is_empty(), "database tests failed on {}", failed.join(" and "));
+    Ok(counts)
+}

@@ -1,0 +1,105 @@
+//! A whole stack in a directory of its own, and the clients that customers use.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::process::Command;
+
+use super::Context;
+use super::code::demand;
+use super::counts::Counts;
+use crate::build::cargo;
+use crate::database::access;
+use crate::down;
+use crate::layout::{self, Layout};
+use crate::ports::Ports;
+use crate::progress::Progress;
+use crate::secrets::SEEDED_PASSWORD;
+use crate::services::Addresses;
+use crate::stack::Stack;
+use crate::supervisor::Supervisor;
+use crate::up;
+
+pub async fn run(context: &mut Context) -> Result<Counts> {
+    let progress = context.progress;
+    stop().await?;
+    let layout = layout()?;
+    let options = up::Options { pg_config: None, ports: Ports::free()?, build: true, disposable: true };
+    let stack = up::bring_up_local(&layout, &options, progress).await?;
+    let outcome = with(&stack, &layout, progress).await;
+    down::stop(&layout, progress).await?;
+    let counts = outcome?;
+    stop().await?;
+    Ok(counts)
+}
+
+async fn with(stack: &Stack, layout: &Layout, progress: Progress) -> Result<Counts> {
+    crate::demo::show(stack, progress).await.context("the demo")?;
+    let mut counts = Counts::default();
+    let mut failed = Vec::new();
+
+    let mut node = Command::new("node");
+    node.current_dir(layout::root()).args(["--test", "--test-reporter=tap"]).args(files("tests/e2e/supabase-js", "mjs")?);
+    node.envs(environment(stack, layout));
+    match demand(&mut node, "supabase-js").await {
+        Ok(output) => counts.add(&Counts::node(&output)),
+        Err(error) => failed.push(error.to_string()),
+    }
+
+    let mut rust = cargo();
+    rust.args(["nextest", "run", "--no-fail-fast", "--package", "tests", "--features", "e2e", "--test", "e2e"]);
+    rust.envs(environment(stack, layout));
+    match demand(&mut rust, "the Rust clients").await {
+        Ok(output) => counts.add(&Counts::nextest(&output)),
+        Err(error) => failed.push(error.to_string()),
+    }
+    ensure!(failed.is_empty(), "end-to-end tests failed: {}", failed.join(", "));
+
+    let difference = access::check(&stack.database_url).await?;
+    ensure!(difference.is_empty(), "after all this, access differs from the files:\n{}", difference.join("\n"));
+    counts.add(&Counts::of("checks", 1));
+    Ok(counts)
+}
+
+/// What the end-to-end tests read; see tests/README.md.
+fn environment(stack: &Stack, layout: &Layout) -> Vec<(&'static str, String)> {
+    let addresses = Addresses::local(&stack.ports);
+    let xtask = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("xtask"));
+    vec![
+        ("AIAS_E2E_API_URL", stack.supabase_url.clone()),
+        ("AIAS_E2E_EDGE_URL", stack.edge_url.clone()),
+        ("AIAS_E2E_PUBLISHABLE_KEY", stack.publishable_key.clone().unwrap_or_default()),
+        ("AIAS_E2E_SECRET_KEY", stack.secret_key.clone().unwrap_or_default()),
+        ("AIAS_E2E_JWT_SECRET", stack.jwt_secret.clone().unwrap_or_default()),
+        ("AIAS_E2E_PASSWORD", SEEDED_PASSWORD.to_owned()),
+        ("AIAS_E2E_LLM_URL", addresses.llm),
+        ("AIAS_E2E_HELPDESK_URL", addresses.helpdesk),
+        ("AIAS_E2E_DATABASE_URL", stack.database_url.clone()),
+        // To stop and start services: `$AIAS_E2E_XTASK service kill worker --dir $AIAS_E2E_DIR`.
+        ("AIAS_E2E_XTASK", xtask.display().to_string()),
+        ("AIAS_E2E_DIR", layout.dir().display().to_string()),
+    ]
+}
+
+fn files(directory: &str, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(layout::root().join(directory))
+        .with_context(|| format!("reading {directory}"))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().ends_with(&format!(".test.{extension}")))
+        .collect();
+    files.sort();
+    ensure!(!files.is_empty(), "there are no end-to-end tests in {directory}");
+    Ok(files)
+}
+
+/// Stops the stack of this gate, whoever left it, and throws it away.
+pub async fn stop() -> Result<()> {
+    let layout = layout()?;
+    Supervisor::new(&layout).stop_all().await?;
+    down::purge(&layout)
+}
+
+fn layout() -> Result<Layout> {
+    Layout::new(&layout::tools().join("test/e2e"))
+}
