@@ -1,0 +1,189 @@
+//! The database of one test.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{PgPool, Row};
+use tests::seed::{ALPHA, ALPHA_OWNER};
+use uuid::Uuid;
+
+/// How long anything may take before a test gives up. Long, because machines are slow and a wait that succeeds ends early.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+pub struct Stage {
+    pub pool: PgPool,
+}
+
+#[derive(Debug)]
+pub struct Execution {
+    pub status: String,
+    pub output: Option<Value>,
+    pub error: Option<Value>,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Step {
+    pub node_id: String,
+    pub status: String,
+    pub attempt: i32,
+}
+
+impl Stage {
+    /// Policies and seed over the migrations.
+    pub async fn set(pool: &PgPool) -> Self {
+        // Shown when a test fails. A second test in the same process finds it there.
+        let _ = workers::telemetry::start_logging(workers::telemetry::LogFormat::Text);
+        tests::policies::apply(pool).await.unwrap();
+        tests::seed::apply(pool).await.unwrap();
+        Self { pool: pool.clone() }
+    }
+
+    /// As a worker logs in.
+    pub fn worker_options(&self) -> PgConnectOptions {
+        (*self.pool.connect_options())
+            .clone()
+            .username("aias_worker")
+    }
+
+    /// The same as a URL, for a process.
+    pub fn worker_url(&self) -> String {
+        let options = self.pool.connect_options();
+        let database = options.get_database().unwrap();
+        format!(
+            "postgres://aias_worker@{}:{}/{database}",
+            options.get_host(),
+            options.get_port()
+        )
+    }
+
+    /// Publishes a workflow of Alpha.
+    pub async fn workflow(&self, nodes: Value, connections: Value) -> Uuid {
+        let plan =
+            workflow::plan(&nodes, &connections).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let row = sqlx::query(
+            "insert into public.workflows (tenant_id, name, status, nodes, connections)
+             values ($1, 'Test', 'active', $2, $3) returning id",
+        )
+        .bind(ALPHA)
+        .bind(nodes)
+        .bind(connections)
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        let id: Uuid = row.get(0);
+        // The plan that the extension made is the same; this says so.
+        sqlx::query("update public.workflow_versions set plan = $2 where workflow_id = $1")
+            .bind(id)
+            .bind(serde_json::to_value(&plan).unwrap())
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        id
+    }
+
+    /// Starts an execution as Alpha's owner does.
+    pub async fn start(&self, workflow: Uuid, input: Value) -> Uuid {
+        let mut owner = ALPHA_OWNER.actor().begin(&self.pool).await.unwrap();
+        let id = sqlx::query_scalar("select id from public.start_execution($1, $2)")
+            .bind(workflow)
+            .bind(input)
+            .fetch_one(&mut *owner)
+            .await
+            .unwrap();
+        owner.commit().await.unwrap();
+        id
+    }
+
+    /// Cancels it as Alpha's owner does; answers its status.
+    pub async fn cancel(&self, execution: Uuid) -> String {
+        let mut owner = ALPHA_OWNER.actor().begin(&self.pool).await.unwrap();
+        let status = sqlx::query_scalar("select status from public.cancel_execution($1)")
+            .bind(execution)
+            .fetch_one(&mut *owner)
+            .await
+            .unwrap();
+        owner.commit().await.unwrap();
+        status
+    }
+
+    pub async fn execution(&self, id: Uuid) -> Execution {
+        let row = sqlx::query("select status, output, error from public.executions where id = $1")
+            .bind(id)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap();
+        Execution {
+            status: row.get(0),
+            output: row.get(1),
+            error: row.get(2),
+        }
+    }
+
+    pub async fn steps(&self, execution: Uuid) -> Vec<Step> {
+        sqlx::query("select node_id, status, attempt from public.execution_steps where execution_id = $1 order by node_id")
+            .bind(execution)
+            .map(|row: sqlx::postgres::PgRow| Step { node_id: row.get(0), status: row.get(1), attempt: row.get(2) })
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// `node:status:attempt`, by node.
+    pub async fn summary(&self, execution: Uuid) -> Vec<String> {
+        let steps = self.steps(execution).await;
+        steps
+            .iter()
+            .map(|step| format!("{}:{}:{}", step.node_id, step.status, step.attempt))
+            .collect()
+    }
+
+    /// Waits until a query answers true. The query is given the execution.
+    pub async fn until(&self, execution: Uuid, what: &'static str) {
+        let begun = Instant::now();
+        loop {
+            let is_true: Option<bool> = sqlx::query_scalar(what)
+                .bind(execution)
+                .fetch_optional(&self.pool)
+                .await
+                .unwrap()
+                .flatten();
+            if is_true == Some(true) {
+                return;
+            }
+            let patience = begun.elapsed() < PATIENCE;
+            assert!(
+                patience,
+                "never: {what}; {:?} {:?}",
+                self.execution(execution).await,
+                self.summary(execution).await
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub async fn until_status(&self, execution: Uuid, status: &str) -> Execution {
+        let begun = Instant::now();
+        loop {
+            let found = self.execution(execution).await;
+            if found.status == status {
+                return found;
+            }
+            let patience = begun.elapsed() < PATIENCE;
+            assert!(
+                patience,
+                "{found:?} is not {status}; {:?}",
+                self.summary(execution).await
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub async fn jobs(&self) -> i64 {
+        sqlx::query_scalar("select count(*) from queue.jobs")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+}

@@ -1,0 +1,123 @@
+//! Workers, in this process or in one of their own.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use llm::{Providers, RetryPolicy};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use workers::app::App;
+use workers::config::{Config, HttpAllow};
+use workers::telemetry::LogFormat;
+
+use super::Stage;
+
+/// A worker in this process.
+pub struct Worker {
+    stop: mpsc::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+pub fn config(stage: &Stage) -> Config {
+    Config {
+        database: stage.worker_options(),
+        metrics_listen: None,
+        concurrency: 64,
+        lease: Duration::from_secs(30),
+        drain: Duration::from_secs(10),
+        http_allow: HttpAllow::default(),
+        providers: Providers::builder().build().unwrap(),
+        log: LogFormat::Text,
+    }
+}
+
+/// One try a call, as the process is configured too.
+pub fn openai_at(url: &str) -> Providers {
+    Providers::builder()
+        .retry(RetryPolicy {
+            max_attempts: 1,
+            ..RetryPolicy::default()
+        })
+        .openai(None, Some(url))
+        .unwrap()
+        .build()
+        .unwrap()
+}
+
+impl Worker {
+    /// One that may call these servers.
+    pub fn start(stage: &Stage, allowed: &[&super::Server]) -> Self {
+        Self::start_with(stage, allowed, |_| {})
+    }
+
+    pub fn start_with(
+        stage: &Stage,
+        allowed: &[&super::Server],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let mut config = config(stage);
+        let list: Vec<String> = allowed
+            .iter()
+            .map(|server| server.address.to_string())
+            .collect();
+        config.http_allow = list.join(",").parse().unwrap();
+        change(&mut config);
+        let (stop, stopped) = mpsc::channel(4);
+        let app = App::new(config).unwrap();
+        Self {
+            stop,
+            task: tokio::spawn(app.run(stopped)),
+        }
+    }
+
+    /// As SIGTERM does, and waits for the end.
+    pub async fn stop(self) {
+        self.stop.send(()).await.unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+/// A worker in a process of its own, killed when dropped.
+pub struct Process(Child);
+
+impl Process {
+    pub fn start(stage: &Stage, allowed: &super::Server, more: &[(&str, &str)]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_worker"))
+            .env("AIAS_DATABASE_URL", stage.worker_url())
+            .env("AIAS_HTTP_ALLOW", allowed.address.to_string())
+            .env("AIAS_LEASE_SECONDS", "1")
+            .env("RUST_LOG", "warn")
+            .envs(more.iter().copied())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Waits for its own end.
+    pub async fn ended(mut self) -> std::process::ExitStatus {
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
