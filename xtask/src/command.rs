@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::database::without_password;
 use crate::progress::{Lines, Step, print};
 
 /// Runs a program and returns its stdout. A failure tells the command and the end of what it said.
@@ -42,7 +43,9 @@ pub async fn succeeds(command: &mut Command) -> bool {
 /// Runs a program, showing each line that it says as the step's note. A failure tells the end of what it said.
 pub async fn watched(command: &mut Command, step: &Step) -> Result<()> {
     let shown = shown(command);
-    let mut child = piped(command).spawn().with_context(|| format!("could not start `{shown}`"))?;
+    let mut child = piped(command)
+        .spawn()
+        .with_context(|| format!("could not start `{shown}`"))?;
     let said = read_lines(&mut child, |line| step.note(line.trim())).await;
     let status = child.wait().await?;
     if !status.success() {
@@ -54,7 +57,9 @@ pub async fn watched(command: &mut Command, step: &Step) -> Result<()> {
 /// Runs a program whose lines are printed as they come, and kept. Says whether it succeeded.
 pub async fn shown_and_kept(command: &mut Command) -> Result<(bool, String)> {
     let shown = shown(command);
-    let mut child = piped(command).spawn().with_context(|| format!("could not start `{shown}`"))?;
+    let mut child = piped(command)
+        .spawn()
+        .with_context(|| format!("could not start `{shown}`"))?;
     let said = read_lines(&mut child, |line| print(Lines::Stdout, line)).await;
     Ok((child.wait().await?.success(), said))
 }
@@ -67,7 +72,10 @@ pub fn last_lines(text: &str, count: usize) -> String {
 }
 
 fn piped(command: &mut Command) -> &mut Command {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped())
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
 }
 
 /// Everything that a program says, handing over each line as it comes.
@@ -104,13 +112,18 @@ impl<R: AsyncRead + Unpin> Stream<R> {
     /// None at the end. What is not UTF-8 is replaced: one odd byte must not end the reading.
     async fn next_line(&mut self) -> Option<String> {
         let reader = self.reader.as_mut()?;
-        let ended = !matches!(reader.read_until(b'\n', &mut self.begun).await, Ok(read) if read > 0);
+        let ended =
+            !matches!(reader.read_until(b'\n', &mut self.begun).await, Ok(read) if read > 0);
         if ended && self.begun.is_empty() {
             self.reader = None;
             return None;
         }
         let line = std::mem::take(&mut self.begun);
-        Some(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned())
+        Some(
+            String::from_utf8_lossy(&line)
+                .trim_end_matches(['\n', '\r'])
+                .to_owned(),
+        )
     }
 }
 
@@ -127,7 +140,7 @@ fn shown(command: &Command) -> String {
     words.extend(
         command
             .get_args()
-            .map(|arg| arg.to_string_lossy().into_owned()),
+            .map(|arg| without_password(&arg.to_string_lossy())),
     );
     words.join(" ")
 }

@@ -22,12 +22,20 @@ use crate::setup;
 use crate::test::{Server, stop_servers};
 
 /// The crates whose queries are checked when they are compiled.
-const CRATES: [(&str, &str); 3] = [("edge-api", "edge-api/src"), ("workers", "workers/src"), ("tests", "tests/src")];
+const CRATES: [(&str, &str); 3] = [
+    ("edge-api", "edge-api/src"),
+    ("workers", "workers/src"),
+    ("tests", "tests/src"),
+];
 
 pub async fn run(args: &PrepareArgs) -> Result<()> {
     let progress = Progress::new(Lines::Stdout);
     let pg = setup::installed(args.postgres.pg_config.as_deref())?;
-    let outcome = if args.check { check(&pg, progress).await } else { write(&pg, progress).await };
+    let outcome = if args.check {
+        check(&pg, progress).await
+    } else {
+        write(&pg, progress).await
+    };
     stop_servers().await?;
     outcome
 }
@@ -40,10 +48,23 @@ pub async fn check(pg: &PgConfig, progress: Progress) -> Result<()> {
         .iter()
         .filter(|(name, content)| committed.get(*name) != Some(*content))
         .map(|(name, _)| name.as_str())
-        .chain(committed.keys().filter(|name| !described.contains_key(*name)).map(String::as_str))
+        .chain(
+            committed
+                .keys()
+                .filter(|name| !described.contains_key(*name))
+                .map(String::as_str),
+        )
         .collect();
-    ensure!(stale.is_empty(), ".sqlx is out of date ({} files); `cargo xtask prepare` writes it anew: {}", stale.len(), stale.join(", "));
-    progress.line(format!("  ✓ .sqlx describes {} queries and is up to date", described.len()));
+    ensure!(
+        stale.is_empty(),
+        ".sqlx is out of date ({} files); `cargo xtask prepare` writes it anew: {}",
+        stale.len(),
+        stale.join(", ")
+    );
+    progress.line(format!(
+        "  ✓ .sqlx describes {} queries and is up to date",
+        described.len()
+    ));
     Ok(())
 }
 
@@ -83,8 +104,13 @@ async fn describe(pg: &PgConfig, progress: Progress) -> Result<BTreeMap<String, 
     for (package, _) in CRATES {
         cargo.args(["--package", package]);
     }
-    cargo.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &written).env("DATABASE_URL", scratch.url()?);
-    command::watched(&mut cargo, &step).await.context("checking the queries")?;
+    cargo
+        .env("SQLX_OFFLINE", "false")
+        .env("SQLX_OFFLINE_DIR", &written)
+        .env("DATABASE_URL", scratch.url()?);
+    command::watched(&mut cargo, &step)
+        .await
+        .context("checking the queries")?;
     step.done();
     read_all(&written)
 }
@@ -95,7 +121,8 @@ fn touch(source: &Path) -> Result<()> {
         let path = source.join(name);
         if path.is_file() {
             let file = std::fs::File::options().append(true).open(&path)?;
-            file.set_modified(SystemTime::now()).with_context(|| format!("touching {}", path.display()))?;
+            file.set_modified(SystemTime::now())
+                .with_context(|| format!("touching {}", path.display()))?;
         }
     }
     Ok(())
@@ -103,10 +130,15 @@ fn touch(source: &Path) -> Result<()> {
 
 fn read_all(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
-    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(files) };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Ok(files);
+    };
     for entry in entries {
         let entry = entry?;
-        files.insert(entry.file_name().to_string_lossy().into_owned(), std::fs::read_to_string(entry.path())?);
+        files.insert(
+            entry.file_name().to_string_lossy().into_owned(),
+            std::fs::read_to_string(entry.path())?,
+        );
     }
     Ok(files)
 }

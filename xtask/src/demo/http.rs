@@ -28,7 +28,11 @@ pub struct RefusalBody {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}: {}", self.status, self.body.code, self.body.message)
+        write!(
+            formatter,
+            "{} {}: {}",
+            self.status, self.body.code, self.body.message
+        )
     }
 }
 
@@ -40,21 +44,39 @@ pub async fn read(response: Response) -> Result<Answer> {
     let status = response.status();
     let url = response.url().clone();
     let retry_after = header(&response, "retry-after");
-    let text = response.text().await.with_context(|| format!("reading the answer of {url}"))?;
+    let text = response
+        .text()
+        .await
+        .with_context(|| format!("reading the answer of {url}"))?;
     if status.is_success() {
-        let value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? };
+        let value = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text)?
+        };
         return Ok(Ok(value));
     }
-    refusal(status, retry_after, &text).map(Err).ok_or_else(|| anyhow!("{url} answered {status}: {text}"))
+    refusal(status, retry_after, &text)
+        .map(Err)
+        .ok_or_else(|| anyhow!("{url} answered {status}: {text}"))
 }
 
 fn refusal(status: StatusCode, retry_after: Option<String>, text: &str) -> Option<Refusal> {
     let body = serde_json::from_str(text).ok()?;
-    Some(Refusal { status: status.as_u16(), retry_after, body })
+    Some(Refusal {
+        status: status.as_u16(),
+        retry_after,
+        body,
+    })
 }
 
 fn header(response: &Response, name: &str) -> Option<String> {
-    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+    response
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(str::to_owned)
 }
 
 /// The value of an answer that was expected to be one.

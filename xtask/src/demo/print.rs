@@ -26,7 +26,8 @@ impl Printer {
     }
 
     pub fn refused(&self, what: &str, refusal: &Refusal) {
-        self.progress.line(format!("  ✓ {what} is refused: {refusal}"));
+        self.progress
+            .line(format!("  ✓ {what} is refused: {refusal}"));
     }
 
     pub fn detail(&self, text: &str) {
@@ -49,40 +50,64 @@ impl Printer {
             Some(handle) => format!("{} → {handle}", step.node_id),
             None => step.node_id.clone(),
         };
-        let status = if step.attempt > 1 { format!("{} #{}", step.status, step.attempt) } else { step.status.clone() };
-        let time = step.duration_ms.map_or_else(String::new, |ms| format!("{ms} ms"));
+        let status = if step.attempt > 1 {
+            format!("{} #{}", step.status, step.attempt)
+        } else {
+            step.status.clone()
+        };
+        let time = step
+            .duration_ms
+            .map_or_else(String::new, |ms| format!("{ms} ms"));
         self.progress.line(
-            format!("  {ticket:<8} {node:<24} {status:<12} {time:>9} {:>12} {:>11}", tokens(step.input_tokens, step.output_tokens), cost(step.cost_usd))
-                .trim_end(),
+            format!(
+                "  {ticket:<8} {node:<24} {status:<12} {time:>9} {:>12} {:>11}",
+                tokens(step.input_tokens, step.output_tokens),
+                cost(step.cost_usd)
+            )
+            .trim_end(),
         );
     }
 
     pub fn execution(&self, ticket: &str, status: &str, error: &Value) {
         match status {
             "succeeded" => self.progress.line(format!("  {ticket:<8} ═ {status}")),
-            "failed" | "cancelled" => self.progress.line(format!("  {ticket:<8} ═ {status} {error}")),
+            "failed" | "cancelled" => self
+                .progress
+                .line(format!("  {ticket:<8} ═ {status} {error}")),
             _ => {}
         }
     }
 
     /// The final rows, as PostgREST gave them back.
     pub fn executions(&self, executions: &[Execution]) {
-        let mut rows = vec![row!["ticket", "status", "steps", "time", "tokens", "cost", "routed", "labels"]];
+        let mut rows = vec![row![
+            "ticket", "status", "steps", "time", "tokens", "cost", "routed", "labels"
+        ]];
         for execution in executions {
             let done = &execution.output["done"];
-            let labels: Vec<&str> = done["labels"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let labels: Vec<&str> = done["labels"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
             rows.push(row![
                 execution.ticket,
                 execution.status,
                 execution.steps.len(),
-                execution.duration_ms.map_or_else(String::new, |ms| format!("{ms} ms")),
+                execution
+                    .duration_ms
+                    .map_or_else(String::new, |ms| format!("{ms} ms")),
                 tokens(Some(execution.input_tokens), Some(execution.output_tokens)),
                 cost(Some(execution.cost_usd)),
                 done["routed"].as_str().unwrap_or("-"),
                 labels.join(", "),
             ]);
         }
-        self.progress.line(format!("\n  Read back through PostgREST:\n{}\n", table::render(&rows)));
+        self.progress.line(format!(
+            "\n  Read back through PostgREST:\n{}\n",
+            table::render(&rows)
+        ));
     }
 }
 

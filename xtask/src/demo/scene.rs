@@ -26,7 +26,8 @@ pub struct Workflow {
 /// A file of `xtask/demo`, with `$NAME` filled in.
 pub fn file(name: &str, values: &[(&str, &str)]) -> Result<Value> {
     let path = layout::root().join("xtask/demo").join(name);
-    let mut content = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let mut content =
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     for (name, value) in values {
         content = content.replace(name, value);
     }
@@ -37,13 +38,27 @@ pub fn file(name: &str, values: &[(&str, &str)]) -> Result<Value> {
 pub async fn save_agent(session: &Session, tenant: &Tenant) -> Result<Agent> {
     let agent = file("agent.json", &[])?;
     let same = format!("slug=eq.{}", text(&agent, "slug")?);
-    let row = save(session, tenant, "ai_agents", &same, agent).await.context("saving the agent")?;
-    Ok(Agent { id: text(&row, "id")?, name: text(&row, "name")?, model: text(&row, "model")? })
+    let row = save(session, tenant, "ai_agents", &same, agent)
+        .await
+        .context("saving the agent")?;
+    Ok(Agent {
+        id: text(&row, "id")?,
+        name: text(&row, "name")?,
+        model: text(&row, "model")?,
+    })
 }
 
-pub async fn save_workflow(session: &Session, tenant: &Tenant, agent: &Agent, stack: &Stack) -> Result<Workflow> {
+pub async fn save_workflow(
+    session: &Session,
+    tenant: &Tenant,
+    agent: &Agent,
+    stack: &Stack,
+) -> Result<Workflow> {
     let helpdesk = Addresses::local(&stack.ports).helpdesk;
-    let drawing = file("support-triage.json", &[("$AGENT_ID", &agent.id), ("$HELPDESK_URL", &helpdesk)])?;
+    let drawing = file(
+        "support-triage.json",
+        &[("$AGENT_ID", &agent.id), ("$HELPDESK_URL", &helpdesk)],
+    )?;
     save_drawing(session, tenant, drawing).await
 }
 
@@ -53,16 +68,39 @@ pub async fn save_drawing(session: &Session, tenant: &Tenant, drawing: Value) ->
     let name = text(&drawing, "name")?;
     // PostgREST reads commas and other signs in a value as its own, unless it is quoted.
     let same = format!("name=eq.\"{name}\"").replace(' ', "%20");
-    let row = save(session, tenant, "workflows", &same, drawing).await.with_context(|| format!("saving the workflow \"{name}\""))?;
-    Ok(Workflow { id: text(&row, "id")?, name, nodes })
+    let row = save(session, tenant, "workflows", &same, drawing)
+        .await
+        .with_context(|| format!("saving the workflow \"{name}\""))?;
+    Ok(Workflow {
+        id: text(&row, "id")?,
+        name,
+        nodes,
+    })
 }
 
-async fn save(session: &Session, tenant: &Tenant, table: &str, same: &str, mut row: Value) -> Result<Value> {
-    let existing = session.rows(table, &format!("tenant_id=eq.{}&{same}&select=id", tenant.id)).await?;
+async fn save(
+    session: &Session,
+    tenant: &Tenant,
+    table: &str,
+    same: &str,
+    mut row: Value,
+) -> Result<Value> {
+    let existing = session
+        .rows(
+            table,
+            &format!("tenant_id=eq.{}&{same}&select=id", tenant.id),
+        )
+        .await?;
     match existing.first() {
         Some(existing) => {
             let id = text(existing, "id")?;
-            session.update(table, &format!("tenant_id=eq.{}&id=eq.{id}", tenant.id), &row).await
+            session
+                .update(
+                    table,
+                    &format!("tenant_id=eq.{}&id=eq.{id}", tenant.id),
+                    &row,
+                )
+                .await
         }
         None => {
             row["tenant_id"] = json!(tenant.id);

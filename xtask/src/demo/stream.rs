@@ -16,15 +16,25 @@ pub enum Event {
 
 /// Follows an execution to its end, handing over each event as it comes.
 pub async fn follow(session: &Session, execution: &str, mut each: impl FnMut(Event)) -> Result<()> {
-    let response = session.edge(&format!("/v1/executions/{execution}/events")).send().await.context("edge-api does not answer")?;
+    let response = session
+        .edge(&format!("/v1/executions/{execution}/events"))
+        .send()
+        .await
+        .context("edge-api does not answer")?;
     if !response.status().is_success() {
-        bail!("edge-api opens no event stream: {}", http::demand(http::read(response).await?).err().unwrap_or_else(|| anyhow::anyhow!("no reason")));
+        bail!(
+            "edge-api opens no event stream: {}",
+            http::demand(http::read(response).await?)
+                .err()
+                .unwrap_or_else(|| anyhow::anyhow!("no reason"))
+        );
     }
     let mut bytes = response.bytes_stream();
     let mut lines = Splitter::default();
     while let Some(chunk) = bytes.next().await {
         for (name, data) in lines.push(&chunk.context("the event stream broke off")?) {
-            let row = serde_json::from_str(&data).with_context(|| format!("an event {name} holds no JSON: {data}"))?;
+            let row = serde_json::from_str(&data)
+                .with_context(|| format!("an event {name} holds no JSON: {data}"))?;
             match name.as_str() {
                 "step" => each(Event::Step(row)),
                 "execution" => each(Event::Execution(row)),
@@ -53,7 +63,10 @@ impl Splitter {
             let line = String::from_utf8_lossy(&line);
             let line = line.trim_end_matches(['\n', '\r']);
             if line.is_empty() {
-                let (name, data) = (std::mem::take(&mut self.name), std::mem::take(&mut self.data));
+                let (name, data) = (
+                    std::mem::take(&mut self.name),
+                    std::mem::take(&mut self.data),
+                );
                 if !data.is_empty() {
                     events.push((name, data));
                 }
@@ -85,8 +98,15 @@ mod tests {
         let stream = ": hello\n\nid: 1\nevent: step\ndata: {\"a\":\ndata: 1}\n\nevent: execution\r\ndata: {}\r\n\r\n";
         for size in 1..stream.len() {
             let mut splitter = Splitter::default();
-            let events: Vec<_> = stream.as_bytes().chunks(size).flat_map(|chunk| splitter.push(chunk)).collect();
-            let wanted = [("step".to_owned(), "{\"a\":\n1}".to_owned()), ("execution".to_owned(), "{}".to_owned())];
+            let events: Vec<_> = stream
+                .as_bytes()
+                .chunks(size)
+                .flat_map(|chunk| splitter.push(chunk))
+                .collect();
+            let wanted = [
+                ("step".to_owned(), "{\"a\":\n1}".to_owned()),
+                ("execution".to_owned(), "{}".to_owned()),
+            ];
             assert_eq!(events, wanted, "in chunks of {size}");
         }
     }

@@ -20,24 +20,52 @@ pub async fn run(session: &Session, workflow: &str, printer: &Printer) -> Result
     let mut started = Vec::new();
     for ticket in tickets {
         let arguments = json!({ "workflow_id": workflow, "input": ticket });
-        let execution = one(http::demand(session.call("start_execution", &arguments).await?)?)?;
-        started.push((text(ticket, "ticket_id")?, text(&execution, "id")?, Instant::now()));
-        printer.done(&format!("started {} \"{}\" by RPC", text(ticket, "ticket_id")?, text(ticket, "subject")?));
+        let execution = one(http::demand(
+            session.call("start_execution", &arguments).await?,
+        )?)?;
+        started.push((
+            text(ticket, "ticket_id")?,
+            text(&execution, "id")?,
+            Instant::now(),
+        ));
+        printer.done(&format!(
+            "started {} \"{}\" by RPC",
+            text(ticket, "ticket_id")?,
+            text(ticket, "subject")?
+        ));
     }
     printer.steps_begin();
-    let followed = started.iter().map(|(ticket, id, since)| follow(session, ticket, id, *since, printer));
+    let followed = started
+        .iter()
+        .map(|(ticket, id, since)| follow(session, ticket, id, *since, printer));
     let executions = try_join_all(followed).await?;
     printer.executions(&executions);
     for execution in &executions {
-        ensure!(execution.status == "succeeded", "the execution for {} is {}: {}", execution.ticket, execution.status, execution.output);
+        ensure!(
+            execution.status == "succeeded",
+            "the execution for {} is {}: {}",
+            execution.ticket,
+            execution.status,
+            execution.output
+        );
     }
     Ok(executions)
 }
 
-async fn follow(session: &Session, ticket: &str, id: &str, since: Instant, printer: &Printer) -> Result<Execution> {
+async fn follow(
+    session: &Session,
+    ticket: &str,
+    id: &str,
+    since: Instant,
+    printer: &Printer,
+) -> Result<Execution> {
     stream::follow(session, id, |event| match event {
         Event::Step(row) => printer.step(ticket, &step(&row)),
-        Event::Execution(row) => printer.execution(ticket, row["status"].as_str().unwrap_or_default(), &row["error"]),
+        Event::Execution(row) => printer.execution(
+            ticket,
+            row["status"].as_str().unwrap_or_default(),
+            &row["error"],
+        ),
     })
     .await
     .with_context(|| format!("following the execution for {ticket}"))?;
@@ -45,7 +73,12 @@ async fn follow(session: &Session, ticket: &str, id: &str, since: Instant, print
 
     let row = session.rows("executions", &format!("id=eq.{id}")).await?;
     let row = row.first().context("the execution cannot be read back")?;
-    let steps = session.rows("execution_steps", &format!("execution_id=eq.{id}&order=revision")).await?;
+    let steps = session
+        .rows(
+            "execution_steps",
+            &format!("execution_id=eq.{id}&order=revision"),
+        )
+        .await?;
     let steps: Vec<Step> = steps.iter().map(step).collect();
     Ok(Execution {
         id: id.to_owned(),
@@ -53,7 +86,11 @@ async fn follow(session: &Session, ticket: &str, id: &str, since: Instant, print
         status: text(row, "status")?,
         seen_ms,
         duration_ms: between(&row["created_at"], &row["finished_at"]),
-        output: if row["error"].is_null() { row["output"].clone() } else { row["error"].clone() },
+        output: if row["error"].is_null() {
+            row["output"].clone()
+        } else {
+            row["error"].clone()
+        },
         input_tokens: steps.iter().filter_map(|step| step.input_tokens).sum(),
         output_tokens: steps.iter().filter_map(|step| step.output_tokens).sum(),
         cost_usd: steps.iter().filter_map(|step| step.cost_usd).sum(),
@@ -83,6 +120,12 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 fn between(from: &Value, to: &Value) -> Option<i64> {
-    let at = |value: &Value| value.as_str()?.replacen(' ', "T", 1).parse::<jiff::Timestamp>().ok();
+    let at = |value: &Value| {
+        value
+            .as_str()?
+            .replacen(' ', "T", 1)
+            .parse::<jiff::Timestamp>()
+            .ok()
+    };
     Some(at(to)?.as_millisecond() - at(from)?.as_millisecond())
 }

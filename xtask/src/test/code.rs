@@ -21,26 +21,54 @@ pub async fn fmt(_: &Context) -> Result<Counts> {
 
 pub async fn clippy(context: &Context) -> Result<Counts> {
     let mut workspace = cargo();
-    workspace.args(["clippy", "--workspace", "--exclude", "aias", "--all-targets", "--all-features", "--", "-D", "warnings"]);
+    workspace.args([
+        "clippy",
+        "--workspace",
+        "--exclude",
+        "aias",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ]);
     demand(&mut workspace, "clippy has something to say").await?;
 
     // The extension binds to one server, so it is looked at by itself, beside its own build.
     let mut extension = cargo();
     let feature = context.pg18.feature();
-    extension.args(["clippy", "--package", "aias", "--no-deps", "--features", &feature, "--target-dir"]);
+    extension.args([
+        "clippy",
+        "--package",
+        "aias",
+        "--no-deps",
+        "--features",
+        &feature,
+        "--target-dir",
+    ]);
     extension.arg(crate::layout::root().join("target").join(&feature));
-    extension.env("PGRX_PG_CONFIG_PATH", &context.pg18.path).args(["--", "-D", "warnings"]);
-    demand(&mut extension, "clippy has something to say about the extension").await?;
+    extension
+        .env("PGRX_PG_CONFIG_PATH", &context.pg18.path)
+        .args(["--", "-D", "warnings"]);
+    demand(
+        &mut extension,
+        "clippy has something to say about the extension",
+    )
+    .await?;
     Ok(Counts::default())
 }
 
 pub async fn unit(_: &Context) -> Result<Counts> {
     let mut tests = cargo();
-    tests.args(["nextest", "run", "--no-fail-fast"]).args(packages(&PURE));
+    tests
+        .args(["nextest", "run", "--no-fail-fast"])
+        .args(packages(&PURE));
     let mut counts = Counts::nextest(&demand(&mut tests, "unit tests failed").await?);
     let mut examples = cargo();
     examples.args(["test", "--doc"]).args(packages(&PURE));
-    counts.add(&Counts::doctests(&demand(&mut examples, "an example in the documentation fails").await?));
+    counts.add(&Counts::doctests(
+        &demand(&mut examples, "an example in the documentation fails").await?,
+    ));
     Ok(counts)
 }
 

@@ -15,18 +15,36 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     let mut failed = Vec::new();
     for version in [18, 15] {
         let server = match version {
-            18 => context.servers.pg18(&context.pg18, context.progress).await?,
-            _ => context.servers.pg15(&context.pg15, context.progress).await?,
+            18 => {
+                context
+                    .servers
+                    .pg18(&context.pg18, context.progress)
+                    .await?
+            }
+            _ => {
+                context
+                    .servers
+                    .pg15(&context.pg15, context.progress)
+                    .await?
+            }
         };
         context.progress.line(format!("on {}", server.pg().version));
         let mut tests = cargo();
-        tests.args(["nextest", "run", "--no-fail-fast"]).args(packages(&PACKAGES));
-        tests.env("DATABASE_URL", server.url("postgres")).env("AIAS_TEST_DATABASE_URL", server.url("postgres"));
+        tests
+            .args(["nextest", "run", "--no-fail-fast"])
+            .args(packages(&PACKAGES));
+        tests
+            .env("DATABASE_URL", server.url("postgres"))
+            .env("AIAS_TEST_DATABASE_URL", server.url("postgres"));
         match demand(&mut tests, "database tests failed").await {
             Ok(output) => counts.add(&Counts::nextest(&output)),
             Err(_) => failed.push(server.pg().version.clone()),
         }
     }
-    anyhow::ensure!(failed.is_empty(), "database tests failed on {}", failed.join(" and "));
+    anyhow::ensure!(
+        failed.is_empty(),
+        "database tests failed on {}",
+        failed.join(" and ")
+    );
     Ok(counts)
 }

@@ -24,7 +24,12 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     let progress = context.progress;
     stop().await?;
     let layout = layout()?;
-    let options = up::Options { pg_config: None, ports: Ports::free()?, build: true, disposable: true };
+    let options = up::Options {
+        pg_config: None,
+        ports: Ports::free()?,
+        build: true,
+        disposable: true,
+    };
     let stack = up::bring_up_local(&layout, &options, progress).await?;
     let outcome = with(&stack, &layout, progress).await;
     down::stop(&layout, progress).await?;
@@ -34,12 +39,16 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
 }
 
 async fn with(stack: &Stack, layout: &Layout, progress: Progress) -> Result<Counts> {
-    crate::demo::show(stack, progress).await.context("the demo")?;
+    crate::demo::show(stack, progress)
+        .await
+        .context("the demo")?;
     let mut counts = Counts::default();
     let mut failed = Vec::new();
 
     let mut node = Command::new("node");
-    node.current_dir(layout::root()).args(["--test", "--test-reporter=tap"]).args(files("tests/e2e/supabase-js", "mjs")?);
+    node.current_dir(layout::root())
+        .args(["--test", "--test-reporter=tap"])
+        .args(files("tests/e2e/supabase-js", "mjs")?);
     node.envs(environment(stack, layout));
     match demand(&mut node, "supabase-js").await {
         Ok(output) => counts.add(&Counts::node(&output)),
@@ -47,16 +56,34 @@ async fn with(stack: &Stack, layout: &Layout, progress: Progress) -> Result<Coun
     }
 
     let mut rust = cargo();
-    rust.args(["nextest", "run", "--no-fail-fast", "--package", "tests", "--features", "e2e", "--test", "e2e"]);
+    rust.args([
+        "nextest",
+        "run",
+        "--no-fail-fast",
+        "--package",
+        "tests",
+        "--features",
+        "e2e",
+        "--test",
+        "e2e",
+    ]);
     rust.envs(environment(stack, layout));
     match demand(&mut rust, "the Rust clients").await {
         Ok(output) => counts.add(&Counts::nextest(&output)),
         Err(error) => failed.push(error.to_string()),
     }
-    ensure!(failed.is_empty(), "end-to-end tests failed: {}", failed.join(", "));
+    ensure!(
+        failed.is_empty(),
+        "end-to-end tests failed: {}",
+        failed.join(", ")
+    );
 
     let difference = access::check(&stack.database_url).await?;
-    ensure!(difference.is_empty(), "after all this, access differs from the files:\n{}", difference.join("\n"));
+    ensure!(
+        difference.is_empty(),
+        "after all this, access differs from the files:\n{}",
+        difference.join("\n")
+    );
     counts.add(&Counts::of("checks", 1));
     Ok(counts)
 }
@@ -68,9 +95,18 @@ fn environment(stack: &Stack, layout: &Layout) -> Vec<(&'static str, String)> {
     vec![
         ("AIAS_E2E_API_URL", stack.supabase_url.clone()),
         ("AIAS_E2E_EDGE_URL", stack.edge_url.clone()),
-        ("AIAS_E2E_PUBLISHABLE_KEY", stack.publishable_key.clone().unwrap_or_default()),
-        ("AIAS_E2E_SECRET_KEY", stack.secret_key.clone().unwrap_or_default()),
-        ("AIAS_E2E_JWT_SECRET", stack.jwt_secret.clone().unwrap_or_default()),
+        (
+            "AIAS_E2E_PUBLISHABLE_KEY",
+            stack.publishable_key.clone().unwrap_or_default(),
+        ),
+        (
+            "AIAS_E2E_SECRET_KEY",
+            stack.secret_key.clone().unwrap_or_default(),
+        ),
+        (
+            "AIAS_E2E_JWT_SECRET",
+            stack.jwt_secret.clone().unwrap_or_default(),
+        ),
         ("AIAS_E2E_PASSWORD", SEEDED_PASSWORD.to_owned()),
         ("AIAS_E2E_LLM_URL", addresses.llm),
         ("AIAS_E2E_HELPDESK_URL", addresses.helpdesk),
@@ -86,10 +122,16 @@ fn files(directory: &str, extension: &str) -> Result<Vec<PathBuf>> {
         .with_context(|| format!("reading {directory}"))?
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.to_string_lossy().ends_with(&format!(".test.{extension}")))
+        .filter(|path| {
+            path.to_string_lossy()
+                .ends_with(&format!(".test.{extension}"))
+        })
         .collect();
     files.sort();
-    ensure!(!files.is_empty(), "there are no end-to-end tests in {directory}");
+    ensure!(
+        !files.is_empty(),
+        "there are no end-to-end tests in {directory}"
+    );
     Ok(files)
 }
 

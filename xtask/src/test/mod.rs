@@ -57,14 +57,23 @@ pub async fn run(args: &TestArgs) -> Result<ExitCode> {
     let verdicts = verdicts?;
     progress.line(format!("\n{}", summary(&verdicts)));
     let failed = verdicts.iter().any(|verdict| verdict.outcome.is_err());
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 async fn run_gates(args: &TestArgs, servers: Servers, progress: Progress) -> Result<Vec<Verdict>> {
     let pg18 = setup::prepare(Needs::Tests, None, progress).await?;
     let pg15 = setup::debian_15(progress).await?;
     setup::nextest(progress).await?;
-    let mut context = Context { progress, pg18, pg15, servers };
+    let mut context = Context {
+        progress,
+        pg18,
+        pg15,
+        servers,
+    };
 
     let mut verdicts = Vec::new();
     for gate in GateName::value_variants() {
@@ -74,10 +83,23 @@ async fn run_gates(args: &TestArgs, servers: Servers, progress: Progress) -> Res
         progress.line(format!("\n── {}: {}", name(*gate), what(*gate)));
         let started = Instant::now();
         let outcome = run_gate(*gate, &mut context).await;
-        let verdict = Verdict { gate: *gate, elapsed: started.elapsed(), outcome };
+        let verdict = Verdict {
+            gate: *gate,
+            elapsed: started.elapsed(),
+            outcome,
+        };
         match &verdict.outcome {
-            Ok(counts) => progress.line(format!("── {} passed in {}{}", name(*gate), seconds(verdict.elapsed), counts.in_brackets())),
-            Err(error) => progress.line(format!("── {} FAILED after {}: {error:#}", name(*gate), seconds(verdict.elapsed))),
+            Ok(counts) => progress.line(format!(
+                "── {} passed in {}{}",
+                name(*gate),
+                seconds(verdict.elapsed),
+                counts.in_brackets()
+            )),
+            Err(error) => progress.line(format!(
+                "── {} FAILED after {}: {error:#}",
+                name(*gate),
+                seconds(verdict.elapsed)
+            )),
         }
         let stop = verdict.outcome.is_err() && args.fail_fast;
         verdicts.push(verdict);
@@ -108,18 +130,24 @@ fn what(gate: GateName) -> &'static str {
         GateName::Fmt => "the code is formatted",
         GateName::Clippy => "no warning in the workspace and the extension",
         GateName::Unit => "unit and property tests of what needs no database",
-        GateName::Extension => "builds for Postgres 18 and 15, installs, and its committed SQL is what the code describes",
+        GateName::Extension => {
+            "builds for Postgres 18 and 15, installs, and its committed SQL is what the code describes"
+        }
         GateName::Prepare => ".sqlx is what the queries and the schema say",
         GateName::Database => "the database suites on Postgres 18 and 15",
         GateName::Policies => "pgTAP by actor on Postgres 18 and 15",
         GateName::Advisors => "the Supabase linter finds nothing",
-        GateName::Migrations => "twice, eight at once, and by the Supabase CLI: always the same schema",
+        GateName::Migrations => {
+            "twice, eight at once, and by the Supabase CLI: always the same schema"
+        }
         GateName::E2e => "a whole stack, with supabase-js and the Rust clients",
     }
 }
 
 fn name(gate: GateName) -> String {
-    gate.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    gate.to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
 }
 
 fn summary(verdicts: &[Verdict]) -> String {
@@ -133,13 +161,30 @@ fn summary(verdicts: &[Verdict]) -> String {
             }
             Err(_) => ("FAILED", String::new()),
         };
-        rows.push(row![name(verdict.gate), result, seconds(verdict.elapsed), tests]);
+        rows.push(row![
+            name(verdict.gate),
+            result,
+            seconds(verdict.elapsed),
+            tests
+        ]);
     }
     let elapsed = verdicts.iter().map(|verdict| verdict.elapsed).sum();
-    let failed = verdicts.iter().filter(|verdict| verdict.outcome.is_err()).count();
+    let failed = verdicts
+        .iter()
+        .filter(|verdict| verdict.outcome.is_err())
+        .count();
     let closing = match failed {
-        0 => format!("All {} gates passed in {}. {} tests ran: {total}.", verdicts.len(), seconds(elapsed), total.sum()),
-        failed => format!("{failed} of {} gates FAILED. {} tests ran in the others: {total}.", verdicts.len(), total.sum()),
+        0 => format!(
+            "All {} gates passed in {}. {} tests ran: {total}.",
+            verdicts.len(),
+            seconds(elapsed),
+            total.sum()
+        ),
+        failed => format!(
+            "{failed} of {} gates FAILED. {} tests ran in the others: {total}.",
+            verdicts.len(),
+            total.sum()
+        ),
     };
     format!("{}\n\n{closing}", table::render(&rows))
 }
@@ -148,6 +193,7 @@ fn summary(verdicts: &[Verdict]) -> String {
 fn hold() -> Result<std::fs::File> {
     let layout = Layout::new(&layout::tools().join("test"))?;
     let file = std::fs::File::create(layout.lock())?;
-    file.try_lock().context("another `cargo xtask test` is running in this clone")?;
+    file.try_lock()
+        .context("another `cargo xtask test` is running in this clone")?;
     Ok(file)
 }

@@ -20,7 +20,10 @@ const IN_A_COPY: &str = include_str!("in-a-copy.sh");
 
 pub async fn run(context: &mut Context) -> Result<Counts> {
     let files = files()?;
-    ensure!(!files.is_empty(), "there are no pgTAP files in tests/policies and tests/schema");
+    ensure!(
+        !files.is_empty(),
+        "there are no pgTAP files in tests/policies and tests/schema"
+    );
     let script = layout::tools().join("test/in-a-copy.sh");
     std::fs::write(&script, IN_A_COPY)?;
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
@@ -29,21 +32,42 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     let mut failed = Vec::new();
     for version in [18, 15] {
         let server = match version {
-            18 => context.servers.pg18(&context.pg18, context.progress).await?,
-            _ => context.servers.pg15(&context.pg15, context.progress).await?,
+            18 => {
+                context
+                    .servers
+                    .pg18(&context.pg18, context.progress)
+                    .await?
+            }
+            _ => {
+                context
+                    .servers
+                    .pg15(&context.pg15, context.progress)
+                    .await?
+            }
         };
         context.progress.line(format!("on {}", server.pg().version));
         setup::copy_pgtap(server.pg())?;
         let template = template_with_pgtap(server).await?;
         let mut prove = Command::new("prove");
-        prove.current_dir(layout::root()).args(["--jobs", "4", "--ext", ".sql", "--exec"]).arg(&script).args(&files);
-        prove.env("AIAS_BINDIR", &server.pg().bindir).env("AIAS_SERVER", server.url("")).env("AIAS_TEMPLATE", template);
+        prove
+            .current_dir(layout::root())
+            .args(["--jobs", "4", "--ext", ".sql", "--exec"])
+            .arg(&script)
+            .args(&files);
+        prove
+            .env("AIAS_BINDIR", &server.pg().bindir)
+            .env("AIAS_SERVER", server.url(""))
+            .env("AIAS_TEMPLATE", template);
         match demand(&mut prove, "policy tests failed").await {
             Ok(output) => counts.add(&Counts::prove(&output)),
             Err(_) => failed.push(server.pg().version.clone()),
         }
     }
-    ensure!(failed.is_empty(), "policy tests failed on {}", failed.join(" and "));
+    ensure!(
+        failed.is_empty(),
+        "policy tests failed on {}",
+        failed.join(" and ")
+    );
     Ok(counts)
 }
 
@@ -66,12 +90,19 @@ async fn template_with_pgtap(server: &mut Server) -> Result<String> {
     let template = server.template().await?;
     let name = format!("{template}_pgtap");
     let mut connection = connect(&server.url("postgres")).await?;
-    for statement in [format!("drop database if exists {name}"), format!("create database {name} template {template}")] {
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+    for statement in [
+        format!("drop database if exists {name}"),
+        format!("create database {name} template {template}"),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await?;
     }
     connection.close().await?;
     let mut connection = connect(&server.url(&name)).await?;
-    sqlx::raw_sql("create schema pgtap; create extension pgtap schema pgtap").execute(&mut connection).await?;
+    sqlx::raw_sql("create schema pgtap; create extension pgtap schema pgtap")
+        .execute(&mut connection)
+        .await?;
     connection.close().await?;
     Ok(name)
 }

@@ -35,7 +35,10 @@ impl Server {
         let cluster = cluster.disposable();
         Supervisor::new(&layout).start(&cluster.service()).await?;
         step.done();
-        Ok(Self { cluster, template: None })
+        Ok(Self {
+            cluster,
+            template: None,
+        })
     }
 
     pub fn pg(&self) -> &PgConfig {
@@ -58,7 +61,11 @@ impl Server {
             connection.close().await?;
             self.template = Some(template);
         }
-        Ok(self.template.as_ref().map(|template| template.name().to_owned()).unwrap_or_default())
+        Ok(self
+            .template
+            .as_ref()
+            .map(|template| template.name().to_owned())
+            .unwrap_or_default())
     }
 }
 
