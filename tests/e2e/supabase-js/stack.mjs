@@ -135,6 +135,22 @@ export async function run({ supabase, token }, workflow, input = {}) {
   return { execution, steps: Object.fromEntries(rows.map((row) => [row.node_id, row])), events }
 }
 
+// Faults --------------------------------------------------------------------------------------------------------------------------
+
+/** The control API of the stand-in for LLM providers: https://aimock.copilotkit.dev/chaos-testing */
+async function control(path, method, body) {
+  const response = await fetch(`${stack.llm}/__aimock/${path}`, { method, body: body && JSON.stringify(body), headers: { 'content-type': 'application/json' } })
+  assert.equal(response.status, 200, `aimock: ${method} ${path}: ${await response.text()}`)
+}
+
+export const provider = {
+  /** The next call is answered with this status; several add up. */
+  failNext: (status) => control('error', 'POST', { status, body: { message: 'the model is on fire', type: 'server_error', code: 'on_fire' } }),
+  /** Every call is answered like this: {malformedRate, disconnectRate, latencyMs}. */
+  misbehave: (chaos) => control('chaos', 'POST', chaos),
+  behave: () => control('chaos', 'DELETE'),
+}
+
 // Event streams -------------------------------------------------------------------------------------------------------------------
 
 /** The events of an execution as {event, id, data}, as they come; ends with the stream. */

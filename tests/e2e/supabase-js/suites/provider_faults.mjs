@@ -2,15 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
-import { activeWorkflow, drawing, manual, must, newTenant, run, stack } from '../stack.mjs'
-
-/** aimock's control API: https://aimock.copilotkit.dev/chaos-testing */
-async function control(path, method, body) {
-  const response = await fetch(`${stack.llm}/__aimock/${path}`, { method, body: body && JSON.stringify(body), headers: { 'content-type': 'application/json' } })
-  assert.equal(response.status, 200, `aimock: ${method} ${path}: ${await response.text()}`)
-}
-const failNext = (status) => control('error', 'POST', { status, body: { message: 'the model is on fire', type: 'server_error', code: 'on_fire' } })
-const chaos = (config) => control('chaos', 'POST', config)
+import { activeWorkflow, drawing, manual, must, newTenant, provider, run, stack } from '../stack.mjs'
 
 /** A step with a side effect first: what it did must not be lost, or be done twice, when the next one fails. */
 const ask = (retry, more = {}) =>
@@ -42,12 +34,12 @@ async function assertNothingIsLost(person, { execution, steps }) {
 }
 
 describe('provider faults', () => {
-  afterEach(() => control('chaos', 'DELETE'))
+  afterEach(provider.behave)
 
   test('500 once costs a retry and no more', async () => {
     const person = await newTenant()
     const workflow = await activeWorkflow(person, ask(thrice))
-    await failNext(500)
+    await provider.failNext(500)
     const { execution, steps } = await run(person, workflow)
     assert.equal(execution.status, 'succeeded')
     assert.equal(steps.ask.attempt, 2)
@@ -59,7 +51,7 @@ describe('provider faults', () => {
   test('500 again and again fails the step, and says that it was the provider', async () => {
     const person = await newTenant()
     const workflow = await activeWorkflow(person, ask(thrice))
-    for (let attempt = 0; attempt < 3; attempt++) await failNext(500)
+    for (let attempt = 0; attempt < 3; attempt++) await provider.failNext(500)
     const result = await run(person, workflow)
     await assertNothingIsLost(person, result)
     assert.equal(result.steps.ask.attempt, 3)
@@ -72,7 +64,7 @@ describe('provider faults', () => {
   test('401 is not tried again', async () => {
     const person = await newTenant()
     const workflow = await activeWorkflow(person, ask(thrice))
-    await failNext(401)
+    await provider.failNext(401)
     const result = await run(person, workflow)
     await assertNothingIsLost(person, result)
     assert.equal(result.steps.ask.attempt, 1)
@@ -81,7 +73,7 @@ describe('provider faults', () => {
   test('garbage instead of an answer fails the step in plain words', async () => {
     const person = await newTenant()
     const workflow = await activeWorkflow(person, ask(once))
-    await chaos({ malformedRate: 1 })
+    await provider.misbehave({ malformedRate: 1 })
     const result = await run(person, workflow)
     await assertNothingIsLost(person, result)
     assert.doesNotMatch(result.steps.ask.error.message, /panicked|Error\(|line 1 column/, 'no insides of a parser')
@@ -90,14 +82,14 @@ describe('provider faults', () => {
   test('a connection that breaks off fails the step', async () => {
     const person = await newTenant()
     const workflow = await activeWorkflow(person, ask(once))
-    await chaos({ disconnectRate: 1 })
+    await provider.misbehave({ disconnectRate: 1 })
     await assertNothingIsLost(person, await run(person, workflow))
   })
 
   test('429 is waited out', async () => {
     const person = await newTenant()
     const workflow = await activeWorkflow(person, ask(thrice))
-    await failNext(429)
+    await provider.failNext(429)
     const { execution, steps } = await run(person, workflow)
     assert.equal(execution.status, 'succeeded')
     assert.ok(steps.ask.attempt >= 1)
@@ -109,7 +101,7 @@ describe('provider faults', () => {
     drawn.nodes.push({ id: 'after', type: 'action', position: { x: 720, y: 0 }, config: { kind: 'transform', output: { said: '{{ steps.ask.output }}', why: '{{ steps.ask.error.code }}' } } })
     drawn.connections.push({ source: 'ask', target: 'after' })
     const workflow = await activeWorkflow(person, drawn)
-    await failNext(500)
+    await provider.failNext(500)
     const { execution, steps } = await run(person, workflow)
     assert.equal(execution.status, 'succeeded')
     assert.equal(steps.ask.status, 'failed')
