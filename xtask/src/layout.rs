@@ -59,6 +59,11 @@ impl Layout {
         self.dir.join("stack.json")
     }
 
+    /// What a frontend needs to reach the stack, for `node --env-file`.
+    pub fn env(&self) -> PathBuf {
+        self.dir.join("env")
+    }
+
     /// Held while an `up` watches over the stack.
     pub fn lock(&self) -> PathBuf {
         self.dir.join("up.lock")

@@ -50,32 +50,36 @@ impl Stack {
     }
 
     pub fn save(&self, layout: &Layout) -> Result<()> {
-        write_private(&layout.stack(), &serde_json::to_string_pretty(self)?)
+        write_private(&layout.stack(), &serde_json::to_string_pretty(self)?)?;
+        let lines: String = self
+            .client_environment()
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect();
+        write_private(&layout.env(), &lines)
     }
 
     pub fn forget(layout: &Layout) -> Result<()> {
-        match std::fs::remove_file(layout.stack()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("removing {}", layout.stack().display()))
+        for path in [layout.stack(), layout.env()] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error).with_context(|| format!("removing {}", path.display()))?;
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    /// What a client needs, as environment variables for `name_prefix`: `SUPABASE_URL`, `EDGE_URL` and so on.
-    pub fn client_environment(&self, name_prefix: &str) -> Vec<(String, String)> {
+    /// What a frontend needs, for `node --env-file`. No secret is among it.
+    fn client_environment(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
-            ("SUPABASE_URL", Some(self.supabase_url.clone())),
-            ("EDGE_URL", Some(self.edge_url.clone())),
-            ("DATABASE_URL", Some(self.database_url.clone())),
-            ("PUBLISHABLE_KEY", self.publishable_key.clone()),
-            ("SECRET_KEY", self.secret_key.clone()),
-            ("JWT_SECRET", self.jwt_secret.clone()),
+            ("SUPABASE_URL", self.supabase_url.clone()),
+            ("AIAS_EDGE_URL", self.edge_url.clone()),
         ];
-        variables.retain(|(_, value)| value.is_some());
+        if let Some(key) = &self.publishable_key {
+            variables.push(("SUPABASE_PUBLISHABLE_KEY", key.clone()));
+        }
         variables
-            .into_iter()
-            .filter_map(|(name, value)| Some((format!("{name_prefix}{name}"), value?)))
-            .collect()
     }
 }
