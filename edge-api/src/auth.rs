@@ -7,5 +7,5 @@ mod verifier;
 
 pub use self::caller::Caller;
 pub use self::claims::ClaimRules;
-pub use self::jwks::Jwks;
+pub use self::jwks::{Jwks, JwksPace};
 pub use self::verifier::Verifier;

@@ -13,14 +13,18 @@
 //! | `AIAS_MAX_STREAMS` | open event streams and waiting requests; more get 503 | 10000 |
 //! | `AIAS_LOG` | `text` or `json`; `RUST_LOG` filters | `text` |
 
+mod reader;
+
 use std::fmt;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
+
+use self::reader::Reader;
+use crate::auth::JwksPace;
 
 /// Everything that [`crate::App`] is built from.
 pub struct Configuration {
@@ -37,6 +41,7 @@ pub struct Configuration {
 pub struct JwtConfiguration {
     pub secret: Option<SecretString>,
     pub jwks_url: Option<Url>,
+    pub jwks_pace: JwksPace,
     pub issuer: Option<String>,
 }
 
@@ -106,16 +111,10 @@ impl Configuration {
 
     /// Reads through `lookup`, and names everything that is wrong at once.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
-        let mut reader = Reader {
-            lookup,
-            problems: Vec::new(),
-        };
+        let mut reader = Reader::new(lookup);
         let defaults = Limits::default();
 
-        let database = reader.required::<PgConnectOptions>(
-            "AIAS_DATABASE_URL",
-            "a Postgres URL, postgres://user@host:port/database",
-        );
+        let database = reader.database();
         let database_connections = reader.number("AIAS_DATABASE_CONNECTIONS", 10, 1..=1000);
         let listen = reader.or_default(
             "AIAS_LISTEN",
@@ -124,16 +123,7 @@ impl Configuration {
         );
         let jwt = reader.jwt();
         let cors_origins = reader.cors_origins();
-        let log = match reader.get("AIAS_LOG").as_deref() {
-            None | Some("text") => LogFormat::Text,
-            Some("json") => LogFormat::Json,
-            Some(_) => {
-                reader
-                    .problems
-                    .push("AIAS_LOG must be text or json".to_owned());
-                LogFormat::Text
-            }
-        };
+        let log = reader.log();
         let limits = Limits {
             requests: reader.number("AIAS_MAX_REQUESTS", 512, 1..=100_000) as usize,
             streams: reader.number("AIAS_MAX_STREAMS", 10_000, 1..=1_000_000) as usize,
@@ -154,103 +144,6 @@ impl Configuration {
                 problems: reader.problems,
             }),
         }
-    }
-}
-
-struct Reader<F> {
-    lookup: F,
-    problems: Vec<String>,
-}
-
-impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    /// An empty variable is an unset one: that is how compose files and charts spell "none".
-    fn get(&self, name: &str) -> Option<String> {
-        (self.lookup)(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
-    }
-
-    fn required<T: FromStr>(&mut self, name: &str, shape: &str) -> Option<T> {
-        let Some(value) = self.get(name) else {
-            self.problems
-                .push(format!("{name} is not set; it must be {shape}"));
-            return None;
-        };
-        self.parse(name, &value, shape)
-    }
-
-    fn or_default<T: FromStr>(&mut self, name: &str, default: T, shape: &str) -> T {
-        match self.get(name) {
-            Some(value) => self.parse(name, &value, shape).unwrap_or(default),
-            None => default,
-        }
-    }
-
-    fn number(&mut self, name: &str, default: u32, range: std::ops::RangeInclusive<u32>) -> u32 {
-        let shape = format!("a number from {} to {}", range.start(), range.end());
-        let value = self.or_default(name, default, &shape);
-        if !range.contains(&value) {
-            self.problems.push(format!("{name} must be {shape}"));
-        }
-        value
-    }
-
-    fn parse<T: FromStr>(&mut self, name: &str, value: &str, shape: &str) -> Option<T> {
-        let parsed = value.parse().ok();
-        if parsed.is_none() {
-            self.problems.push(format!("{name} must be {shape}"));
-        }
-        parsed
-    }
-
-    fn jwt(&mut self) -> JwtConfiguration {
-        let secret = self.get("AIAS_JWT_SECRET").map(SecretString::from);
-        if secret
-            .as_ref()
-            .is_some_and(|secret| secret.expose_secret().len() < 32)
-        {
-            // RFC 7518, section 3.2: a key of the hash's size or larger.
-            self.problems
-                .push("AIAS_JWT_SECRET must have at least 32 bytes".to_owned());
-        }
-        let jwks_url = self.get("AIAS_JWKS_URL").and_then(|value| {
-            let url = self.parse::<Url>("AIAS_JWKS_URL", &value, "an http or https URL")?;
-            if !matches!(url.scheme(), "http" | "https") {
-                self.problems
-                    .push("AIAS_JWKS_URL must be an http or https URL".to_owned());
-            }
-            Some(url)
-        });
-        if self.get("AIAS_JWT_SECRET").is_none() && self.get("AIAS_JWKS_URL").is_none() {
-            self.problems.push("AIAS_JWT_SECRET or AIAS_JWKS_URL must be set: without a key no token can be checked".to_owned());
-        }
-        JwtConfiguration {
-            secret,
-            jwks_url,
-            issuer: self.get("AIAS_JWT_ISSUER"),
-        }
-    }
-
-    fn cors_origins(&mut self) -> CorsOrigins {
-        let Some(list) = self.get("AIAS_CORS_ORIGINS") else {
-            return CorsOrigins::Any;
-        };
-        if list == "*" {
-            return CorsOrigins::Any;
-        }
-        let origins: Vec<String> = list
-            .split(',')
-            .map(|origin| origin.trim().trim_end_matches('/').to_owned())
-            .collect();
-        let is_origin = |origin: &String| {
-            Url::parse(origin).is_ok_and(|url| {
-                url.has_host() && matches!(url.path(), "" | "/") && url.query().is_none()
-            })
-        };
-        if !origins.iter().all(is_origin) {
-            self.problems.push("AIAS_CORS_ORIGINS must be * or origins such as https://app.example.com, separated by commas".to_owned());
-        }
-        CorsOrigins::Listed(origins)
     }
 }
 

@@ -26,8 +26,8 @@ pub enum ApiError {
     /// 400, with a code and a sentence of its own: the request cannot be meant.
     BadRequest {
         code: &'static str,
-        message: String,
-        hint: Option<&'static str>,
+        message: &'static str,
+        details: Option<String>,
     },
     /// 404 `not_found`: it is not there, or the caller may not know that it is.
     NotFound(&'static str),
@@ -58,11 +58,11 @@ impl ApiError {
         Self::Internal(error.into())
     }
 
-    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn bad_request(code: &'static str, message: &'static str) -> Self {
         Self::BadRequest {
             code,
-            message: message.into(),
-            hint: None,
+            message,
+            details: None,
         }
     }
 
@@ -98,14 +98,11 @@ impl ApiError {
             Self::BadRequest {
                 code,
                 message,
-                hint,
-            } => {
-                let body = ErrorBody::new(*code, message.clone());
-                match hint {
-                    Some(hint) => body.hint(*hint),
-                    None => body,
-                }
-            }
+                details,
+            } => ErrorBody {
+                details: details.clone(),
+                ..ErrorBody::new(*code, *message)
+            },
             Self::NotFound(message) => ErrorBody::new("not_found", *message),
             Self::NoSuchRoute => {
                 ErrorBody::new("no_such_route", "there is nothing at this address")
@@ -127,10 +124,8 @@ impl ApiError {
             }
             Self::Overloaded(message) => ErrorBody::new("overloaded", *message)
                 .hint("try again after the time in Retry-After"),
-            Self::Timeout => ErrorBody::new(
-                "timeout",
-                "this took too long and was given up; nothing was changed",
-            ),
+            Self::Timeout => ErrorBody::new("timeout", "this took too long and was given up")
+                .hint("try again; with an idempotency key nothing happens twice"),
             Self::Unavailable(message) => ErrorBody::new("unavailable", *message)
                 .hint("try again after the time in Retry-After"),
             Self::NotReady { message, hint } => {

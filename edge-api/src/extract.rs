@@ -23,14 +23,20 @@ impl From<JsonRejection> for ApiError {
         match rejection {
             JsonRejection::MissingJsonContentType(_) => Self::UnsupportedMediaType,
             JsonRejection::JsonSyntaxError(error) => {
-                Self::bad_request("invalid_json", innermost(&error))
+                refuse("invalid_json", "the body is not JSON", &error)
             }
-            JsonRejection::JsonDataError(error) => {
-                Self::bad_request("invalid_body", innermost(&error))
-            }
+            JsonRejection::JsonDataError(error) => refuse(
+                "invalid_body",
+                "the body is not what this address takes",
+                &error,
+            ),
             other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
             // The client went away, or broke the framing of its body.
-            other => Self::bad_request("unreadable_body", innermost(&other)),
+            other => refuse(
+                "unreadable_body",
+                "the body could not be read to its end",
+                &other,
+            ),
         }
     }
 }
@@ -38,9 +44,11 @@ impl From<JsonRejection> for ApiError {
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
         match rejection {
-            PathRejection::FailedToDeserializePathParams(error) => {
-                Self::bad_request("invalid_path", error.body_text())
-            }
+            PathRejection::FailedToDeserializePathParams(error) => Self::BadRequest {
+                code: "invalid_path",
+                message: "a part of the address is not of the kind that belongs there",
+                details: Some(error.body_text()),
+            },
             other => Self::internal(other),
         }
     }
@@ -48,7 +56,19 @@ impl From<PathRejection> for ApiError {
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::bad_request("invalid_query", innermost(&rejection))
+        refuse(
+            "invalid_query",
+            "the query is not what this address takes",
+            &rejection,
+        )
+    }
+}
+
+fn refuse(code: &'static str, message: &'static str, error: &dyn std::error::Error) -> ApiError {
+    ApiError::BadRequest {
+        code,
+        message,
+        details: Some(innermost(error)),
     }
 }
 

@@ -99,7 +99,7 @@ const COMMON: &[(&str, &str, &str)] = &[
     (
         "Timeout",
         "504",
-        "`timeout`: it took too long and was rolled back.",
+        "`timeout`: it took too long and was given up.",
     ),
 ];
 

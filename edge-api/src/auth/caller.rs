@@ -40,9 +40,11 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let verified = Arc::<Verifier>::from_ref(state)
-            .verify(bearer_token(parts)?)
-            .await;
+        let verifier = Arc::<Verifier>::from_ref(state);
+        let verified = match bearer_token(parts) {
+            Ok(token) => verifier.verify(token).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &verified {
             metrics::counter!("aias_edge_refused_credentials_total", "code" => error.body().code)
                 .increment(1);

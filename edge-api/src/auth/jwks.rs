@@ -12,16 +12,32 @@ use tokio::time::Instant;
 
 use crate::error::ApiError;
 
-/// Never asked more often than this, whatever key ids strangers invent.
-const FLOOR: Duration = Duration::from_secs(30);
-/// The same while there is no key at all.
-const FLOOR_WITHOUT_KEYS: Duration = Duration::from_secs(2);
-/// Asked again after this, so that a withdrawn key is noticed.
-const FRESH_FOR: Duration = Duration::from_secs(600);
 const LARGEST: usize = 256 * 1024;
+
+/// How often the server is asked.
+#[derive(Clone, Debug)]
+pub struct JwksPace {
+    /// Never more often than this, whatever key ids strangers invent.
+    pub floor: Duration,
+    /// The same while there is no key at all.
+    pub floor_without_keys: Duration,
+    /// Again after this, so that a withdrawn key is noticed.
+    pub fresh_for: Duration,
+}
+
+impl Default for JwksPace {
+    fn default() -> Self {
+        Self {
+            floor: Duration::from_secs(30),
+            floor_without_keys: Duration::from_secs(2),
+            fresh_for: Duration::from_secs(600),
+        }
+    }
+}
 
 pub struct Jwks {
     url: Url,
+    pace: JwksPace,
     http: reqwest::Client,
     /// None until the first answer.
     keys: RwLock<Option<Arc<KeySet>>>,
@@ -41,7 +57,7 @@ struct Key {
 }
 
 impl Jwks {
-    pub fn new(url: Url) -> Self {
+    pub fn new(url: Url, pace: JwksPace) -> Self {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(5))
             .redirect(reqwest::redirect::Policy::none())
@@ -50,6 +66,7 @@ impl Jwks {
             .unwrap_or_default();
         Self {
             url,
+            pace,
             http,
             keys: RwLock::new(None),
             asked: Mutex::new(None),
@@ -68,7 +85,7 @@ impl Jwks {
         if let Some(held) = self.held() {
             let found = held.find(id, algorithm);
             if !found.is_empty() {
-                if held.fetched.elapsed() > FRESH_FOR {
+                if held.fetched.elapsed() > self.pace.fresh_for {
                     let jwks = self.clone();
                     tokio::spawn(async move { jwks.refresh().await });
                 }
@@ -92,9 +109,9 @@ impl Jwks {
     pub async fn refresh(&self) {
         let mut asked = self.asked.lock().await;
         let floor = if self.held().is_some() {
-            FLOOR
+            self.pace.floor
         } else {
-            FLOOR_WITHOUT_KEYS
+            self.pace.floor_without_keys
         };
         if asked.is_some_and(|asked| asked.elapsed() < floor) {
             return;

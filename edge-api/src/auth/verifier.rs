@@ -34,7 +34,7 @@ impl Verifier {
             jwks: configuration
                 .jwks_url
                 .clone()
-                .map(|url| Arc::new(Jwks::new(url))),
+                .map(|url| Arc::new(Jwks::new(url, configuration.jwks_pace.clone()))),
             rules: ClaimRules {
                 issuer: configuration.issuer.clone(),
             },

@@ -44,8 +44,8 @@ impl Refusal {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         if is_unreachable(&error) {
-            tracing::warn!(error = %error, "the database did not answer");
-            return Self::Unavailable("the database does not answer at the moment");
+            tracing::warn!(error = %error, "the database could not serve a request");
+            return Self::Unavailable("the database cannot serve this at the moment");
         }
         let read = error
             .as_database_error()

@@ -148,7 +148,7 @@ fn idempotency_key(
     headers: &HeaderMap,
     in_body: Option<String>,
 ) -> Result<Option<String>, ApiError> {
-    let refuse = |message: &str| Err(ApiError::bad_request("invalid_idempotency_key", message));
+    let refuse = |message| Err(ApiError::bad_request("invalid_idempotency_key", message));
     let in_header = match headers.get("idempotency-key").map(|value| value.to_str()) {
         None => None,
         Some(Ok(key)) => Some(key.to_owned()),

@@ -1,0 +1,141 @@
+//! One variable after the other.
+
+use std::str::FromStr;
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+
+use crate::auth::JwksPace;
+
+use super::{CorsOrigins, JwtConfiguration, LogFormat};
+
+/// Collects what is wrong instead of stopping at the first.
+pub struct Reader<F> {
+    lookup: F,
+    pub problems: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    pub fn new(lookup: F) -> Self {
+        Self {
+            lookup,
+            problems: Vec::new(),
+        }
+    }
+
+    /// An empty variable is an unset one: that is how compose files and charts spell "none".
+    pub fn get(&self, name: &str) -> Option<String> {
+        (self.lookup)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    pub fn database(&mut self) -> Option<PgConnectOptions> {
+        const SHAPE: &str = "a Postgres URL, postgres://user@host:port/database";
+        let Some(url) = self.get("AIAS_DATABASE_URL") else {
+            self.problems
+                .push(format!("AIAS_DATABASE_URL is not set; it must be {SHAPE}"));
+            return None;
+        };
+        // sqlx does not look at the scheme.
+        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        self.parse(
+            "AIAS_DATABASE_URL",
+            if is_postgres { &url } else { "" },
+            SHAPE,
+        )
+    }
+
+    pub fn log(&mut self) -> LogFormat {
+        match self.get("AIAS_LOG").as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(_) => {
+                self.problems
+                    .push("AIAS_LOG must be text or json".to_owned());
+                LogFormat::Text
+            }
+        }
+    }
+
+    pub fn or_default<T: FromStr>(&mut self, name: &str, default: T, shape: &str) -> T {
+        match self.get(name) {
+            Some(value) => self.parse(name, &value, shape).unwrap_or(default),
+            None => default,
+        }
+    }
+
+    pub fn number(
+        &mut self,
+        name: &str,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> u32 {
+        let shape = format!("a number from {} to {}", range.start(), range.end());
+        let value = self.or_default(name, default, &shape);
+        if !range.contains(&value) {
+            self.problems.push(format!("{name} must be {shape}"));
+        }
+        value
+    }
+
+    fn parse<T: FromStr>(&mut self, name: &str, value: &str, shape: &str) -> Option<T> {
+        let parsed = value.parse().ok();
+        if parsed.is_none() {
+            self.problems.push(format!("{name} must be {shape}"));
+        }
+        parsed
+    }
+
+    pub fn jwt(&mut self) -> JwtConfiguration {
+        let secret = self.get("AIAS_JWT_SECRET").map(SecretString::from);
+        if secret
+            .as_ref()
+            .is_some_and(|secret| secret.expose_secret().len() < 32)
+        {
+            // RFC 7518, section 3.2: a key of the hash's size or larger.
+            self.problems
+                .push("AIAS_JWT_SECRET must have at least 32 bytes".to_owned());
+        }
+        let jwks_url = self.get("AIAS_JWKS_URL").and_then(|value| {
+            let url = self.parse::<Url>("AIAS_JWKS_URL", &value, "an http or https URL")?;
+            if !matches!(url.scheme(), "http" | "https") {
+                self.problems
+                    .push("AIAS_JWKS_URL must be an http or https URL".to_owned());
+            }
+            Some(url)
+        });
+        if self.get("AIAS_JWT_SECRET").is_none() && self.get("AIAS_JWKS_URL").is_none() {
+            self.problems.push("AIAS_JWT_SECRET or AIAS_JWKS_URL must be set: without a key no token can be checked".to_owned());
+        }
+        JwtConfiguration {
+            secret,
+            jwks_url,
+            jwks_pace: JwksPace::default(),
+            issuer: self.get("AIAS_JWT_ISSUER"),
+        }
+    }
+
+    pub fn cors_origins(&mut self) -> CorsOrigins {
+        let Some(list) = self.get("AIAS_CORS_ORIGINS") else {
+            return CorsOrigins::Any;
+        };
+        if list == "*" {
+            return CorsOrigins::Any;
+        }
+        let origins: Vec<String> = list
+            .split(',')
+            .map(|origin| origin.trim().trim_end_matches('/').to_owned())
+            .collect();
+        let is_origin = |origin: &String| {
+            Url::parse(origin).is_ok_and(|url| {
+                url.has_host() && matches!(url.path(), "" | "/") && url.query().is_none()
+            })
+        };
+        if !origins.iter().all(is_origin) {
+            self.problems.push("AIAS_CORS_ORIGINS must be * or origins such as https://app.example.com, separated by commas".to_owned());
+        }
+        CorsOrigins::Listed(origins)
+    }
+}

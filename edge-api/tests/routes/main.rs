@@ -1,0 +1,16 @@
+//! The service in process, route by route. The files mirror the routes; what is true of all routes has files of its own.
+
+mod support;
+
+mod docs;
+mod executions;
+mod health;
+
+mod authorisation;
+mod cors;
+mod errors;
+mod jwks;
+mod limits;
+mod request_id;
+mod server;
+mod tokens;

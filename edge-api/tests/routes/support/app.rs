@@ -1,0 +1,199 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use edge_api::auth::JwksPace;
+use edge_api::configuration::{CorsOrigins, JwtConfiguration, Limits, LogFormat};
+use edge_api::{App, Configuration};
+use serde_json::Value;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use tests::seed::Person;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::{Answer, EventReader};
+
+/// What the tests' tokens are signed with.
+pub const SECRET: &str = "the-secret-of-these-tests-has-more-than-32-bytes";
+
+/// The service over a migrated database with policies and seed, logged in as `aias_edge`: with no more rights than in production.
+pub struct TestApp {
+    pub app: App,
+    pub router: Router,
+    pub stopping: CancellationToken,
+    /// Of the database's owner, for arranging and for looking.
+    pub pool: PgPool,
+    background: JoinSet<()>,
+}
+
+impl TestApp {
+    pub async fn new(pool: PgPool) -> Self {
+        Self::with(pool, |_| {}).await
+    }
+
+    pub async fn with(pool: PgPool, change: impl FnOnce(&mut Configuration)) -> Self {
+        tests::policies::apply(&pool).await.expect("policies");
+        tests::seed::apply(&pool).await.expect("seed");
+        let options = Arc::unwrap_or_clone(pool.connect_options());
+        let mut configuration = configuration(options.username("aias_edge"));
+        change(&mut configuration);
+
+        let stopping = CancellationToken::new();
+        let app = App::new(configuration, stopping.clone());
+        Self {
+            router: app.router(),
+            app,
+            stopping,
+            pool,
+            background: JoinSet::new(),
+        }
+    }
+
+    /// Starts what runs beside requests: above all, listening for changes.
+    pub async fn listening(mut self) -> Self {
+        self.background = self.app.spawn_background();
+        self.wait_until("a connection listens", async |pool| {
+            listeners(pool).await == 1
+        })
+        .await;
+        self
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> TestRequest<'_> {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        TestRequest {
+            app: self,
+            request: Request::builder().method(method).uri(path),
+            body: Body::empty(),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> TestRequest<'_> {
+        self.request("GET", path)
+    }
+
+    pub fn post(&self, path: &str) -> TestRequest<'_> {
+        self.request("POST", path)
+    }
+
+    /// A queued execution of the seeded workflow.
+    pub async fn start(&self, person: Person) -> Uuid {
+        let body = serde_json::json!({"workflow_id": tests::seed::ALPHA_WORKFLOW, "input": {"name": "Ada"}});
+        let answer = self
+            .post("/v1/executions")
+            .by(person)
+            .json(&body)
+            .send()
+            .await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        serde_json::from_value(answer.json()["id"].clone()).expect("an id")
+    }
+
+    pub async fn events(&self, person: Person, execution: Uuid) -> EventReader {
+        self.get(&format!("/v1/executions/{execution}/events"))
+            .by(person)
+            .stream()
+            .await
+    }
+
+    /// Panics when it does not become true within some seconds.
+    pub async fn wait_until(&self, what: &str, condition: impl AsyncFn(&PgPool) -> bool) {
+        for _ in 0..200 {
+            if condition(&self.pool).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never true: {what}");
+    }
+}
+
+pub fn configuration(database: PgConnectOptions) -> Configuration {
+    Configuration {
+        database,
+        database_connections: 3,
+        listen: ([127, 0, 0, 1], 0).into(),
+        jwt: JwtConfiguration {
+            secret: Some(SECRET.into()),
+            jwks_url: None,
+            jwks_pace: JwksPace::default(),
+            issuer: None,
+        },
+        cors_origins: CorsOrigins::Any,
+        log: LogFormat::Text,
+        limits: Limits {
+            poll_interval: Duration::from_millis(100),
+            ..Limits::default()
+        },
+    }
+}
+
+/// How many connections of the service listen in this database.
+pub async fn listeners(pool: &PgPool) -> i64 {
+    let found = sqlx::query_scalar(
+        "select count(*) from pg_stat_activity where datname = current_database() and query ilike 'listen %'",
+    );
+    found.fetch_one(pool).await.expect("pg_stat_activity")
+}
+
+pub struct TestRequest<'a> {
+    app: &'a TestApp,
+    request: axum::http::request::Builder,
+    body: Body,
+}
+
+impl TestRequest<'_> {
+    pub fn by(self, person: Person) -> Self {
+        self.bearer(&person.token(SECRET))
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json")
+            .body(body.to_string())
+    }
+
+    pub fn body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub async fn send(self) -> Answer {
+        let request = self.request.body(self.body).expect("a request");
+        let response = self
+            .app
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("infallible");
+        Answer::read(response).await
+    }
+
+    /// Sends, and reads the answer as events.
+    pub async fn stream(self) -> EventReader {
+        let request = self.request.body(self.body).expect("a request");
+        let response = self
+            .app
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("infallible");
+        assert_eq!(response.status(), 200, "{:?}", Answer::read(response).await);
+        EventReader::new(response.into_body())
+    }
+}

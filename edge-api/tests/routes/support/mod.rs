@@ -1,0 +1,12 @@
+//! What the tests of routes stand on.
+
+pub mod answer;
+pub mod app;
+pub mod events;
+pub mod keys;
+pub mod worker;
+
+pub use answer::Answer;
+pub use app::{SECRET, TestApp};
+pub use events::EventReader;
+pub use worker::Worker;
