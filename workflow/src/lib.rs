@@ -10,8 +10,11 @@
 //! JSON at all, since it runs inside Postgres on whatever a client sends.
 
 mod code;
+pub mod cron;
 pub mod expression;
+pub mod json_schema;
 mod kind;
+mod language;
 pub mod limits;
 mod nearest;
 mod path;

@@ -69,11 +69,13 @@ fn everything_else_is_text() {
             7,
             null,
             "<{{ '<b>' }}>",
+            "{{ steps.fetch.output.body }} {{ true }} {{ none }} {{ 2.0 }} {{ range(2) }}",
         ]))
         .unwrap(),
         json!([
             "Hello Ada!", "Ada3", "<a><b>", "", "plain { text }",
-            {"{{ input.name }}": "keys stay"}, 7, null, "<<b>>"
+            {"{{ input.name }}": "keys stay"}, 7, null, "<<b>>",
+            "{\"none\":null,\"title\":\"Hi\"} true null 2.0 [0,1]",
         ])
     );
 }
@@ -223,4 +225,41 @@ fn truth_is_that_of_the_language() {
             .unwrap();
         assert_eq!(truthy(&value), spoken == "yes", "{source}");
     }
+}
+
+#[test]
+fn a_default_and_a_test_cover_the_whole_path() {
+    let rendered = render(json!([
+        "{{ steps.fetch.output.a.b.c | default('none') }}",
+        "x{{ steps.fetch.output.body.none.x.y | default('none') }}",
+        "{{ steps.skipped.output.x.y | default('none') }}",
+        "{{ steps.skipped.output is defined }}",
+        "{{ steps.skipped is defined }}",
+        "{{ steps.fetch is defined }}",
+        "{{ steps['node-1'].output[7].x is undefined }}",
+        "{{ steps['node-1'].output[1] | default(9) }}",
+        "{{ nothing.at.all | d(1) }}",
+        "{{ steps.skipped.status }} {{ steps.skipped.error }}",
+        "{{ 'yes' if steps.skipped.status == 'skipped' else 'no' }}",
+        "{{ steps | list | length }}",
+    ]));
+    assert_eq!(
+        rendered.unwrap(),
+        json!([
+            "none",
+            "xnone",
+            "none",
+            false,
+            false,
+            true,
+            true,
+            2.5,
+            1,
+            "skipped null",
+            "yes",
+            2
+        ])
+    );
+    let (kind, ..) = render(json!("{{ steps.skipped.output }}")).unwrap_err();
+    assert_eq!(kind, ExpressionErrorKind::Undefined);
 }

@@ -53,10 +53,8 @@ pub(crate) fn check_depth(source: &str, shape: Shape) -> Result<(), String> {
                     *chain = 0;
                 }
             }
-            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
-                if chains.len() > 1 {
-                    depth -= chains.pop().unwrap_or(0);
-                }
+            Token::ParenClose | Token::BracketClose | Token::BraceClose if chains.len() > 1 => {
+                depth -= chains.pop().unwrap_or(0);
             }
             Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => {
                 // The bracket is one level of its own, and counts for what follows it as well,

@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use minijinja::{Environment, ErrorKind, Expression};
 use serde_json::{Map, Value};
 
 use super::Context;
 use super::depth::{Shape, check_depth};
-use super::environment::{ENVIRONMENT, environment};
 use super::error::{ExpressionError, ExpressionErrorKind};
 use super::json::{Budget, to_json};
+use super::program::Program;
 use crate::Kind;
 use crate::limits::MAX_DEPTH;
 use crate::schema::TemplateMode;
@@ -20,38 +19,26 @@ use crate::schema::TemplateMode;
 const CACHE: usize = 4_096;
 
 /// Renders and evaluates, and keeps what it has compiled. Share one: it is `Sync`.
+#[derive(Default)]
 pub struct Engine {
-    expressions: RwLock<HashMap<Box<str>, Compiled>>,
-    strings: RwLock<HashMap<Box<str>, Text>>,
-    /// Only its lock is ever taken for writing: to empty it.
-    templates: RwLock<Environment<'static>>,
+    /// Bare expressions.
+    expressions: Cache<Arc<Program>>,
+    /// Strings with braces.
+    strings: Cache<Text>,
 }
-
-type Compiled = Arc<Expression<'static, 'static>>;
 
 /// What a string with braces turned out to be.
 #[derive(Clone)]
 enum Text {
-    /// Exactly one `{{ ... }}`.
-    Whole(Compiled),
-    /// Anything else; compiled under its own text in `templates`.
-    Mixed,
+    /// Exactly one `{{ ... }}`; the program is that of its expression.
+    Whole(Arc<Program>),
+    Mixed(Arc<Program>),
 }
 
 impl Engine {
     /// An engine that has compiled nothing yet.
     pub fn new() -> Engine {
-        let mut environment = environment();
-        // A template's name is its source, so that the environment's own store is the cache.
-        environment.set_loader(|name| match check_depth(name, Shape::Template) {
-            Ok(()) => Ok(Some(name.to_owned())),
-            Err(message) => Err(minijinja::Error::new(ErrorKind::BadInclude, message)),
-        });
-        Engine {
-            expressions: RwLock::default(),
-            strings: RwLock::default(),
-            templates: RwLock::new(environment),
-        }
+        Engine::default()
     }
 
     /// Renders every string in `config` that is a template; keys and other values stay.
@@ -113,16 +100,10 @@ impl Engine {
         context: &Context,
         budget: &mut Budget,
     ) -> Result<Value, ExpressionError> {
-        let known = read(&self.expressions).get(source).cloned();
-        let compiled = match known {
-            Some(known) => known,
-            None => {
-                let compiled = compile(source)?;
-                remember(&self.expressions, source, Arc::clone(&compiled));
-                compiled
-            }
-        };
-        run(&compiled, source, context, budget)
+        let program = self
+            .expressions
+            .get(source, || compile(source, Shape::Expression))?;
+        value(&program, source, context, budget)
     }
 
     fn string(
@@ -131,53 +112,40 @@ impl Engine {
         context: &Context,
         budget: &mut Budget,
     ) -> Result<Value, ExpressionError> {
-        let known = read(&self.strings).get(source).cloned();
-        let text = match known {
-            Some(known) => known,
-            None => {
-                let text = match whole_expression(source) {
-                    Some(expression) => Text::Whole(compile(expression)?),
-                    None => Text::Mixed,
-                };
-                if remember(&self.strings, source, text.clone()) {
-                    write(&self.templates).clear_templates();
-                }
-                text
-            }
-        };
+        let text = self
+            .strings
+            .get(source, || match whole_expression(source) {
+                Some(expression) => compile(expression, Shape::Expression).map(Text::Whole),
+                None => compile(source, Shape::Template).map(Text::Mixed),
+            })?;
         match text {
-            Text::Whole(compiled) => run(&compiled, source, context, budget),
-            Text::Mixed => {
-                let text = read(&self.templates)
-                    .get_template(source)
-                    .and_then(|template| template.render(context.root()))
-                    .map_err(|error| ExpressionError::from_minijinja(&error).at(source))?;
-                budget.take(text.len()).map_err(|error| error.at(source))?;
-                Ok(Value::String(text))
-            }
+            Text::Whole(program) => value(&program, source, context, budget),
+            Text::Mixed(program) => program
+                .text(context.root(), budget)
+                .map(Value::String)
+                .map_err(|error| error.at(source)),
         }
     }
 }
 
-fn compile(source: &str) -> Result<Compiled, ExpressionError> {
-    check_depth(source, Shape::Expression).map_err(|message| {
+fn compile(source: &str, shape: Shape) -> Result<Arc<Program>, ExpressionError> {
+    check_depth(source, shape).map_err(|message| {
         ExpressionError::new(ExpressionErrorKind::TooComplex, message).at(source)
     })?;
-    ENVIRONMENT
-        .compile_expression_owned(source.to_owned())
+    Program::compile(source, shape)
         .map(Arc::new)
         .map_err(|error| ExpressionError::from_minijinja(&error).at(source))
 }
 
-fn run(
-    compiled: &Expression<'_, '_>,
+fn value(
+    program: &Program,
     source: &str,
     context: &Context,
     budget: &mut Budget,
 ) -> Result<Value, ExpressionError> {
-    let value = compiled
-        .eval(context.root())
-        .map_err(|error| ExpressionError::from_minijinja(&error).at(source))?;
+    let value = program
+        .value(context.root(), budget)
+        .map_err(|error| error.at(source))?;
     if value.is_undefined() {
         return Err(
             ExpressionError::new(ExpressionErrorKind::Undefined, "the value is undefined")
@@ -187,29 +155,38 @@ fn run(
     to_json(&value, budget).map_err(|error| error.at(source))
 }
 
-/// Keeps a compiled text; says whether the cache was full and started over.
-fn remember<T>(cache: &RwLock<HashMap<Box<str>, T>>, source: &str, compiled: T) -> bool {
-    let mut cache = write(cache);
-    let is_full = cache.len() >= CACHE;
-    if is_full {
-        cache.clear();
+/// Compiled texts by their source.
+struct Cache<T>(RwLock<HashMap<Box<str>, T>>);
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Cache(RwLock::default())
     }
-    cache.insert(source.into(), compiled);
-    is_full
 }
 
-// A panic while a lock is held leaves only a cache behind, which is good to use as it is.
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Default for Engine {
-    fn default() -> Engine {
-        Engine::new()
+impl<T: Clone> Cache<T> {
+    // A panic while a lock is held leaves only a cache behind, which is good to use as it is.
+    fn get(
+        &self,
+        source: &str,
+        compile: impl FnOnce() -> Result<T, ExpressionError>,
+    ) -> Result<T, ExpressionError> {
+        let known = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(source)
+            .cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let compiled = compile()?;
+        let mut cache = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHE {
+            cache.clear();
+        }
+        cache.insert(source.into(), compiled.clone());
+        Ok(compiled)
     }
 }
 

@@ -25,8 +25,8 @@ pub enum ExpressionErrorKind {
     Evaluation,
 }
 
-/// An expression that could not be evaluated. The message never contains a value of the scope
-/// beyond what minijinja says about types and names.
+/// An expression that could not be evaluated. The message is minijinja's, which names variables and
+/// types, and shows the operands of a failed calculation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ExpressionError {
     /// What went wrong.
@@ -69,8 +69,6 @@ impl ExpressionError {
             E::SyntaxError | E::BadEscape => ExpressionErrorKind::Syntax,
             E::UndefinedError => ExpressionErrorKind::Undefined,
             E::OutOfFuel => ExpressionErrorKind::OutOfFuel,
-            // The engine's loader reports with it what is nested too deeply.
-            E::BadInclude => ExpressionErrorKind::TooComplex,
             E::BadSerialization => ExpressionErrorKind::NotJson,
             _ => ExpressionErrorKind::Evaluation,
         };
@@ -78,7 +76,6 @@ impl ExpressionError {
             (ExpressionErrorKind::Undefined, Some(detail)) => detail.to_owned(),
             (ExpressionErrorKind::Undefined, None) => "a value is undefined".to_owned(),
             (ExpressionErrorKind::OutOfFuel, _) => "the expression takes too much work".to_owned(),
-            (ExpressionErrorKind::TooComplex, Some(detail)) => detail.to_owned(),
             (_, Some(detail)) => format!("{}: {detail}", error.kind()),
             (_, None) => error.kind().to_string(),
         };

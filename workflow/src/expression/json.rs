@@ -6,6 +6,7 @@ use minijinja::Value as JinjaValue;
 use minijinja::value::ValueKind;
 use serde_json::{Map, Number, Value};
 
+use super::environment::RENDER_FUEL;
 use super::error::{ExpressionError, ExpressionErrorKind};
 
 /// Bytes that one rendered config may have.
@@ -13,23 +14,44 @@ pub(crate) const MAX_OUTPUT: usize = 8 * 1024 * 1024;
 /// Levels of arrays and objects that a result may have.
 const MAX_RESULT_DEPTH: usize = 100;
 
-/// What is left of the output that one call may produce.
-pub(crate) struct Budget(usize);
+/// What one call may still produce and cost.
+pub(crate) struct Budget {
+    bytes: usize,
+    fuel: u64,
+}
 
 impl Budget {
     pub(crate) fn new() -> Budget {
-        Budget(MAX_OUTPUT)
+        Budget {
+            bytes: MAX_OUTPUT,
+            fuel: RENDER_FUEL,
+        }
     }
 
+    /// Pays for output.
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), ExpressionError> {
-        match self.0.checked_sub(bytes) {
+        match self.bytes.checked_sub(bytes) {
             Some(left) => {
-                self.0 = left;
+                self.bytes = left;
                 Ok(())
             }
             None => Err(ExpressionError::new(
                 ExpressionErrorKind::TooLarge,
                 format!("the result is larger than {MAX_OUTPUT} bytes"),
+            )),
+        }
+    }
+
+    /// Pays for work that is done.
+    pub(crate) fn burn(&mut self, fuel: u64) -> Result<(), ExpressionError> {
+        match self.fuel.checked_sub(fuel) {
+            Some(left) => {
+                self.fuel = left;
+                Ok(())
+            }
+            None => Err(ExpressionError::new(
+                ExpressionErrorKind::OutOfFuel,
+                "the expressions of this config take too much work together",
             )),
         }
     }

@@ -85,7 +85,7 @@ impl Types {
     }
 
     fn describe(self) -> String {
-        let article = |name: &&str| match *name {
+        let article = |name: &str| match name {
             "null" => "null".to_owned(),
             name if name.starts_with(['a', 'i', 'o']) => format!("an {name}"),
             name => format!("a {name}"),
@@ -96,7 +96,7 @@ impl Types {
             .filter(|(bit, _)| self.0 & (1 << bit) != 0)
             // A number may be an integer; naming both would only confuse.
             .filter(|(bit, _)| !(*bit == 2 && self.0 & 0b1000 != 0))
-            .map(|(_, name)| article(&name))
+            .map(|(_, name)| article(name))
             .collect();
         names.join(" or ")
     }

@@ -9,7 +9,6 @@
 mod check;
 mod compile;
 mod pattern;
-mod user;
 
 use std::sync::LazyLock;
 
@@ -18,7 +17,6 @@ use serde_json::{Map, Value, json};
 use crate::{Kind, NodeType};
 
 pub(crate) use check::{Check, Events, Format, Mode};
-pub(crate) use user::check_user_schema;
 
 const NODE: &str = include_str!("../../schemas/node.json");
 const CONNECTION: &str = include_str!("../../schemas/connection.json");

@@ -79,14 +79,13 @@ fn check_edge(
             let message = "the step has no error branch; set its on_error to branch";
             report.add(Code::UnknownHandle, node.id, path, message);
         }
+        Some(handle) if handles.0.contains(&handle) => {}
         Some(handle) if kind.is_condition() => {
-            if !handles.0.contains(&handle) {
-                let message = match suggestion(handle, handles.0.iter().copied()) {
-                    Some(near) => format!("there is no such branch; did you mean `{near}`?"),
-                    None => format!("there is no such branch; use {}", handles.0.join(", ")),
-                };
-                report.add(Code::UnknownHandle, node.id, path, message);
-            }
+            let message = match suggestion(handle, handles.0.iter().copied()) {
+                Some(near) => format!("there is no such branch; did you mean `{near}`?"),
+                None => format!("there is no such branch; use {}", handles.0.join(", ")),
+            };
+            report.add(Code::UnknownHandle, node.id, path, message);
         }
         Some(_) => {
             let message = "only conditions branch; remove the sourceHandle";

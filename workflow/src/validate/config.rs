@@ -2,24 +2,33 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZoneDatabase;
 use serde_json::Value;
 
+use super::expressions::Scope;
 use super::graph::Graph;
 use super::node::Node;
 use super::report::Report;
-use crate::expression::{Shape, check_depth, has_template};
+use crate::cron::Cron;
+use crate::expression::{Shape, has_template};
+use crate::json_schema::JsonSchema;
 use crate::path::Path;
-use crate::schema::{Events, Format, Mode, check_user_schema, config_check, node_check};
+use crate::schema::{Events, Format, Mode, config_check, node_check};
 use crate::{Code, Kind};
 
-pub(crate) fn check(nodes: &[Node<'_>], _graph: &Graph<'_>, report: &mut Report) {
+pub(crate) fn check(nodes: &[Node<'_>], graph: &Graph<'_>, report: &mut Report) {
+    let scope = Scope::new(nodes, graph);
     for (index, node) in nodes.iter().enumerate() {
         let Value::Object(fields) = node.value else {
             continue;
         };
         let path = Path::NODES.index(index);
         let mut events = Listener {
-            node,
+            scope: &scope,
+            index,
+            id: node.id,
+            in_config: false,
             report: &mut *report,
         };
         for (name, value) in fields {
@@ -34,6 +43,7 @@ pub(crate) fn check(nodes: &[Node<'_>], _graph: &Graph<'_>, report: &mut Report)
         let Some(kind) = node.kind else { continue };
         let path = path.key("config");
         if let Some(config) = fields.get("config") {
+            events.in_config = true;
             config_check(kind).run(config, &path, &mut events);
         }
         if !kind.is_runnable() {
@@ -42,56 +52,73 @@ pub(crate) fn check(nodes: &[Node<'_>], _graph: &Graph<'_>, report: &mut Report)
     }
 }
 
-struct Listener<'a, 'b> {
-    node: &'a Node<'b>,
+struct Listener<'a, 's, 'n> {
+    scope: &'a Scope<'s, 'n>,
+    index: usize,
+    id: Option<&'n str>,
+    in_config: bool,
     report: &'a mut Report,
 }
 
-impl Listener<'_, '_> {
+impl Listener<'_, '_, '_> {
     fn not_runnable(&mut self, kind: Kind, path: &Path<'_>) {
         let message = format!("this release cannot run nodes of kind {kind} yet");
-        self.report
-            .add(Code::KindNotRunnable, self.node.id, path, message);
+        self.problem(Code::KindNotRunnable, path, message.into());
     }
 }
 
-impl Events for Listener<'_, '_> {
+impl Events for Listener<'_, '_, '_> {
     fn problem(&mut self, code: Code, path: &Path<'_>, message: Cow<'static, str>) {
-        self.report.add(code, self.node.id, path, message);
+        self.report.add(code, self.id, path, message);
     }
 
-    fn template(&mut self, text: &str, mode: Mode, _secrets: bool, path: &Path<'_>) {
+    fn template(&mut self, text: &str, mode: Mode, secrets: bool, path: &Path<'_>) {
         let shape = match mode {
             Mode::Expression => Shape::Expression,
             _ if has_template(text) => Shape::Template,
             _ => return,
         };
-        let wrong = match check_depth(text, shape) {
-            Err(message) => Some((Code::TooLarge, message)),
-            Ok(()) => parse(text, shape).err().map(|error| {
-                let message = error.detail().unwrap_or("it does not parse").to_owned();
-                (Code::InvalidExpression, message)
-            }),
-        };
-        if let Some((code, message)) = wrong {
-            self.problem(code, path, message.into());
-        }
+        self.scope
+            .check(self.index, text, shape, secrets, path, self.report);
     }
 
-    fn literal(&mut self, _text: &str, _path: &Path<'_>) {}
+    fn literal(&mut self, text: &str, path: &Path<'_>) {
+        if self.in_config && has_template(text) {
+            let message = "this field is taken as it stands; templates in it are not rendered";
+            self.problem(Code::TemplateNotRendered, path, message.into());
+        }
+    }
 
     fn format(&mut self, value: &Value, format: Format, path: &Path<'_>) {
-        if format == Format::JsonSchema
-            && let Err(message) = check_user_schema(value)
-        {
-            self.problem(Code::InvalidSchema, path, message.into());
-        }
-    }
-}
-
-fn parse(text: &str, shape: Shape) -> Result<(), minijinja::Error> {
-    match shape {
-        Shape::Expression => minijinja::machinery::parse_expr(text).map(drop),
-        Shape::Template => minijinja::machinery::parse(text, "", Default::default()).map(drop),
+        let (code, message) = match (format, value.as_str()) {
+            (Format::Cron, Some(text)) => match Cron::parse(text) {
+                Ok(_) => return,
+                Err(error) => (Code::InvalidCron, error.to_string().into()),
+            },
+            // The bundled database, so that an answer does not depend on the machine.
+            (Format::Timezone, Some(text)) => match TimeZoneDatabase::bundled().get(text) {
+                Ok(_) => return,
+                Err(_) => (
+                    Code::UnknownTimezone,
+                    "is not a time zone of the IANA database, such as Europe/Berlin".into(),
+                ),
+            },
+            (Format::Timestamp, Some(text)) => {
+                if has_template(text) || text.parse::<Timestamp>().is_ok() {
+                    return;
+                }
+                (
+                    Code::InvalidValue,
+                    "must be an RFC 3339 time, such as 2026-01-31T08:00:00Z".into(),
+                )
+            }
+            (Format::JsonSchema, _) => match JsonSchema::compile(value) {
+                Ok(_) => return,
+                Err(message) => (Code::InvalidSchema, message.into()),
+            },
+            // Of another type, which is reported already.
+            _ => return,
+        };
+        self.problem(code, path, message);
     }
 }

@@ -26,11 +26,7 @@ pub(crate) struct Edges<'a>(pub(crate) Vec<Edge<'a>>);
 
 impl<'a> Edges<'a> {
     pub(crate) fn read(list: &'a [Value], nodes: &[Node<'a>], report: &mut Report) -> Edges<'a> {
-        let ids: HashMap<&str, u32> = nodes
-            .iter()
-            .enumerate()
-            .filter_map(|(index, node)| Some((node.id?, u32::try_from(index).ok()?)))
-            .collect();
+        let ids = super::node::ids(nodes);
         let mut seen = HashSet::with_capacity(list.len());
         let mut edges = Vec::with_capacity(list.len());
         for (index, value) in list.iter().enumerate() {

@@ -5,10 +5,12 @@ mod branches;
 mod config;
 mod cycles;
 mod edges;
+mod expressions;
 mod graph;
 mod node;
 mod report;
 mod size;
+mod sure;
 
 use serde_json::Value;
 

@@ -88,6 +88,14 @@ pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> Vec<Node<'a>> 
     nodes
 }
 
+/// The index of each node that has an id of its own.
+pub(crate) fn ids<'a>(nodes: &[Node<'a>]) -> HashMap<&'a str, u32> {
+    (0_u32..)
+        .zip(nodes)
+        .filter_map(|(index, node)| Some((node.id?, index)))
+        .collect()
+}
+
 fn id<'a>(fields: &'a Map<String, Value>, path: &Path<'_>, report: &mut Report) -> Option<&'a str> {
     match fields.get("id") {
         Some(Value::String(id)) if !id.is_empty() => return Some(id),
