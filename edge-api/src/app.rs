@@ -89,6 +89,13 @@ impl App {
 
     pub fn router(&self) -> Router {
         let (routes, _) = self.documented_routes().split_for_parts();
+        let routes = routes
+            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+            .fallback(async || ApiError::NoSuchRoute);
+        self.within_layers(routes)
+    }
+
+    fn within_layers(&self, routes: Router<App>) -> Router {
         // From the outside in.
         let layers = ServiceBuilder::new()
             .layer(SetSensitiveRequestHeadersLayer::new([
@@ -99,11 +106,7 @@ impl App {
             .layer(cors::layer(&self.cors_origins))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(DefaultBodyLimit::max(self.limits.body_bytes));
-        routes
-            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-            .fallback(async || ApiError::NoSuchRoute)
-            .layer(layers)
-            .with_state(self.clone())
+        routes.layer(layers).with_state(self.clone())
     }
 
     pub fn database(&self) -> &Database {
@@ -130,4 +133,45 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
         message.unwrap_or("without a message")
     ))
     .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use axum::extract::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_too() {
+        let variables = [
+            ("AIAS_DATABASE_URL", "postgres://edge@db.test/app"),
+            ("AIAS_JWT_SECRET", "a-secret-of-more-than-thirty-two-bytes"),
+        ];
+        let lookup = |name: &str| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_string())
+        };
+        let app = App::new(
+            Configuration::read(lookup).unwrap(),
+            CancellationToken::new(),
+        );
+        async fn panicking() -> &'static str {
+            panic!("hunter2")
+        }
+        let router = app.within_layers(Router::new().fallback(panicking));
+
+        let request = Request::builder()
+            .header("x-request-id", "test-9")
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()["x-request-id"], "test-9");
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        insta::assert_snapshot!(String::from_utf8_lossy(&body), @r#"{"code":"internal","message":"something went wrong on our side; it was recorded","details":"request test-9","hint":null}"#);
+    }
 }

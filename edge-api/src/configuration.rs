@@ -11,6 +11,7 @@
 //! | `AIAS_CORS_ORIGINS` | comma-separated origins of browser frontends, or `*` | `*` |
 //! | `AIAS_MAX_REQUESTS` | requests worked on at once; more get 503 | 512 |
 //! | `AIAS_MAX_STREAMS` | open event streams and waiting requests; more get 503 | 10000 |
+//! | `AIAS_MAX_STREAMS_PER_USER` | the same for one user; more get 429 | 200 |
 //! | `AIAS_LOG` | `text` or `json`; `RUST_LOG` filters | `text` |
 
 mod reader;
@@ -50,6 +51,7 @@ pub struct JwtConfiguration {
 pub struct Limits {
     pub requests: usize,
     pub streams: usize,
+    pub streams_per_user: usize,
     pub body_bytes: usize,
     /// From the first byte of a request to the head of its answer, time asked for by `wait` not included.
     pub request_timeout: Duration,
@@ -66,6 +68,7 @@ impl Default for Limits {
         Self {
             requests: 512,
             streams: 10_000,
+            streams_per_user: 200,
             body_bytes: 1024 * 1024,
             request_timeout: Duration::from_secs(30),
             statement_timeout: Duration::from_secs(15),
@@ -127,6 +130,8 @@ impl Configuration {
         let limits = Limits {
             requests: reader.number("AIAS_MAX_REQUESTS", 512, 1..=100_000) as usize,
             streams: reader.number("AIAS_MAX_STREAMS", 10_000, 1..=1_000_000) as usize,
+            streams_per_user: reader.number("AIAS_MAX_STREAMS_PER_USER", 200, 1..=1_000_000)
+                as usize,
             ..defaults
         };
 

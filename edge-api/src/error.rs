@@ -39,6 +39,8 @@ pub enum ApiError {
     BodyTooLarge,
     /// 415 `unsupported_media_type`.
     UnsupportedMediaType,
+    /// 429 `too_many_streams`: this user has as many open as one may have.
+    TooManyStreams,
     /// 503 `overloaded`: more is being served than was allowed for; `Retry-After` says when to come back.
     Overloaded(&'static str),
     /// 504 `timeout`: it took too long and was rolled back.
@@ -76,6 +78,7 @@ impl ApiError {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded(_) | Self::Unavailable(_) | Self::NotReady { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -122,6 +125,10 @@ impl ApiError {
                 ErrorBody::new("unsupported_media_type", "the body must be JSON")
                     .hint("send Content-Type: application/json")
             }
+            Self::TooManyStreams => {
+                ErrorBody::new("too_many_streams", "you have too many event streams open")
+                    .hint("close those that nobody looks at")
+            }
             Self::Overloaded(message) => ErrorBody::new("overloaded", *message)
                 .hint("try again after the time in Retry-After"),
             Self::Timeout => ErrorBody::new("timeout", "this took too long and was given up")
@@ -156,7 +163,9 @@ impl ApiError {
                     HeaderValue::from_static("Bearer error=\"invalid_token\""),
                 );
             }
-            Self::Overloaded(_) => insert_retry_after(&mut headers, Duration::from_secs(1)),
+            Self::Overloaded(_) | Self::TooManyStreams => {
+                insert_retry_after(&mut headers, Duration::from_secs(1))
+            }
             Self::Unavailable(_) | Self::NotReady { .. } => {
                 insert_retry_after(&mut headers, Duration::from_secs(5))
             }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
@@ -32,6 +32,11 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let answer = async {
         let mut response = request_id::scope(id.clone(), next.run(request)).await;
         response.headers_mut().insert(request_id::HEADER, id);
+        // Bodies hold what users wrote; a browser must not find a page in one.
+        response.headers_mut().insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         observation.end(response.status().as_u16());
         response
     };

@@ -5,6 +5,7 @@
 //! behind a pooler. So each wait also ends by itself after a second or two, and what is read then is the truth.
 
 mod listener;
+mod per_user;
 mod watchers;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use self::listener::listen;
+use self::per_user::{PerUser, UserPlace};
 use self::watchers::Watcher;
 pub use self::watchers::Watchers;
 use crate::configuration::Limits;
@@ -27,6 +29,7 @@ pub struct Streams(Arc<Inner>);
 struct Inner {
     watchers: Arc<Watchers>,
     places: Arc<Semaphore>,
+    per_user: PerUser,
     reads: Arc<Semaphore>,
     poll_interval: Duration,
     shutdown: CancellationToken,
@@ -38,6 +41,7 @@ impl Streams {
         Self(Arc::new(Inner {
             watchers: Arc::default(),
             places: Arc::new(Semaphore::new(limits.streams.min(Semaphore::MAX_PERMITS))),
+            per_user: PerUser::new(limits.streams_per_user),
             reads: Arc::new(Semaphore::new((connections as usize / 2).max(1))),
             poll_interval: limits.poll_interval,
             shutdown,
@@ -56,8 +60,9 @@ impl Streams {
     /// Begins to watch an execution. Called before it is read, so that no change falls between.
     ///
     /// # Errors
-    /// 503 when as many streams are open as are allowed.
-    pub fn watch(&self, execution_id: Uuid) -> Result<Watch, ApiError> {
+    /// 429 when this user has as many streams open as one may have; 503 when everybody together has.
+    pub fn watch(&self, user_id: Uuid, execution_id: Uuid) -> Result<Watch, ApiError> {
+        let user_place = self.0.per_user.take(user_id)?;
         let place = self.0.places.clone().try_acquire_owned();
         let place = place
             .map_err(|_| ApiError::Overloaded("too many event streams are open at the moment"))?;
@@ -67,6 +72,7 @@ impl Streams {
             watcher,
             streams: self.clone(),
             _place: place,
+            _user_place: user_place,
         })
     }
 }
@@ -76,6 +82,7 @@ pub struct Watch {
     watcher: Watcher,
     streams: Streams,
     _place: OwnedSemaphorePermit,
+    _user_place: UserPlace,
 }
 
 impl Watch {

@@ -11,6 +11,8 @@ mod cors;
 mod errors;
 mod jwks;
 mod limits;
+mod logs;
+mod outages;
 mod request_id;
 mod server;
 mod tokens;

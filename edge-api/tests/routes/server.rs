@@ -93,7 +93,7 @@ async fn an_orderly_end(pool: PgPool) {
 async fn a_client_that_hangs_up_frees_its_stream(pool: PgPool) {
     let app = TestApp::new(pool).await;
     let id = app.start(ALPHA_OWNER).await;
-    let (address, _serving) = serve(&app).await;
+    let (address, serving) = serve(&app).await;
     let mut socket = TcpStream::connect(address).await.unwrap();
     let token = ALPHA_OWNER.token(SECRET);
     let request = format!(
@@ -115,4 +115,6 @@ async fn a_client_that_hangs_up_frees_its_stream(pool: PgPool) {
         .await
         .finish("succeeded", &[])
         .await;
+    app.stopping.cancel();
+    serving.await.unwrap();
 }

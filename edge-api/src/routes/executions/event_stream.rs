@@ -71,7 +71,7 @@ impl EventStream {
         let expires = Instant::now() + session.caller().remaining();
         let mut stream = Self {
             // Before the first look, so that no change falls between.
-            watch: streams.watch(execution_id)?,
+            watch: streams.watch(session.caller().user_id, execution_id)?,
             stopping: streams.stopping(),
             session: session.read_only(),
             execution_id,

@@ -99,7 +99,7 @@ async fn end_of(
 ) -> ExecutionRow {
     let deadline = Instant::now() + wait;
     let stopping = streams.stopping();
-    let Ok(mut watch) = streams.watch(execution.id) else {
+    let Ok(mut watch) = streams.watch(session.caller().user_id, execution.id) else {
         return execution;
     };
     loop {

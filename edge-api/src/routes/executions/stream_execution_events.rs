@@ -35,6 +35,7 @@ use crate::streams::Streams;
         (status = 200, description = "The stream; each `step` event's data is this row.", body = StepSchema, content_type = "text/event-stream"),
         (status = 400, description = "`invalid_path`, `invalid_last_event_id`.", body = ErrorBody),
         (status = 404, description = "`not_found`: it is not there, or you may not see it.", body = ErrorBody),
+        (status = 429, description = "`too_many_streams`: you have too many open.", body = ErrorBody),
     )
 )]
 pub async fn stream_execution_events(

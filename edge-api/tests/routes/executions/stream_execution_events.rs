@@ -405,3 +405,32 @@ async fn one_stream_more_than_allowed(pool: PgPool) {
     drop(first);
     app.events(ALPHA_OWNER, id).await;
 }
+
+#[sqlx::test(migrations = "../migrations")]
+async fn nobody_takes_the_places_of_all(pool: PgPool) {
+    let app = TestApp::with(pool, |configuration| {
+        configuration.limits.streams_per_user = 2
+    })
+    .await;
+    let id = app.start(ALPHA_OWNER).await;
+    let first = app.events(ALPHA_OWNER, id).await;
+    let _second = app.events(ALPHA_OWNER, id).await;
+    let refused = app
+        .get(&format!("/v1/executions/{id}/events"))
+        .by(ALPHA_OWNER)
+        .send()
+        .await;
+    insta::assert_snapshot!(refused.snapshot(), @r#"
+    429 Too Many Requests
+    retry-after: 1
+    {
+      "code": "too_many_streams",
+      "details": null,
+      "hint": "close those that nobody looks at",
+      "message": "you have too many event streams open"
+    }
+    "#);
+    app.events(ALPHA_VIEWER, id).await;
+    drop(first);
+    app.events(ALPHA_OWNER, id).await;
+}

@@ -56,12 +56,16 @@ impl TestApp {
 
     /// Starts what runs beside requests: above all, listening for changes.
     pub async fn listening(mut self) -> Self {
-        self.background = self.app.spawn_background();
+        self.spawn_background();
         self.wait_until("a connection listens", async |pool| {
             listeners(pool).await == 1
         })
         .await;
         self
+    }
+
+    pub fn spawn_background(&mut self) {
+        self.background = self.app.spawn_background();
     }
 
     pub fn request(&self, method: &str, path: &str) -> TestRequest<'_> {

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod app;
 pub mod events;
 pub mod keys;
+pub mod proxy;
 pub mod worker;
 
 pub use answer::Answer;

@@ -1,0 +1,75 @@
+//! What is written down, and what never is.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use sqlx::PgPool;
+use tests::seed::ALPHA_OWNER;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::support::{SECRET, TestApp};
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// At the chattiest level, libraries included.
+#[sqlx::test(migrations = "../migrations")]
+async fn no_credential_and_no_claim(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    let written = Written::default();
+    let writer = written.clone();
+    let _guard = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("trace"))
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .set_default();
+
+    let token = ALPHA_OWNER.token(SECRET);
+    let id = app.start(ALPHA_OWNER).await;
+    app.events(ALPHA_OWNER, id).await.next().await;
+    let path = format!("/v1/executions/{id}?apikey=hunter2");
+    app.get(&path)
+        .bearer(&token)
+        .header("x-request-id", "find-me")
+        .header("cookie", "hunter2")
+        .send()
+        .await;
+    app.get(&path)
+        .bearer(&ALPHA_OWNER.claims().expired().sign(SECRET))
+        .send()
+        .await;
+    app.pool.close().await;
+
+    let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains(r#"request_id="find-me" method="GET" route="/v1/executions/{id}""#),
+        "{log}"
+    );
+    let signature = token.rsplit('.').next().unwrap();
+    let email_in_hex: String = ALPHA_OWNER
+        .email
+        .bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for secret in [
+        SECRET,
+        &token,
+        signature,
+        "hunter2",
+        ALPHA_OWNER.email,
+        &email_in_hex,
+    ] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
