@@ -1,6 +1,6 @@
 //! What a person sees while something runs: a spinner on a terminal, plain lines everywhere else.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -123,14 +123,10 @@ pub fn seconds(elapsed: Duration) -> String {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the one place where this program speaks"
-)]
+/// The one place where this program speaks. Nobody listening any more (`| head`) is no reason to fall over.
 pub fn print(lines: Lines, text: &str) {
-    match lines {
-        Lines::Stdout => println!("{text}"),
-        Lines::Stderr => eprintln!("{text}"),
-    }
+    let _ = match lines {
+        Lines::Stdout => writeln!(std::io::stdout(), "{text}"),
+        Lines::Stderr => writeln!(std::io::stderr(), "{text}"),
+    };
 }
