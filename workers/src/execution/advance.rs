@@ -220,7 +220,6 @@ impl Run {
                     let step = &mut self.steps[node];
                     step.state = State::Ended(StepStatus::Skipped);
                     step.finished_at = Some(now);
-                    self.show(node);
                     self.change(node);
                 }
             }
@@ -231,11 +230,9 @@ impl Run {
 
     /// Lets expressions see how a step ended.
     pub(super) fn show(&mut self, node: usize) {
-        let step = &self.steps[node];
-        if let State::Ended(status) = step.state {
-            let output = step.output.as_deref().unwrap_or(&Value::Null);
-            let seen = scope::step(status.as_str(), output, step.error.as_ref());
-            self.context.set_step(&self.plan.nodes[node].id, &seen);
+        let planned = &self.plan.nodes[node];
+        if let Some(seen) = scope::step(&self.steps[node], planned.on_error) {
+            self.context.set_step(&planned.id, &seen);
         }
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::PgPool;
+use tests::seed::ALPHA;
+use uuid::Uuid;
 
 use crate::support::{Server, Stage, Worker, edges, http, trigger};
 
@@ -123,45 +125,39 @@ async fn recording_twice_is_recording_once(pool: PgPool) {
         .execute(&worker)
         .await
         .unwrap();
-    let record = |status: &str, more: serde_json::Value| {
+    let reservation: Uuid = sqlx::query_scalar("select queue.reserve_tokens($1, $2, 1, 500)")
+        .bind(ALPHA)
+        .bind(execution)
+        .fetch_one(&worker)
+        .await
+        .unwrap();
+    let record = |attempt: u32| {
         let usage = json!({"provider": "openai", "model": "gpt-4o-mini", "input_tokens": 100, "output_tokens": 20});
-        json!([{"tenant_id": tests::seed::ALPHA, "execution_id": execution, "fencing_token": 1, "status": status, "steps": [
+        json!([{"tenant_id": ALPHA, "execution_id": execution, "fencing_token": 1, "status": "running", "steps": [
             {"node_id": "start", "kind": "manual", "status": "succeeded", "attempt": 1},
-            {"node_id": "ask", "kind": "ai", "status": "waiting", "attempt": 1, "run_at": "2030-01-01T00:00:00Z", "usage": usage},
-            more,
+            {"node_id": "ask", "kind": "ai", "status": "waiting", "attempt": 1, "run_at": "2030-01-01T00:00:00Z",
+             "usage": usage, "reservation": reservation},
+            {"node_id": "x", "kind": "http", "status": "running", "attempt": attempt},
         ]}])
     };
-    let first = record(
-        "running",
-        json!({"node_id": "x", "kind": "http", "status": "running", "attempt": 1}),
-    );
-    for _ in 0..3 {
+    // The last is an older record that comes late: it does not turn a later attempt back.
+    for attempt in [1, 1, 2, 1] {
         let accepted: bool = sqlx::query_scalar("select accepted from queue.record('w', $1)")
-            .bind(&first)
+            .bind(record(attempt))
             .fetch_one(&worker)
             .await
             .unwrap();
         assert!(accepted);
     }
-    let (tokens, usages): (i64, i64) =
-        sqlx::query_as("select (select input_tokens from execution_steps where node_id = 'ask'), (select count(*) from usage)")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-    assert_eq!((tokens, usages), (100, 1));
-
-    // An older record that comes late does not turn a later attempt back.
-    let later = record(
-        "running",
-        json!({"node_id": "x", "kind": "http", "status": "running", "attempt": 2}),
-    );
-    for call in [&later, &first] {
-        sqlx::query("select queue.record('w', $1)")
-            .bind(call)
-            .execute(&worker)
-            .await
-            .unwrap();
-    }
+    let counted: (i64, i64, i64, i64) = sqlx::query_as(
+        "select (select input_tokens from execution_steps where node_id = 'ask'), (select count(*) from usage), used, reserved
+           from aias.quota_status($1) where meter = 'llm_tokens'",
+    )
+    .bind(ALPHA)
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(counted, (100, 1, 120, 0));
     assert_eq!(
         stage.summary(execution).await,
         ["ask:waiting:1", "start:succeeded:1", "x:running:2"]

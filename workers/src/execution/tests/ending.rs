@@ -185,7 +185,7 @@ fn on_error_branch_takes_the_other_way() {
             node("good", json!({"kind": "transform", "output": 1})),
             node(
                 "bad",
-                json!({"kind": "transform", "output": "{{ steps.a.error.message }}"})
+                json!({"kind": "transform", "output": "{{ steps.a.output | default(steps.a.error.message) }}"})
             ),
         ]),
         edges(&["start->a", "a->good", "a:error->bad"]),

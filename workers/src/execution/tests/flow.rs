@@ -85,7 +85,10 @@ fn what_is_not_chosen_is_skipped_and_recorded() {
             node("yes", json!({"kind": "transform", "output": "yes"})),
             http("no", json!({})),
             node("after_no", json!({"kind": "transform", "output": "no"})),
-            node("end", json!({"kind": "transform", "output": "end"})),
+            node(
+                "end",
+                json!({"kind": "transform", "output": "{{ steps.no.output.body | default('end') }}"})
+            ),
         ]),
         edges(&[
             "start->big",
