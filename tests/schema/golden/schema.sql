@@ -886,8 +886,13 @@ begin
          where u.is_new;
       end if;
       if step.reservation is not null then
-        perform aias.quota_settle(step.reservation,
-          coalesce((step.usage ->> 'input_tokens')::bigint + (step.usage ->> 'output_tokens')::bigint, 0));
+        begin
+          perform aias.quota_settle(step.reservation,
+            coalesce((step.usage ->> 'input_tokens')::bigint + (step.usage ->> 'output_tokens')::bigint, 0));
+        exception when invalid_parameter_value then
+          -- It is settled already: by the call that this one repeats, or long after it lapsed.
+          null;
+        end;
       end if;
       insert into public.execution_steps as s (
         tenant_id, execution_id, node_id, name, kind, status, attempt, handle, input, output, error,
