@@ -15,6 +15,11 @@ thread_local! {
 /// Within a session each is greater than the one before, even when the clock stands still or steps back.
 #[pg_extern(volatile, strict, parallel_safe)]
 fn uuid7() -> pgrx::Uuid {
+    next()
+}
+
+/// The next UUID of this session.
+pub fn next() -> pgrx::Uuid {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());

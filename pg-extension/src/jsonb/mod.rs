@@ -18,7 +18,12 @@ pub use decode::{Decoded, decode};
 /// A `jsonb` argument as it is stored, detoasted.
 pub struct Jsonb<'a>(&'a [u8]);
 
-impl Jsonb<'_> {
+impl<'a> Jsonb<'a> {
+    /// From a detoasted datum without its length word.
+    pub fn from_bytes(bytes: &'a [u8]) -> Self {
+        Jsonb(bytes)
+    }
+
     /// The value, and the JSON pointers of what it could not hold.
     pub fn decode(&self) -> Decoded {
         decode(self.0)

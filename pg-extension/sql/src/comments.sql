@@ -1,0 +1,48 @@
+-- What each function is for, as `\dx+`, `\df+` and Studio show it.
+
+comment on function aias.uuid7() is
+  'A UUID that sorts by time (RFC 9562, version 7). Within a session each is greater than the one before.';
+
+comment on function aias.workflow_problems(jsonb, jsonb) is
+  'Everything that is wrong with a workflow, with stable codes and JSON pointers, in a fixed order. A null argument is a problem too.';
+comment on function aias.workflow_is_valid(jsonb, jsonb) is
+  'Whether a workflow has no problem of severity error. Immutable: fit for a check constraint.';
+comment on function aias.workflow_plan(jsonb, jsonb) is
+  'A workflow as a worker runs it, its nodes in topological order. Raises 22023 when the workflow has an error.';
+comment on function aias.node_schemas() is
+  'The JSON schemas that node configurations are checked against, for editors to build forms from.';
+
+comment on function aias.quota_set(uuid, text, text, bigint, timestamptz) is
+  'Creates the quota of a tenant''s meter or changes its limit, also in mid-period. kind is stock or flow; a null limit means unlimited. A flow''s periods are months from the anchor.';
+comment on function aias.quota_override(uuid, text, bigint, timestamptz) is
+  'Puts a limit in the place of the plan''s until an instant; a null limit means unlimited. A meter has one override; a second one replaces it.';
+comment on function aias.quota_override_end(uuid, text) is
+  'Lets the plan''s limit hold again. Answers whether there was an override.';
+comment on function aias.quota_addon(uuid, text, text, bigint, timestamptz) is
+  'Adds to a limit until an instant. Add-ons have names; one with the same name is replaced.';
+comment on function aias.quota_addon_end(uuid, text, text) is
+  'Removes an add-on. Answers whether there was one of that name.';
+comment on function aias.quota_take(uuid, text, bigint) is
+  'Takes from a meter; a rollback gives back. Refuses with SQLSTATE PGRST, HTTP 402, when that exceeds the limit, and only then.';
+comment on function aias.quota_take_all(uuid, jsonb) is
+  'Takes from several meters, {"meter": amount, ...}: from all of them or from none.';
+comment on function aias.quota_give(uuid, text, bigint) is
+  'Gives back what was taken, of a stock that is no more. Never more than is used.';
+comment on function aias.quota_recount(uuid, text, bigint) is
+  'Sets what is used of a meter, for a stock that has been counted anew.';
+comment on function aias.quota_reserve(uuid, text, bigint, interval) is
+  'Sets an amount aside before it is known, and answers an id to settle or release it by. When the lease runs out it is given back. Refuses as quota_take does.';
+comment on function aias.quota_settle(uuid, bigint) is
+  'Ends a reservation with what was used in fact, which is charged even beyond the limit. Raises 22023 when there is no such reservation any more.';
+comment on function aias.quota_release(uuid) is
+  'Ends a reservation of which nothing was used.';
+comment on function aias.quota_sweep(bigint) is
+  'Gives back what reservations hold whose lease ran out, at most so many of them, and answers how many. They are also found when somebody needs them; a worker that calls this keeps the tables small.';
+comment on function aias.quota_forget(uuid) is
+  'Removes all quotas of a tenant that is no more.';
+comment on function aias.quota_status(uuid) is
+  'What a tenant has used and reserved of each meter in the present period. A null limit means unlimited.';
+comment on function aias.quota_usage(uuid) is
+  'As quota_status, for all tenants or one: for audits.';
+comment on function aias.quota_period(timestamptz, timestamptz) is
+  'The billing period that holds an instant: months from the anchor, in UTC, on the last day where a month is too short.';
