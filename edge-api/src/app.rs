@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::http::header;
+use axum::http::{HeaderName, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use tokio::task::JoinSet;
@@ -101,6 +101,7 @@ impl App {
             .layer(SetSensitiveRequestHeadersLayer::new([
                 header::AUTHORIZATION,
                 header::COOKIE,
+                HeaderName::from_static("apikey"),
             ]))
             .layer(from_fn(observe::observe))
             .layer(cors::layer(&self.cors_origins))

@@ -76,11 +76,11 @@ impl Database {
         let look = sqlx::query!(
             r#"
             with needed as (
-              select f.oid
+              select f.oid, f.proname
                 from pg_catalog.pg_proc f
                where f.pronamespace = 'public'::regnamespace and f.proname in ('start_execution', 'cancel_execution')
             )
-            select (select count(*) from needed) = 2
+            select (select count(distinct proname) from needed) = 2
                      and exists (select from pg_catalog.pg_class t
                                   where t.relnamespace = 'public'::regnamespace and t.relname = 'execution_steps') as "migrated!",
                    (select bool_and(has_function_privilege('authenticated', oid, 'execute')) from needed) as "policies",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tests::seed::{ALPHA_OWNER, ALPHA_VIEWER, ALPHA_WORKFLOW, STRANGER};
 
-use crate::support::keys::{SigningKey, hs256_with, unsigned};
+use crate::support::keys::{SigningKey, hs256_with, hs256_with_critical_extension, unsigned};
 use crate::support::{SECRET, TestApp};
 
 struct Route {
@@ -189,6 +189,10 @@ async fn who_may_what(pool: PgPool) {
         (
             "expired, published key",
             Some(published.sign(&claims.clone().expired())),
+        ),
+        (
+            "a critical extension",
+            Some(hs256_with_critical_extension(SECRET.as_bytes(), &claims)),
         ),
         ("not a token", Some("hello".to_owned())),
     ];

@@ -42,7 +42,7 @@ pub struct StartExecution {
     request_body = StartExecution,
     security(("session" = [])),
     responses(
-        (status = 200, description = "Finished within `wait`.", body = ExecutionSchema,
+        (status = 200, description = "Finished: within `wait`, or before, when its idempotency key was sent again.", body = ExecutionSchema,
          headers(("Location" = String, description = "Where to read it."))),
         (status = 202, description = "Accepted: it will run, whatever happens to this service.", body = ExecutionSchema,
          headers(("Location" = String, description = "Where to read it."))),
