@@ -47,7 +47,7 @@ async fn with(stack: &Stack, layout: &Layout, progress: Progress) -> Result<Coun
 
     let mut node = Command::new("node");
     node.current_dir(layout::root())
-        .args(["--test", "--test-reporter=tap"])
+        .args(["--test", "--test-reporter=spec"])
         .args(files("tests/e2e/supabase-js", "mjs")?);
     node.envs(environment(stack, layout));
     match demand(&mut node, "supabase-js").await {
