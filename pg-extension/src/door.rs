@@ -27,7 +27,6 @@ pub struct Response {
 #[derive(Clone, Copy)]
 pub enum Answer {
     Value(Datum),
-    Null,
     Refused {
         message: *const c_char,
         detail: *const c_char,
@@ -99,11 +98,6 @@ pub unsafe fn serve(fcinfo: FunctionCallInfo, body: fn(Call) -> Answer) -> Datum
     let answer = unsafe { pg_sys::submodules::panic::pgrx_extern_c_guard(|| body(Call(fcinfo))) };
     match answer {
         Answer::Value(datum) => datum,
-        Answer::Null => {
-            // SAFETY: Postgres's own record of this call.
-            unsafe { (*fcinfo).isnull = true };
-            NOTHING
-        }
         // SAFETY: the texts end in zero, and are in the memory context of the call.
         Answer::Refused { message, detail } => unsafe { refuse(message, detail) },
     }
