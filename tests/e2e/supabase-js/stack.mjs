@@ -140,7 +140,9 @@ export async function run({ supabase, token }, workflow, input = {}) {
 /** The control API of the stand-in for LLM providers: https://aimock.copilotkit.dev/chaos-testing */
 async function control(path, method, body) {
   const response = await fetch(`${stack.llm}/__aimock/${path}`, { method, body: body && JSON.stringify(body), headers: { 'content-type': 'application/json' } })
-  assert.equal(response.status, 200, `aimock: ${method} ${path}: ${await response.text()}`)
+  const text = await response.text()
+  assert.equal(response.status, 200, `aimock: ${method} ${path}: ${text}`)
+  return JSON.parse(text)
 }
 
 export const provider = {
@@ -149,6 +151,8 @@ export const provider = {
   /** Every call is answered like this: {malformedRate, disconnectRate, latencyMs}. */
   misbehave: (chaos) => control('chaos', 'POST', chaos),
   behave: () => control('chaos', 'DELETE'),
+  /** The calls that were answered with this status. */
+  answered: (status) => control(`journal?status=${status}`, 'GET'),
 }
 
 // Event streams -------------------------------------------------------------------------------------------------------------------
