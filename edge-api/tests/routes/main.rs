@@ -7,6 +7,7 @@ mod executions;
 mod health;
 
 mod authorisation;
+mod caller_transaction;
 mod cors;
 mod errors;
 mod jwks;
