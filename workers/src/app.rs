@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,7 @@ use crate::job::Jobs;
 use crate::nodes::{Effects, http};
 use crate::plans::Plans;
 use crate::queue::Queue;
+use crate::wake::Wake;
 use crate::{health::Health, listener, monitor, telemetry};
 
 /// How long the last results may take to be written when everything else has stopped.
@@ -68,7 +69,7 @@ impl App {
         } = self;
         tracing::info!(worker = name, concurrency = config.concurrency, "started");
         let held = Held::default();
-        let wake = Arc::new(Notify::new());
+        let wake = Arc::new(Wake::default());
         let (drain, drain_stage) = watch::channel(Drain::No);
 
         // Registered before the first query: what comes after that query is heard.
@@ -87,6 +88,7 @@ impl App {
             plans: Plans::new(queue.clone()),
             engine: Arc::new(Engine::new()),
             limits: Limits::default(),
+            wake: Arc::clone(&wake),
             drive: Drive {
                 committer,
                 perform: Arc::new(Effects {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -13,6 +13,7 @@ use crate::heartbeat::Heartbeat;
 use crate::held::Held;
 use crate::job::Jobs;
 use crate::queue::Queue;
+use crate::wake::Wake;
 
 /// Polling of an empty queue slows down from the first to the second.
 const IDLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -36,12 +37,7 @@ pub struct Claims {
 
 impl Claims {
     /// Claims until the worker is told to stop. The executions that were begun are in `running`.
-    pub async fn run(
-        &self,
-        wake: &Notify,
-        mut drain: watch::Receiver<Drain>,
-        running: &TaskTracker,
-    ) {
+    pub async fn run(&self, wake: &Wake, mut drain: watch::Receiver<Drain>, running: &TaskTracker) {
         let room = Arc::new(Semaphore::new(self.concurrency));
         let mut idle = Backoff::new(IDLE.0, IDLE.1);
         let mut broken = Backoff::new(IDLE.0, IDLE.1);
@@ -104,14 +100,14 @@ impl Claims {
     }
 
     /// Until a notice comes, the next timer is due, or it is time to look anyway.
-    async fn pause(&self, idle: &mut Backoff, wake: &Notify) {
+    async fn pause(&self, idle: &mut Backoff, wake: &Wake) {
         let mut wait = idle.wait(rand::random());
         if wait > WORTH_ASKING
             && let Ok(Some(next_due)) = self.queue.next_due().await
         {
             wait = wait.min(next_due).max(LEAST_PAUSE);
         }
-        if timeout(wait, wake.notified()).await.is_ok() {
+        if wake.sleep(wait).await {
             idle.reset();
         }
     }

@@ -9,11 +9,12 @@ use tracing::Instrument;
 use workflow::expression::Engine;
 
 use crate::backoff::Backoff;
-use crate::execution::{Drain, Drive, Limits, Run, drive};
+use crate::execution::{Drain, Drive, Left, Limits, Run, drive};
 use crate::held::Hold;
 use crate::plans::{LoadedPlan, PlanError, Plans};
 use crate::queue::{Job, Record, StepRecord};
 use crate::state::{ExecutionStatus, StepStatus};
+use crate::wake::Wake;
 
 /// What all jobs share.
 pub struct Jobs {
@@ -21,6 +22,7 @@ pub struct Jobs {
     pub engine: Arc<Engine>,
     pub limits: Limits,
     pub drive: Drive,
+    pub wake: Arc<Wake>,
 }
 
 impl Jobs {
@@ -30,9 +32,13 @@ impl Jobs {
         let id = job.claim.key.execution_id;
         let caught = std::panic::AssertUnwindSafe(self.run_inner(job, hold)).catch_unwind();
         match caught.instrument(span).await {
-            Ok(Some(status)) => {
-                metrics::counter!("aias_worker_executions_total", "status" => status.as_str())
-                    .increment(1)
+            Ok(Some(left)) => {
+                metrics::counter!("aias_worker_executions_total", "status" => left.status.as_str())
+                    .increment(1);
+                if let Some(run_at) = left.run_at {
+                    let wait = run_at.duration_since(self.drive.clock.now());
+                    self.wake.within(wait.try_into().unwrap_or_default());
+                }
             }
             Ok(None) => {
                 metrics::counter!("aias_worker_abandoned_total").increment(1);
@@ -43,7 +49,7 @@ impl Jobs {
         }
     }
 
-    async fn run_inner(&self, job: Job, hold: &Hold) -> Option<ExecutionStatus> {
+    async fn run_inner(&self, job: Job, hold: &Hold) -> Option<Left> {
         if let Some(why) = &job.unreadable {
             return self.fail(&job, "input_unreadable", why).await;
         }
@@ -87,7 +93,7 @@ impl Jobs {
     }
 
     /// Records that an execution failed before it could run, and closes the steps that are open.
-    async fn fail(&self, job: &Job, code: &str, why: &str) -> Option<ExecutionStatus> {
+    async fn fail(&self, job: &Job, code: &str, why: &str) -> Option<Left> {
         let now = self.drive.clock.now();
         let open = job.steps.iter().filter(|step| !step.status.is_final());
         let steps = open.map(|step| StepRecord {
@@ -118,7 +124,10 @@ impl Jobs {
             steps: steps.collect(),
         };
         match self.drive.committer.submit(record).await {
-            Ok(crate::committer::Committed::Accepted { .. }) => Some(ExecutionStatus::Failed),
+            Ok(crate::committer::Committed::Accepted { .. }) => Some(Left {
+                status: ExecutionStatus::Failed,
+                run_at: None,
+            }),
             _ => None,
         }
     }

@@ -21,6 +21,7 @@ mod plans;
 pub mod queue;
 pub mod state;
 pub mod telemetry;
+mod wake;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, DatabaseClock};

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use crate::backoff::Backoff;
 use crate::held::Held;
+use crate::wake::Wake;
 
 const JOBS: &str = "aias_jobs";
 const CANCELLATIONS: &str = "aias_cancellations";
@@ -15,7 +16,7 @@ const CANCELLATIONS: &str = "aias_cancellations";
 pub async fn listen(
     options: PgConnectOptions,
     held: Held,
-    jobs: &Notify,
+    jobs: &Wake,
     registered: oneshot::Sender<()>,
 ) {
     let mut registered = Some(registered);
@@ -28,7 +29,7 @@ pub async fn listen(
                     let _ = registered.send(());
                 }
                 // Whatever was said while nobody listened is looked up.
-                jobs.notify_one();
+                jobs.now();
                 hear(&mut listener, &held, jobs).await
             }
             Err(error) => error,
@@ -56,7 +57,7 @@ async fn register(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
 }
 
 /// Until the connection breaks.
-async fn hear(listener: &mut PgListener, held: &Held, jobs: &Notify) -> sqlx::Error {
+async fn hear(listener: &mut PgListener, held: &Held, jobs: &Wake) -> sqlx::Error {
     loop {
         match listener.try_recv().await {
             Ok(Some(notice)) if notice.channel() == CANCELLATIONS => {
@@ -64,7 +65,7 @@ async fn hear(listener: &mut PgListener, held: &Held, jobs: &Notify) -> sqlx::Er
                     held.cancel(execution);
                 }
             }
-            Ok(Some(_)) => jobs.notify_one(),
+            Ok(Some(_)) => jobs.now(),
             Ok(None) => return sqlx::Error::WorkerCrashed,
             Err(error) => return error,
         }

@@ -10,12 +10,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::sleep;
 
-use super::run::{Action, Event, Run};
+use super::run::{Action, Event, Left, Run};
 use crate::clock::Clock;
 use crate::committer::{Committed, Committer};
 use crate::held::Hold;
 use crate::nodes::{Call, Failure, Perform, Reserved, Stopped, Success};
-use crate::state::ExecutionStatus;
 
 /// How far the worker has come in stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,12 +35,7 @@ pub struct Drive {
 }
 
 /// Runs until the execution is over, sleeps in the database, or belongs to somebody else (`None`); whatever is out then is stopped.
-pub async fn drive(
-    mut run: Run,
-    first: Vec<Action>,
-    drive: &Drive,
-    hold: &Hold,
-) -> Option<ExecutionStatus> {
+pub async fn drive(mut run: Run, first: Vec<Action>, drive: &Drive, hold: &Hold) -> Option<Left> {
     let mut driver = Driver {
         shared: drive,
         hold,
@@ -58,7 +52,7 @@ pub async fn drive(
                 Action::Record(record) => driver.recording = Some(drive.committer.submit(*record)),
                 Action::Start(call) => driver.calls.start(*call, Arc::clone(&drive.perform)),
                 Action::Stop { node } => driver.calls.stop(node),
-                Action::Leave(status) => return Some(status),
+                Action::Leave(left) => return Some(left),
             }
         }
         let event = driver.next_event(&run).await?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::content;
-use super::run::{Action, Ending, Run};
+use super::run::{Action, Ending, Left, Run};
 use super::step::State;
 use crate::state::{ExecutionStatus, StepStatus};
 
@@ -91,7 +91,10 @@ impl Run {
             .unwrap_or_default();
         if was_tried {
             // Not even that. The lease runs out, and after some claims without progress the execution is failed for that.
-            actions.push(Action::Leave(ExecutionStatus::Running));
+            actions.push(Action::Leave(Left {
+                status: ExecutionStatus::Running,
+                run_at: None,
+            }));
             return;
         }
         let mut message = format!("the database refused a result: {why}");

@@ -17,4 +17,4 @@ mod step;
 mod tests;
 
 pub use drive::{Drain, Drive, drive};
-pub use run::{Action, Event, Limits, Run};
+pub use run::{Action, Event, Left, Limits, Run};

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use workflow::NodeState;
 
 use super::content;
-use super::run::{Action, Ending, Recording, Run};
+use super::run::{Action, Ending, Left, Recording, Run};
 use super::step::State;
 use crate::nodes::Call;
 use crate::queue::Record;
@@ -39,7 +39,11 @@ impl Run {
             .iter()
             .filter_map(|node| self.steps[*node].record(&plan.nodes[*node]))
             .collect();
-        self.recording = Some(Recording { status, nodes });
+        self.recording = Some(Recording {
+            status,
+            run_at,
+            nodes,
+        });
         let claim = self.job.claim;
         Some(Record {
             tenant_id: claim.key.tenant_id,
@@ -53,18 +57,17 @@ impl Run {
         })
     }
 
-    /// The record is committed: calls that waited for it go out. Answers the status with which the execution is left, if it is.
-    pub(super) fn recorded(
-        &mut self,
-        now: Timestamp,
-        actions: &mut Vec<Action>,
-    ) -> Option<ExecutionStatus> {
+    /// The record is committed: calls that waited for it go out. Answers how the execution is left, if it is.
+    pub(super) fn recorded(&mut self, now: Timestamp, actions: &mut Vec<Action>) -> Option<Left> {
         let recording = self.recording.take()?;
         for node in &recording.nodes {
             self.steps[*node].is_being_written = false;
         }
         if recording.status != ExecutionStatus::Running {
-            return Some(recording.status);
+            return Some(Left {
+                status: recording.status,
+                run_at: recording.run_at,
+            });
         }
         for node in recording.nodes {
             if self.steps[node].state != State::Starting {

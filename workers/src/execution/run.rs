@@ -76,7 +76,15 @@ pub enum Action {
     /// Stop the call; nothing more is to be said about it.
     Stop { node: usize },
     /// The execution is over, or with the database again. Nothing more is to be said at all.
-    Leave(ExecutionStatus),
+    Leave(Left),
+}
+
+/// How an execution is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    pub status: ExecutionStatus,
+    /// When it goes on, if it only sleeps.
+    pub run_at: Option<Timestamp>,
 }
 
 /// Why the execution ends before all its nodes have.
@@ -90,6 +98,7 @@ pub(super) enum Ending {
 #[derive(Debug)]
 pub(super) struct Recording {
     pub status: ExecutionStatus,
+    pub run_at: Option<Timestamp>,
     /// The nodes in it.
     pub nodes: Vec<usize>,
 }
@@ -144,8 +153,8 @@ impl Run {
                 result,
             } => self.call_ended(node, attempt, result, now, &mut actions),
             Event::Recorded { cancel_requested } => {
-                if let Some(status) = self.recorded(now, &mut actions) {
-                    actions.push(Action::Leave(status));
+                if let Some(left) = self.recorded(now, &mut actions) {
+                    actions.push(Action::Leave(left));
                     return actions;
                 }
                 if cancel_requested {

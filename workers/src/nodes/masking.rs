@@ -121,7 +121,7 @@ fn mask_url(text: &str) -> String {
 pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     const PARTS: &[&str] = &[
-        "auth",
+        "authorization",
         "cookie",
         "token",
         "secret",
@@ -131,13 +131,14 @@ pub(super) fn is_secret(name: &str) -> bool {
         "signature",
         "session",
     ];
-    let is_key = name == "key"
-        || name == "sig"
+    let is_key = matches!(name.as_str(), "key" | "sig" | "auth")
+        || name.ends_with("-auth")
+        || name.ends_with("_auth")
         || name.ends_with("-key")
         || name.ends_with("_key")
         || name.ends_with("apikey");
     // Whose side is spoken for, not a credential.
-    let is_harmless = name == "idempotency-key" || name == ":authority";
+    let is_harmless = name == "idempotency-key";
     !is_harmless && (is_key || PARTS.iter().any(|part| name.contains(part)))
 }
 

@@ -100,3 +100,43 @@ fn a_mistake_in_the_environment_is_named() {
         "{said}"
     );
 }
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_worker_says_how_it_is(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let server = Server::start().await;
+    let workflow = stage.workflow(json!([trigger()]), json!([])).await;
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let worker = Process::start(&stage, &server, &[("AIAS_METRICS_LISTEN", &address)]);
+    let execution = stage.start(workflow, json!({})).await;
+    stage.until_status(execution, "succeeded").await;
+
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("http://{address}{path}"))
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(get("/healthz").await.0, 200);
+    assert_eq!(get("/readyz").await.0, 200);
+    let metrics = get("/metrics").await.1;
+    assert!(
+        metrics.contains("aias_worker_executions_total{status=\"succeeded\"} 1"),
+        "{metrics}"
+    );
+
+    let second = Command::new(env!("CARGO_BIN_EXE_worker"))
+        .env("AIAS_DATABASE_URL", stage.worker_url())
+        .env("AIAS_METRICS_LISTEN", &address)
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(
+        said.contains(&format!("cannot listen on {address} (AIAS_METRICS_LISTEN)")),
+        "{said}"
+    );
+    drop(worker);
+}

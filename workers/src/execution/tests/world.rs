@@ -138,9 +138,10 @@ impl World {
                     self.out.retain(|call| call.node != node);
                     self.stopped.push(self.plan.nodes[node].id.clone());
                 }
-                Action::Leave(status) => {
+                Action::Leave(left) => {
                     assert!(self.left.is_none() && self.record.is_none());
-                    self.left = Some(status);
+                    assert_eq!(left.run_at, self.run_at);
+                    self.left = Some(left.status);
                 }
             }
         }
