@@ -1705,25 +1705,13 @@ GRANT USAGE ON SCHEMA public TO service_role;
 -- SCHEMA queue; Type: ACL; Schema: -
 GRANT USAGE ON SCHEMA queue TO aias_worker;
 
--- FUNCTION node_schemas(); Type: ACL; Schema: aias
-REVOKE ALL ON FUNCTION aias.node_schemas() FROM PUBLIC;
-
--- FUNCTION quota_period(anchor timestamp with time zone, at timestamp with time zone, OUT period_start timestamp with time zone, OUT period_end timestamp with time zone); Type: ACL; Schema: aias
-REVOKE ALL ON FUNCTION aias.quota_period(anchor timestamp with time zone, at timestamp with time zone, OUT period_start timestamp with time zone, OUT period_end timestamp with time zone) FROM PUBLIC;
-
 -- FUNCTION uuid7(); Type: ACL; Schema: aias
-REVOKE ALL ON FUNCTION aias.uuid7() FROM PUBLIC;
 GRANT ALL ON FUNCTION aias.uuid7() TO authenticated;
 
 -- FUNCTION workflow_is_valid(nodes jsonb, connections jsonb); Type: ACL; Schema: aias
-REVOKE ALL ON FUNCTION aias.workflow_is_valid(nodes jsonb, connections jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION aias.workflow_is_valid(nodes jsonb, connections jsonb) TO authenticated;
 
--- FUNCTION workflow_plan(nodes jsonb, connections jsonb); Type: ACL; Schema: aias
-REVOKE ALL ON FUNCTION aias.workflow_plan(nodes jsonb, connections jsonb) FROM PUBLIC;
-
 -- FUNCTION workflow_problems(nodes jsonb, connections jsonb); Type: ACL; Schema: aias
-REVOKE ALL ON FUNCTION aias.workflow_problems(nodes jsonb, connections jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION aias.workflow_problems(nodes jsonb, connections jsonb) TO authenticated;
 
 -- FUNCTION jwt(); Type: ACL; Schema: auth
