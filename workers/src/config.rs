@@ -76,21 +76,21 @@ impl Config {
         Ok(Self {
             database,
             metrics_listen: parse(
-                &read,
+                read,
                 "AIAS_METRICS_LISTEN",
                 "an address and port such as 127.0.0.1:54333",
             )?,
-            concurrency: bounded(&read, "AIAS_WORKER_CONCURRENCY", 256.0, 1.0, 100_000.0)? as usize,
-            lease: seconds(&read, "AIAS_LEASE_SECONDS", 30.0, 1.0, 3_600.0)?,
-            drain: seconds(&read, "AIAS_DRAIN_SECONDS", 20.0, 0.0, 3_600.0)?,
+            concurrency: bounded(read, "AIAS_WORKER_CONCURRENCY", 256.0, 1.0, 100_000.0)? as usize,
+            lease: seconds(read, "AIAS_LEASE_SECONDS", 30.0, 1.0, 3_600.0)?,
+            drain: seconds(read, "AIAS_DRAIN_SECONDS", 20.0, 0.0, 3_600.0)?,
             http_allow: match read("AIAS_HTTP_ALLOW") {
                 None => HttpAllow::default(),
                 Some(list) => list
                     .parse()
                     .map_err(|text| problem("AIAS_HTTP_ALLOW", text))?,
             },
-            providers: providers(&read)?,
-            log: parse(&read, "AIAS_LOG", "text or json")?.unwrap_or_default(),
+            providers: providers(read)?,
+            log: parse(read, "AIAS_LOG", "text or json")?.unwrap_or_default(),
         })
     }
 }

@@ -191,7 +191,7 @@ impl Run {
         let again = retry::next_attempt(&planned.retry, step.attempt, &failure, now, spread);
         step.error = Some(failure.to_json());
         step.output = None;
-        step.usage = failure.usage.take();
+        step.usage = failure.usage.take().map(|usage| *usage);
         if let Some(at) = again {
             step.state = State::Waiting(at);
             step.finished_at = None;
@@ -250,7 +250,7 @@ fn within_limits(mut success: Success) -> Result<Success, Failure> {
             content::MOST_BYTES
         );
         let mut failure = Failure::new("output_too_large", message);
-        failure.usage = success.usage;
+        failure.usage = success.usage.map(Box::new);
         return Err(failure);
     }
     content::clean(&mut success.output);

@@ -17,8 +17,8 @@ pub struct Failure {
     pub retryable: bool,
     /// How long the other side asked us to wait.
     pub retry_after: Option<Duration>,
-    /// Tokens spent all the same, in the form of `queue.record`.
-    pub usage: Option<Value>,
+    /// Tokens spent all the same, in the form of `queue.record`. Boxed, because a failure travels in every result and seldom has any.
+    pub usage: Option<Box<Value>>,
 }
 
 impl Failure {

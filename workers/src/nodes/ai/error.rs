@@ -15,7 +15,7 @@ pub(super) fn failure(error: &LlmError, agent: Option<Uuid>) -> Failure {
         .details(json!({"model": error.model}));
     failure.retry_after = error.retry_after();
     if error.usage.total_tokens() > 0 {
-        failure.usage = Some(usage::to_json(&error.model, &error.usage, agent));
+        failure.usage = Some(Box::new(usage::to_json(&error.model, &error.usage, agent)));
     }
     failure
 }
