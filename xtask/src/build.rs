@@ -26,15 +26,25 @@ pub async fn services(progress: Progress) -> Result<()> {
 
 /// Builds the extension for a server and installs it there.
 pub async fn install_extension(pg: &PgConfig, profile: Profile, progress: Progress) -> Result<()> {
-    let step = progress.step(format!("the extension for {}", pg.version));
-    let built = build_extension(pg, profile).await?;
-    let installed = extension::install(&built, pg)?;
+    install_extension_into(pg, pg, profile, progress).await
+}
+
+/// Builds the extension for one server and installs it into a copy of that.
+pub async fn install_extension_into(
+    copy: &PgConfig,
+    original: &PgConfig,
+    profile: Profile,
+    progress: Progress,
+) -> Result<()> {
+    let step = progress.step(format!("the extension for {}", original.version));
+    let built = build_extension(original, profile).await?;
+    let installed = extension::install(&built, copy)?;
     let done = if installed.changed {
         "installed"
     } else {
         "up to date"
     };
-    step.done_with(format!("the extension for {} is {done}", pg.version));
+    step.done_with(format!("the extension for {} is {done}", original.version));
     Ok(())
 }
 

@@ -114,11 +114,16 @@ async fn reset(dir: &DirArgs, progress: Progress) -> Result<ExitCode> {
 async fn psql(args: &PsqlArgs) -> Result<ExitCode> {
     let stack = Stack::demand(&args.dir.layout()?)?;
     let pg = setup::installed(args.postgres.pg_config.as_deref())?;
-    let status = Command::new(pg.bindir.join("psql"))
-        .arg(&stack.database_url)
-        .args(&args.args)
-        .status()
-        .await?;
+    let mut url = reqwest::Url::parse(&stack.database_url)?;
+    let password = url.password().unwrap_or_default().to_owned();
+    // In the environment, where other users of the machine do not see it.
+    _ = url.set_password(None);
+    let mut psql = Command::new(pg.bindir.join("psql"));
+    psql.arg(url.as_str()).args(&args.args);
+    if !password.is_empty() {
+        psql.env("PGPASSWORD", password);
+    }
+    let status = psql.status().await?;
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {

@@ -8,18 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
-use sqlx::Connection;
 
 use crate::build;
 use crate::cli::PrepareArgs;
 use crate::command;
-use crate::database::scratch::Scratch;
-use crate::database::{connect, migrate};
 use crate::extension::PgConfig;
 use crate::layout::{self, make_dir};
 use crate::progress::{Lines, Progress};
 use crate::setup;
-use crate::test::{Server, stop_servers};
+use crate::test::{Server, Source, stop_servers};
 
 /// The crates whose queries are checked when they are compiled.
 const CRATES: [(&str, &str); 3] = [
@@ -31,18 +28,23 @@ const CRATES: [(&str, &str); 3] = [
 pub async fn run(args: &PrepareArgs) -> Result<()> {
     let progress = Progress::new(Lines::Stdout);
     let pg = setup::installed(args.postgres.pg_config.as_deref())?;
-    let outcome = if args.check {
-        check(&pg, progress).await
-    } else {
-        write(&pg, progress).await
-    };
+    let outcome = with_server(pg, args.check, progress).await;
     stop_servers().await?;
     outcome
 }
 
+async fn with_server(pg: PgConfig, only_check: bool, progress: Progress) -> Result<()> {
+    let server = Server::start(&Source::newest(pg, progress).await?, progress).await?;
+    if only_check {
+        check(&server, progress).await
+    } else {
+        write(&server, progress).await
+    }
+}
+
 /// Says whether the committed `.sqlx` is what the queries and the schema say.
-pub async fn check(pg: &PgConfig, progress: Progress) -> Result<()> {
-    let described = describe(pg, progress).await?;
+pub async fn check(server: &Server, progress: Progress) -> Result<()> {
+    let described = describe(server, progress).await?;
     let committed = read_all(&committed())?;
     let stale: Vec<&str> = described
         .iter()
@@ -68,8 +70,8 @@ pub async fn check(pg: &PgConfig, progress: Progress) -> Result<()> {
     Ok(())
 }
 
-async fn write(pg: &PgConfig, progress: Progress) -> Result<()> {
-    let described = describe(pg, progress).await?;
+async fn write(server: &Server, progress: Progress) -> Result<()> {
+    let described = describe(server, progress).await?;
     let committed = committed();
     if committed.is_dir() {
         std::fs::remove_dir_all(&committed)?;
@@ -83,13 +85,7 @@ async fn write(pg: &PgConfig, progress: Progress) -> Result<()> {
 }
 
 /// Compiles against a scratch database and returns what sqlx wrote, by file name.
-async fn describe(pg: &PgConfig, progress: Progress) -> Result<BTreeMap<String, String>> {
-    let server = Server::start("prepare", pg, progress).await?;
-    let scratch = Scratch::create(&server.url("postgres"), "prepare", "template0").await?;
-    let mut connection = connect(&scratch.url()?).await?;
-    migrate::apply(&mut connection).await?;
-    connection.close().await?;
-
+async fn describe(server: &Server, progress: Progress) -> Result<BTreeMap<String, String>> {
     let written = layout::tools().join("test/sqlx");
     if written.exists() {
         std::fs::remove_dir_all(&written)?;
@@ -107,7 +103,7 @@ async fn describe(pg: &PgConfig, progress: Progress) -> Result<BTreeMap<String, 
     cargo
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &written)
-        .env("DATABASE_URL", scratch.url()?);
+        .env("DATABASE_URL", server.url(server.template()));
     command::watched(&mut cargo, &step)
         .await
         .context("checking the queries")?;

@@ -11,6 +11,10 @@ use crate::supervisor::process::Identity;
 /// Makes a data directory ready for a server: ends one that still runs on it without being known, and removes the lock of one that is
 /// gone but whose pid belongs to another program now (Postgres itself cannot tell these apart and would refuse to start).
 pub async fn clear(data: &Path) -> Result<()> {
+    if !Path::new("/proc/self").exists() {
+        // Without /proc nobody can tell whose the pid is; Postgres looks as well as it can.
+        return Ok(());
+    }
     let lock = data.join("postmaster.pid");
     let Ok(text) = std::fs::read_to_string(&lock) else {
         return Ok(());

@@ -38,8 +38,8 @@ impl Cluster {
         port: u16,
         secrets: &Secrets,
     ) -> Result<(Self, bool)> {
-        let owner = owner::owner()?;
         let data = owner::readable_place(layout.dir(), "data");
+        let owner = owner::owner_of(&data)?;
         let cluster = Self {
             pg: pg.clone(),
             data,

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::layout::make_dir;
 
@@ -28,6 +28,25 @@ pub fn owner() -> Result<Option<Owner>> {
     bail!(
         "Postgres does not run as root, and there is no user `postgres` or `nobody` to run it as"
     );
+}
+
+/// The user to run Postgres as on this data: whoever made it, since Postgres refuses data of somebody else. The users of a system
+/// change; installing Debian's Postgres makes one called `postgres`.
+pub fn owner_of(data: &Path) -> Result<Option<Owner>> {
+    let Ok(made) = data.metadata() else {
+        return owner();
+    };
+    let us = rustix::process::geteuid();
+    if us.is_root() && made.uid() != 0 {
+        return Ok(Some((made.uid(), made.gid())));
+    }
+    ensure!(
+        us.is_root() || made.uid() == us.as_raw(),
+        "the cluster in {} belongs to another user (uid {}); use another --dir, or run this as that user",
+        data.display(),
+        made.uid()
+    );
+    owner()
 }
 
 /// A line of /etc/passwd: name, password, user, group, and more.

@@ -1,9 +1,9 @@
 //! Brings what a fresh clone lacks, and leaves alone what is there.
 
-mod debian_postgres;
 mod node_packages;
 mod postgres_wheel;
 mod system_packages;
+mod test_postgres;
 mod tools;
 
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::cli::SetupArgs;
 use crate::extension::PgConfig;
 use crate::progress::{Lines, Progress};
 
-pub use debian_postgres::{copy_pgtap, debian_15};
-pub use tools::nextest;
+pub use test_postgres::{debian_15, embedded_18};
+pub use tools::{lints, nextest};
 
 /// What a run is going to need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,9 @@ pub async fn run(args: &SetupArgs) -> Result<()> {
     };
     let postgres = prepare(needs, args.postgres.pg_config.as_deref(), progress).await?;
     if args.tests {
+        embedded_18(progress).await?;
         debian_15(progress).await?;
+        lints(progress).await?;
         nextest(progress).await?;
     }
     progress.line(format!(

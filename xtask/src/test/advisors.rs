@@ -6,15 +6,15 @@ use tokio::process::Command;
 
 use super::Context;
 use super::counts::Counts;
+use super::servers::End;
 use crate::command;
 use crate::layout;
 
 pub async fn run(context: &mut Context) -> Result<Counts> {
     let server = context
         .servers
-        .pg18(&context.pg18, context.progress)
+        .demand(End::Newest, context.progress)
         .await?;
-    let template = server.template().await?;
     let question = [
         "db",
         "advisors",
@@ -25,7 +25,8 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
         "--output-format",
         "json",
     ];
-    let output = command::output(&mut supabase_on(&server.url(&template), &question)).await?;
+    let output =
+        command::output(&mut supabase_on(&server.url(server.template()), &question)).await?;
     let findings = findings(&output)?;
     if findings.is_empty() {
         context.progress.line("no finding");

@@ -5,9 +5,10 @@ use tokio::process::Command;
 
 use super::Context;
 use super::counts::Counts;
-use crate::build::{build_extension, cargo, install_extension};
+use super::servers::{BOTH, End};
+use crate::build::{build_extension, cargo};
 use crate::command;
-use crate::extension::{self, PgConfig, Profile};
+use crate::extension::{self, Profile};
 
 /// What needs no database to be tested.
 const PURE: [&str; 3] = ["workflow", "llm", "xtask"];
@@ -36,7 +37,8 @@ pub async fn clippy(context: &Context) -> Result<Counts> {
 
     // The extension binds to one server, so it is looked at by itself, beside its own build.
     let mut extension = cargo();
-    let feature = context.pg18.feature();
+    let pg = &context.servers.source(End::Newest).original;
+    let feature = pg.feature();
     extension.args([
         "clippy",
         "--package",
@@ -48,7 +50,7 @@ pub async fn clippy(context: &Context) -> Result<Counts> {
     ]);
     extension.arg(crate::layout::root().join("target").join(&feature));
     extension
-        .env("PGRX_PG_CONFIG_PATH", &context.pg18.path)
+        .env("PGRX_PG_CONFIG_PATH", &pg.path)
         .args(["--", "-D", "warnings"]);
     demand(
         &mut extension,
@@ -72,22 +74,25 @@ pub async fn unit(_: &Context) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Builds for both servers, checks the committed install script, and installs.
+/// Builds for both ends, and checks the committed install script against what the code describes.
 pub async fn extension(context: &Context) -> Result<Counts> {
-    for pg in [&context.pg18, &context.pg15] {
-        check_extension(pg, context).await?;
+    for end in BOTH {
+        let pg = &context.servers.source(end).original;
+        let built = build_extension(pg, Profile::Dev).await?;
+        extension::check_committed_sql(&built)?;
+        context
+            .progress
+            .line(format!("  ✓ builds for {}", pg.version));
     }
     Ok(Counts::of("checks", 2))
 }
 
-async fn check_extension(pg: &PgConfig, context: &Context) -> Result<()> {
-    let built = build_extension(pg, Profile::Dev).await?;
-    extension::check_committed_sql(&built)?;
-    install_extension(pg, Profile::Dev, context.progress).await
-}
-
-pub async fn prepare(context: &Context) -> Result<Counts> {
-    crate::prepare::check(&context.pg18, context.progress).await?;
+pub async fn prepare(context: &mut Context) -> Result<Counts> {
+    let server = context
+        .servers
+        .demand(End::Newest, context.progress)
+        .await?;
+    crate::prepare::check(server, context.progress).await?;
     Ok(Counts::of("checks", 1))
 }
 

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::Context;
 use super::code::{demand, packages};
 use super::counts::Counts;
+use super::servers::BOTH;
 use crate::build::cargo;
 
 /// Each of their tests makes a database of its own on the server.
@@ -13,21 +14,8 @@ const PACKAGES: [&str; 3] = ["edge-api", "workers", "tests"];
 pub async fn run(context: &mut Context) -> Result<Counts> {
     let mut counts = Counts::default();
     let mut failed = Vec::new();
-    for version in [18, 15] {
-        let server = match version {
-            18 => {
-                context
-                    .servers
-                    .pg18(&context.pg18, context.progress)
-                    .await?
-            }
-            _ => {
-                context
-                    .servers
-                    .pg15(&context.pg15, context.progress)
-                    .await?
-            }
-        };
+    for end in BOTH {
+        let server = context.servers.demand(end, context.progress).await?;
         context.progress.line(format!("on {}", server.pg().version));
         let mut tests = cargo();
         tests

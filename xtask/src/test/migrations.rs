@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::Context;
 use super::advisors::supabase_on;
 use super::counts::Counts;
-use super::servers::Server;
+use super::servers::{BOTH, Server};
 use crate::command;
 use crate::database::scratch::Scratch;
 use crate::database::{access, connect, migrate, policies};
@@ -19,11 +19,8 @@ use crate::layout;
 pub async fn run(context: &mut Context) -> Result<Counts> {
     let progress = context.progress;
     let mut checks = 0;
-    for version in [18, 15] {
-        let server = match version {
-            18 => context.servers.pg18(&context.pg18, progress).await?,
-            _ => context.servers.pg15(&context.pg15, progress).await?,
-        };
+    for end in BOTH {
+        let server = context.servers.demand(end, progress).await?;
         progress.line(format!("on {}", server.pg().version));
         let once = made_by_xtask(server).await?;
         twice(server, &once).await?;

@@ -16,7 +16,6 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::cli::{GateName, TestArgs};
-use crate::extension::PgConfig;
 use crate::layout::{self, Layout};
 use crate::progress::{Lines, Progress, seconds};
 use crate::setup::{self, Needs};
@@ -24,13 +23,11 @@ use crate::{row, table, watch};
 use counts::Counts;
 use servers::Servers;
 
-pub use servers::{Server, stop_all as stop_servers};
+pub use servers::{Server, Source, stop_all as stop_servers};
 
 /// What the gates stand on.
 struct Context {
     progress: Progress,
-    pg18: PgConfig,
-    pg15: PgConfig,
     servers: Servers,
 }
 
@@ -46,9 +43,8 @@ pub async fn run(args: &TestArgs) -> Result<ExitCode> {
     let progress = Progress::new(Lines::Stdout);
     let _lock = hold()?;
     let mut interrupted = watch::Interruption::listen()?;
-    let servers = Servers::default();
     let verdicts = tokio::select! {
-        verdicts = run_gates(args, servers, progress) => verdicts,
+        verdicts = run_gates(args, progress) => verdicts,
         () = interrupted.wait() => Err(anyhow::anyhow!("interrupted")),
     };
     // Whatever happened, nothing that the gates started outlives them.
@@ -64,16 +60,15 @@ pub async fn run(args: &TestArgs) -> Result<ExitCode> {
     })
 }
 
-async fn run_gates(args: &TestArgs, servers: Servers, progress: Progress) -> Result<Vec<Verdict>> {
-    let pg18 = setup::prepare(Needs::Tests, None, progress).await?;
-    let pg15 = setup::debian_15(progress).await?;
+async fn run_gates(args: &TestArgs, progress: Progress) -> Result<Vec<Verdict>> {
+    let embedded = setup::prepare(Needs::Tests, None, progress).await?;
+    let servers = Servers::new(
+        Source::newest(embedded, progress).await?,
+        Source::oldest(progress).await?,
+    );
+    setup::lints(progress).await?;
     setup::nextest(progress).await?;
-    let mut context = Context {
-        progress,
-        pg18,
-        pg15,
-        servers,
-    };
+    let mut context = Context { progress, servers };
 
     let mut verdicts = Vec::new();
     for gate in GateName::value_variants() {
@@ -131,7 +126,7 @@ fn what(gate: GateName) -> &'static str {
         GateName::Clippy => "no warning in the workspace and the extension",
         GateName::Unit => "unit and property tests of what needs no database",
         GateName::Extension => {
-            "builds for Postgres 18 and 15, installs, and its committed SQL is what the code describes"
+            "builds for Postgres 18 and 15, and its committed SQL is what the code describes"
         }
         GateName::Prepare => ".sqlx is what the queries and the schema say",
         GateName::Database => "the database suites on Postgres 18 and 15",

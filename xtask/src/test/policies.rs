@@ -10,10 +10,9 @@ use tokio::process::Command;
 use super::Context;
 use super::code::demand;
 use super::counts::Counts;
-use super::servers::Server;
+use super::servers::{BOTH, Server};
 use crate::database::connect;
 use crate::layout;
-use crate::setup;
 
 /// Runs each file in a fresh copy of the template, so that no file sees what another did.
 const IN_A_COPY: &str = include_str!("in-a-copy.sh");
@@ -30,23 +29,9 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
 
     let mut counts = Counts::default();
     let mut failed = Vec::new();
-    for version in [18, 15] {
-        let server = match version {
-            18 => {
-                context
-                    .servers
-                    .pg18(&context.pg18, context.progress)
-                    .await?
-            }
-            _ => {
-                context
-                    .servers
-                    .pg15(&context.pg15, context.progress)
-                    .await?
-            }
-        };
+    for end in BOTH {
+        let server = context.servers.demand(end, context.progress).await?;
         context.progress.line(format!("on {}", server.pg().version));
-        setup::copy_pgtap(server.pg())?;
         let template = template_with_pgtap(server).await?;
         let mut prove = Command::new("prove");
         prove
@@ -86,8 +71,8 @@ fn files() -> Result<Vec<PathBuf>> {
 }
 
 /// pgTAP in a schema of its own, which every search path of the copies ends with.
-async fn template_with_pgtap(server: &mut Server) -> Result<String> {
-    let template = server.template().await?;
+async fn template_with_pgtap(server: &Server) -> Result<String> {
+    let template = server.template();
     let name = format!("{template}_pgtap");
     let mut connection = connect(&server.url("postgres")).await?;
     for statement in [

@@ -1,44 +1,83 @@
 //! The Postgres servers that gates share: made when the first one asks, thrown away at the end.
 
 use anyhow::Result;
-use sqlx::Connection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::build;
 use crate::cluster::Cluster;
 use crate::database::scratch::Scratch;
-use crate::database::{connect, migrate, policies, seed};
+use crate::database::{connect, migrate, policies, roles, seed};
 use crate::down;
 use crate::extension::{PgConfig, Profile};
 use crate::layout::{self, Layout};
 use crate::ports::Ports;
 use crate::progress::Progress;
 use crate::secrets::Secrets;
+use crate::setup;
 use crate::supervisor::Supervisor;
 
-const NAMES: [&str; 3] = ["pg18", "pg15", "prepare"];
+/// Both ends of the range of versions that the code supports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Newest,
+    Oldest,
+}
+
+pub const BOTH: [End; 2] = [End::Newest, End::Oldest];
+
+/// The Postgres of one end.
+pub struct Source {
+    /// Names the directory of its server.
+    name: &'static str,
+    /// The extension is built for this one.
+    pub original: PgConfig,
+    /// It is installed into this copy, and servers run from there.
+    pub copy: PgConfig,
+}
+
+impl Source {
+    pub async fn newest(original: PgConfig, progress: Progress) -> Result<Self> {
+        let copy = setup::embedded_18(progress).await?;
+        Ok(Self {
+            name: "newest",
+            original,
+            copy,
+        })
+    }
+
+    pub async fn oldest(progress: Progress) -> Result<Self> {
+        let copy = setup::debian_15(progress).await?;
+        Ok(Self {
+            name: "oldest",
+            original: copy.clone(),
+            copy,
+        })
+    }
+}
 
 /// A cluster of its own on a free port, with the extension installed.
 pub struct Server {
     cluster: Cluster,
-    template: Option<Scratch>,
+    template: Scratch,
 }
 
 impl Server {
-    /// Begins from nothing, whatever an earlier run left under this name.
-    pub async fn start(name: &'static str, pg: &PgConfig, progress: Progress) -> Result<Self> {
-        build::install_extension(pg, Profile::Dev, progress).await?;
-        let step = progress.step(format!("a server of {}", pg.version));
-        let layout = layout_of(name)?;
+    /// Begins from nothing, whatever an earlier run left.
+    pub async fn start(source: &Source, progress: Progress) -> Result<Self> {
+        build::install_extension_into(&source.copy, &source.original, Profile::Dev, progress)
+            .await?;
+        let step = progress.step(format!("a server of {}", source.copy.version));
+        let layout = layout_of(source.name)?;
         clear(&layout).await?;
         let secrets = Secrets::load_or_make(&layout)?;
-        let (cluster, _) = Cluster::open(&layout, pg, Ports::free()?.database, &secrets).await?;
+        let (cluster, _) =
+            Cluster::open(&layout, &source.copy, Ports::free()?.database, &secrets).await?;
         let cluster = cluster.disposable();
         Supervisor::new(&layout).start(&cluster.service()).await?;
+        step.note("a template database");
+        let template = make_template(&cluster, &secrets).await?;
         step.done();
-        Ok(Self {
-            cluster,
-            template: None,
-        })
+        Ok(Self { cluster, template })
     }
 
     pub fn pg(&self) -> &PgConfig {
@@ -51,48 +90,57 @@ impl Server {
     }
 
     /// A database with migrations, policies and seed, to be copied and not to be changed.
-    pub async fn template(&mut self) -> Result<String> {
-        if self.template.is_none() {
-            let template = Scratch::create(&self.url("postgres"), "template", "template0").await?;
-            let mut connection = connect(&template.url()?).await?;
-            migrate::apply(&mut connection).await?;
-            policies::apply(&mut connection).await?;
-            seed::apply_once(&mut connection).await?;
-            connection.close().await?;
-            self.template = Some(template);
-        }
-        Ok(self
-            .template
-            .as_ref()
-            .map(|template| template.name().to_owned())
-            .unwrap_or_default())
+    pub fn template(&self) -> &str {
+        self.template.name()
     }
 }
 
-#[derive(Default)]
+async fn make_template(cluster: &Cluster, secrets: &Secrets) -> Result<Scratch> {
+    let template = Scratch::create(&cluster.url("postgres"), "template", "template0").await?;
+    let mut connection = connect(&template.url()?).await?;
+    migrate::apply(&mut connection).await?;
+    policies::apply(&mut connection).await?;
+    seed::apply_once(&mut connection).await?;
+    // Tests that log in as a service take the URL that they were given and change the name in it.
+    for role in [roles::EDGE, roles::WORKER] {
+        let statement = format!("alter role {role} password '{}'", secrets.postgres_password);
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await?;
+    }
+    connection.close().await?;
+    Ok(template)
+}
+
+/// A server of each end, once somebody asked for it.
 pub struct Servers {
-    pg18: Option<Server>,
-    pg15: Option<Server>,
+    newest: (Source, Option<Server>),
+    oldest: (Source, Option<Server>),
 }
 
 impl Servers {
-    pub async fn pg18(&mut self, pg: &PgConfig, progress: Progress) -> Result<&mut Server> {
-        Self::demand(&mut self.pg18, "pg18", pg, progress).await
+    pub fn new(newest: Source, oldest: Source) -> Self {
+        Self {
+            newest: (newest, None),
+            oldest: (oldest, None),
+        }
     }
 
-    pub async fn pg15(&mut self, pg: &PgConfig, progress: Progress) -> Result<&mut Server> {
-        Self::demand(&mut self.pg15, "pg15", pg, progress).await
+    pub fn source(&self, end: End) -> &Source {
+        match end {
+            End::Newest => &self.newest.0,
+            End::Oldest => &self.oldest.0,
+        }
     }
 
-    async fn demand<'a>(
-        place: &'a mut Option<Server>,
-        name: &'static str,
-        pg: &PgConfig,
-        progress: Progress,
-    ) -> Result<&'a mut Server> {
+    pub async fn demand(&mut self, end: End, progress: Progress) -> Result<&Server> {
+        let (source, place) = match end {
+            End::Newest => (&self.newest.0, &mut self.newest.1),
+            End::Oldest => (&self.oldest.0, &mut self.oldest.1),
+        };
         let server = match place.take() {
             Some(server) => server,
-            None => Server::start(name, pg, progress).await?,
+            None => Server::start(source, progress).await?,
         };
         Ok(place.insert(server))
     }
@@ -100,7 +148,7 @@ impl Servers {
 
 /// Stops every server that a gate may have started, and throws its data away.
 pub async fn stop_all() -> Result<()> {
-    for name in NAMES {
+    for name in ["newest", "oldest"] {
         clear(&layout_of(name)?).await?;
     }
     Ok(())
