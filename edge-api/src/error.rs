@@ -43,7 +43,7 @@ pub enum ApiError {
     TooManyStreams,
     /// 503 `overloaded`: more is being served than was allowed for; `Retry-After` says when to come back.
     Overloaded(&'static str),
-    /// 504 `timeout`: it took too long and was rolled back.
+    /// 504 `timeout`: it took too long and was given up.
     Timeout,
     /// 503 `unavailable`: something this service stands on does not answer; `Retry-After` says when to come back.
     Unavailable(&'static str),
