@@ -6,7 +6,7 @@
 -- | member with workflows.read   | own    | no     | no     | no     |
 -- | member with workflows.write  | no     | own    | own    | own    |
 --
--- Changing or deleting a row needs both permissions: a row that cannot be read cannot be found.
+-- A filter in an update or a delete needs the read permission as well: a role that only writes acts on all rows or none, and sees none.
 
 select private.close_table('public.workflows');
 grant select, insert, update, delete on public.workflows to authenticated;
