@@ -325,3 +325,28 @@ pub enum GateName {
     Migrations,
     E2e,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_port_moves_and_the_others_keep_their_distance() {
+        let cli = Cli::parse_from(["xtask", "up", "--port-base", "41000", "--edge-port", "5000"]);
+        let Command::Up(args) = cli.command else {
+            panic!("`up` was read as another command")
+        };
+        let ports = args.ports.choose().unwrap();
+        assert_eq!(
+            (ports.api, ports.database, ports.edge, ports.llm),
+            (41000, 41001, 5000, 41010)
+        );
+    }
+}
