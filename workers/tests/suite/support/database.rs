@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{PgPool, Row};
+use sqlx::{ConnectOptions, PgPool, Row};
 use tests::seed::{ALPHA, ALPHA_OWNER};
 use uuid::Uuid;
 
@@ -49,13 +49,7 @@ impl Stage {
 
     /// The same as a URL, for a process.
     pub fn worker_url(&self) -> String {
-        let options = self.pool.connect_options();
-        let database = options.get_database().unwrap();
-        format!(
-            "postgres://aias_worker@{}:{}/{database}",
-            options.get_host(),
-            options.get_port()
-        )
+        self.worker_options().to_url_lossy().to_string()
     }
 
     /// Publishes a workflow of Alpha.
