@@ -17,16 +17,24 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     for end in BOTH {
         let server = context.servers.demand(end, context.progress).await?;
         context.progress.line(format!("on {}", server.pg().version));
-        let mut tests = cargo();
-        tests
+        let mut services = cargo();
+        services
             .args(["nextest", "run", "--no-fail-fast"])
             .args(packages(&PACKAGES));
-        tests
-            .env("DATABASE_URL", server.url("postgres"))
-            .env("AIAS_TEST_DATABASE_URL", server.url("postgres"));
-        match demand(&mut tests, "database tests failed").await {
-            Ok(output) => counts.add(&Counts::nextest(&output)),
-            Err(_) => failed.push(server.pg().version.clone()),
+        // By itself, because it opens many sessions. The load of 200 sessions is left to `cargo nextest run -p aias-extension-tests`.
+        let mut extension = cargo();
+        extension
+            .args(["nextest", "run", "--no-fail-fast"])
+            .args(packages(&["aias-extension-tests"]))
+            .args(["-E", "not binary(quota_load)"]);
+        for tests in [&mut services, &mut extension] {
+            tests
+                .env("DATABASE_URL", server.url("postgres"))
+                .env("AIAS_TEST_DATABASE_URL", server.url("postgres"));
+            match demand(tests, "database tests failed").await {
+                Ok(output) => counts.add(&Counts::nextest(&output)),
+                Err(_) => failed.push(server.pg().version.clone()),
+            }
         }
     }
     anyhow::ensure!(
