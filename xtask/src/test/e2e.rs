@@ -1,6 +1,6 @@
 //! A whole stack in a directory of its own, and the clients that customers use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
@@ -31,14 +31,14 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
         disposable: true,
     };
     let stack = up::bring_up_local(&layout, &options, progress).await?;
-    let outcome = with(&stack, &layout, progress).await;
+    let outcome = with(&stack, &layout, &context.xtask, progress).await;
     down::stop(&layout, progress).await?;
     let counts = outcome?;
     stop().await?;
     Ok(counts)
 }
 
-async fn with(stack: &Stack, layout: &Layout, progress: Progress) -> Result<Counts> {
+async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) -> Result<Counts> {
     crate::demo::show(stack, progress)
         .await
         .context("the demo")?;
@@ -49,7 +49,7 @@ async fn with(stack: &Stack, layout: &Layout, progress: Progress) -> Result<Coun
     node.current_dir(layout::root())
         .args(["--test", "--test-reporter=spec"])
         .args(files("tests/e2e/supabase-js", "mjs")?);
-    node.envs(environment(stack, layout));
+    node.envs(environment(stack, layout, xtask));
     match demand(&mut node, "supabase-js").await {
         Ok(output) => counts.add(&Counts::node(&output)),
         Err(error) => failed.push(error.to_string()),
@@ -67,7 +67,7 @@ async fn with(stack: &Stack, layout: &Layout, progress: Progress) -> Result<Coun
         "--test",
         "e2e",
     ]);
-    rust.envs(environment(stack, layout));
+    rust.envs(environment(stack, layout, xtask));
     match demand(&mut rust, "the Rust clients").await {
         Ok(output) => counts.add(&Counts::nextest(&output)),
         Err(error) => failed.push(error.to_string()),
@@ -89,9 +89,8 @@ async fn with(stack: &Stack, layout: &Layout, progress: Progress) -> Result<Coun
 }
 
 /// What the end-to-end tests read; see tests/README.md.
-fn environment(stack: &Stack, layout: &Layout) -> Vec<(&'static str, String)> {
+fn environment(stack: &Stack, layout: &Layout, xtask: &Path) -> Vec<(&'static str, String)> {
     let addresses = Addresses::local(&stack.ports);
-    let xtask = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("xtask"));
     vec![
         ("AIAS_E2E_API_URL", stack.supabase_url.clone()),
         ("AIAS_E2E_EDGE_URL", stack.edge_url.clone()),

@@ -9,6 +9,7 @@ mod migrations;
 mod policies;
 mod servers;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub use servers::{Server, Source, stop_all as stop_servers};
 struct Context {
     progress: Progress,
     servers: Servers,
+    /// This program, for the tests that stop and start services.
+    xtask: PathBuf,
 }
 
 /// How a gate ended.
@@ -68,7 +71,11 @@ async fn run_gates(args: &TestArgs, progress: Progress) -> Result<Vec<Verdict>> 
     );
     setup::lints(progress).await?;
     setup::nextest(progress).await?;
-    let mut context = Context { progress, servers };
+    let mut context = Context {
+        progress,
+        servers,
+        xtask: copy_of_this_program()?,
+    };
 
     let mut verdicts = Vec::new();
     for gate in GateName::value_variants() {
@@ -182,6 +189,15 @@ fn summary(verdicts: &[Verdict]) -> String {
         ),
     };
     format!("{}\n\n{closing}", table::render(&rows))
+}
+
+/// The gates build the whole workspace, and cargo may then replace the very file that runs here.
+fn copy_of_this_program() -> Result<PathBuf> {
+    let copy = layout::tools().join("test/xtask");
+    let program = std::env::current_exe().context("finding this program")?;
+    std::fs::copy(&program, &copy)
+        .with_context(|| format!("copying {} to {}", program.display(), copy.display()))?;
+    Ok(copy)
 }
 
 /// Two runs would throw away each other's servers.
