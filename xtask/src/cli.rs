@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::layout::{self, Layout};
 use crate::ports::Ports;
+use crate::test::Version;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -42,6 +43,8 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Run every gate.
     Test(TestArgs),
+    /// Measure, on a server of its own: each ratio has both its sides in one run.
+    Bench(BenchArgs),
 }
 
 /// Which stack is meant.
@@ -307,9 +310,38 @@ pub struct TestArgs {
     /// Run only these.
     #[arg(long, value_delimiter = ',', value_name = "GATE")]
     pub only: Vec<GateName>,
+    /// The versions of Postgres to run on; gates that want only one take the first.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "VERSION",
+        default_value = "18,15"
+    )]
+    pub postgres: Vec<Version>,
     /// Stop at the first gate that fails.
     #[arg(long)]
     pub fail_fast: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    pub name: BenchName,
+    /// Print the report as one JSON object, and nothing else, on stdout.
+    #[arg(long)]
+    pub json: bool,
+    /// Seconds for one side of one comparison in one round.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchName {
+    /// What a check of a workflow costs.
+    Validate,
+    /// What a take from a quota costs, with many sessions.
+    Quota,
+    /// What a rate limit costs.
+    RateLimit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]

@@ -20,6 +20,7 @@ pub mod status;
 pub mod up;
 pub mod watch;
 
+pub mod bench;
 pub mod demo;
 pub mod prepare;
 pub mod test;

@@ -16,7 +16,7 @@ use crate::extension::PgConfig;
 use crate::layout::{self, make_dir};
 use crate::progress::{Lines, Progress};
 use crate::setup;
-use crate::test::{Server, Source, stop_servers};
+use crate::test::{Server, Source, Version, stop_servers};
 
 /// The crates whose queries are checked when they are compiled.
 const CRATES: [(&str, &str); 3] = [
@@ -34,7 +34,11 @@ pub async fn run(args: &PrepareArgs) -> Result<()> {
 }
 
 async fn with_server(pg: PgConfig, only_check: bool, progress: Progress) -> Result<()> {
-    let server = Server::start(&Source::newest(pg, progress).await?, progress).await?;
+    let server = Server::start(
+        &Source::of(Version::Eighteen, &pg, progress).await?,
+        progress,
+    )
+    .await?;
     if only_check {
         check(&server, progress).await
     } else {

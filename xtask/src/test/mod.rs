@@ -24,7 +24,7 @@ use crate::{row, table, watch};
 use counts::Counts;
 use servers::Servers;
 
-pub use servers::{Server, Source, stop_all as stop_servers};
+pub use servers::{Server, Source, Version, stop_all as stop_servers};
 
 /// What the gates stand on.
 struct Context {
@@ -65,15 +65,15 @@ pub async fn run(args: &TestArgs) -> Result<ExitCode> {
 
 async fn run_gates(args: &TestArgs, progress: Progress) -> Result<Vec<Verdict>> {
     let embedded = setup::prepare(Needs::Tests, None, progress).await?;
-    let servers = Servers::new(
-        Source::newest(embedded, progress).await?,
-        Source::oldest(progress).await?,
-    );
+    let mut sources = Vec::new();
+    for version in &args.postgres {
+        sources.push(Source::of(*version, &embedded, progress).await?);
+    }
     setup::lints(progress).await?;
     setup::nextest(progress).await?;
     let mut context = Context {
         progress,
-        servers,
+        servers: Servers::new(sources),
         xtask: copy_of_this_program()?,
     };
 
@@ -133,11 +133,11 @@ fn what(gate: GateName) -> &'static str {
         GateName::Clippy => "no warning in the workspace and the extension",
         GateName::Unit => "unit and property tests of what needs no database",
         GateName::Extension => {
-            "builds for Postgres 18 and 15, and its committed SQL is what the code describes"
+            "builds for each Postgres, and its committed SQL is what the code describes"
         }
         GateName::Prepare => ".sqlx is what the queries and the schema say",
-        GateName::Database => "the database suites on Postgres 18 and 15",
-        GateName::Policies => "pgTAP by actor on Postgres 18 and 15",
+        GateName::Database => "the database suites on each Postgres",
+        GateName::Policies => "pgTAP by actor on each Postgres",
         GateName::Advisors => "the Supabase linter finds nothing",
         GateName::Migrations => {
             "twice, eight at once, and by the Supabase CLI: always the same schema"

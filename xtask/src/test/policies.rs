@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::Context;
 use super::code::demand;
 use super::counts::Counts;
-use super::servers::{BOTH, Server};
+use super::servers::Server;
 use crate::database::connect;
 use crate::layout;
 
@@ -29,8 +29,8 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
 
     let mut counts = Counts::default();
     let mut failed = Vec::new();
-    for end in BOTH {
-        let server = context.servers.demand(end, context.progress).await?;
+    for number in 0..context.servers.count() {
+        let server = context.servers.demand(number, context.progress).await?;
         context.progress.line(format!("on {}", server.pg().version));
         let template = template_with_pgtap(server).await?;
         let mut prove = Command::new("prove");

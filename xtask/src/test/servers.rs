@@ -1,6 +1,7 @@
 //! The Postgres servers that gates share: made when the first one asks, thrown away at the end.
 
 use anyhow::Result;
+use clap::ValueEnum;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::build;
@@ -16,19 +17,31 @@ use crate::secrets::Secrets;
 use crate::setup;
 use crate::supervisor::Supervisor;
 
-/// Both ends of the range of versions that the code supports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Newest,
-    Oldest,
+/// The Postgres that gates run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Version {
+    #[value(name = "18")]
+    Eighteen,
+    #[value(name = "16")]
+    Sixteen,
+    #[value(name = "15")]
+    Fifteen,
 }
 
-pub const BOTH: [End; 2] = [End::Newest, End::Oldest];
+impl Version {
+    /// The number, which names the directory of its server.
+    fn name(self) -> &'static str {
+        match self {
+            Version::Eighteen => "18",
+            Version::Sixteen => "16",
+            Version::Fifteen => "15",
+        }
+    }
+}
 
-/// The Postgres of one end.
+/// Where a Postgres comes from.
 pub struct Source {
-    /// Names the directory of its server.
-    name: &'static str,
+    version: Version,
     /// The extension is built for this one.
     pub original: PgConfig,
     /// It is installed into this copy, and servers run from there.
@@ -36,20 +49,22 @@ pub struct Source {
 }
 
 impl Source {
-    pub async fn newest(original: PgConfig, progress: Progress) -> Result<Self> {
-        let copy = setup::embedded_18(progress).await?;
+    /// `embedded` is the Postgres 18 that a stack runs on.
+    pub async fn of(version: Version, embedded: &PgConfig, progress: Progress) -> Result<Self> {
+        let (original, copy) = match version {
+            Version::Eighteen => (embedded.clone(), setup::embedded_18(progress).await?),
+            Version::Sixteen => {
+                let copy = setup::wheel_16(progress).await?;
+                (copy.clone(), copy)
+            }
+            Version::Fifteen => {
+                let copy = setup::debian_15(progress).await?;
+                (copy.clone(), copy)
+            }
+        };
         Ok(Self {
-            name: "newest",
+            version,
             original,
-            copy,
-        })
-    }
-
-    pub async fn oldest(progress: Progress) -> Result<Self> {
-        let copy = setup::debian_15(progress).await?;
-        Ok(Self {
-            name: "oldest",
-            original: copy.clone(),
             copy,
         })
     }
@@ -67,7 +82,7 @@ impl Server {
         build::install_extension_into(&source.copy, &source.original, Profile::Dev, progress)
             .await?;
         let step = progress.step(format!("a server of {}", source.copy.version));
-        let layout = layout_of(source.name)?;
+        let layout = layout_of(source.version)?;
         clear(&layout).await?;
         let secrets = Secrets::load_or_make(&layout)?;
         let (cluster, _) =
@@ -112,32 +127,26 @@ async fn make_template(cluster: &Cluster, secrets: &Secrets) -> Result<Scratch> 
     Ok(template)
 }
 
-/// A server of each end, once somebody asked for it.
-pub struct Servers {
-    newest: (Source, Option<Server>),
-    oldest: (Source, Option<Server>),
-}
+/// A server of each version, once somebody asked for it.
+pub struct Servers(Vec<(Source, Option<Server>)>);
 
 impl Servers {
-    pub fn new(newest: Source, oldest: Source) -> Self {
-        Self {
-            newest: (newest, None),
-            oldest: (oldest, None),
-        }
+    /// At least one.
+    pub fn new(sources: Vec<Source>) -> Self {
+        Self(sources.into_iter().map(|source| (source, None)).collect())
     }
 
-    pub fn source(&self, end: End) -> &Source {
-        match end {
-            End::Newest => &self.newest.0,
-            End::Oldest => &self.oldest.0,
-        }
+    /// How many versions there are; each has a number below that. The first serves the gates that want only one.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
-    pub async fn demand(&mut self, end: End, progress: Progress) -> Result<&Server> {
-        let (source, place) = match end {
-            End::Newest => (&self.newest.0, &mut self.newest.1),
-            End::Oldest => (&self.oldest.0, &mut self.oldest.1),
-        };
+    pub fn source(&self, number: usize) -> &Source {
+        &self.0[number].0
+    }
+
+    pub async fn demand(&mut self, number: usize, progress: Progress) -> Result<&Server> {
+        let (source, place) = &mut self.0[number];
         let server = match place.take() {
             Some(server) => server,
             None => Server::start(source, progress).await?,
@@ -148,14 +157,14 @@ impl Servers {
 
 /// Stops every server that a gate may have started, and throws its data away.
 pub async fn stop_all() -> Result<()> {
-    for name in ["newest", "oldest"] {
-        clear(&layout_of(name)?).await?;
+    for version in Version::value_variants() {
+        clear(&layout_of(*version)?).await?;
     }
     Ok(())
 }
 
-fn layout_of(name: &str) -> Result<Layout> {
-    Layout::new(&layout::tools().join("test").join(name))
+fn layout_of(version: Version) -> Result<Layout> {
+    Layout::new(&layout::tools().join("test").join(version.name()))
 }
 
 async fn clear(layout: &Layout) -> Result<()> {

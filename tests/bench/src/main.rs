@@ -1,0 +1,71 @@
+//! The benchmarks: each measures both sides of a ratio in one run, by turns, on a server that `cargo xtask bench` has started.
+//!
+//! What a person reads goes to stderr while it runs; the report goes to stdout as one JSON object.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of the command line"
+)]
+
+mod machine;
+mod pgbench;
+mod quota;
+mod rate_limit;
+mod report;
+mod server;
+mod validate;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+use report::Report;
+use server::Server;
+
+#[derive(Parser)]
+struct Args {
+    benchmark: Benchmark,
+    /// An empty database on a server that has the extension, as a superuser.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    /// Where that server's pgbench is.
+    #[arg(long)]
+    bindir: PathBuf,
+    /// Seconds for one side of one comparison in one round.
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Benchmark {
+    /// What a check of a workflow costs.
+    Validate,
+    /// What a take from a quota costs, with many sessions.
+    Quota,
+    /// What a rate limit costs.
+    RateLimit,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let server = Server::connect(args.database_url, args.bindir, args.seconds).await?;
+    let report = measure(args.benchmark, &server).await?;
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    Ok(())
+}
+
+async fn measure(benchmark: Benchmark, server: &Server) -> Result<Report> {
+    let name = benchmark
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned());
+    let mut report = Report::new(name.unwrap_or_default(), machine::describe(server).await?);
+    match benchmark {
+        Benchmark::Validate => validate::measure(server, &mut report).await?,
+        Benchmark::Quota => quota::measure(server, &mut report).await?,
+        Benchmark::RateLimit => rate_limit::measure(server, &mut report).await?,
+    }
+    Ok(report)
+}
