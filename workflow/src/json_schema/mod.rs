@@ -6,6 +6,7 @@
 //! the size and backtracking of their patterns.
 
 mod cost;
+mod plain;
 
 use serde_json::Value;
 
@@ -67,6 +68,17 @@ impl JsonSchema {
                     false => format!("{error} (at {place} of the schema)"),
                 }
             })
+    }
+
+    /// Whether the schema compiles, without keeping what it compiles to.
+    ///
+    /// # Errors
+    /// As [`JsonSchema::compile`].
+    pub fn check(schema: &Value) -> Result<(), String> {
+        if plain::is_plain(schema) {
+            return Ok(());
+        }
+        JsonSchema::compile(schema).map(drop)
     }
 
     /// Whether the value satisfies the schema.

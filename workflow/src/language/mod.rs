@@ -1,5 +1,6 @@
 //! What an expression or a template refers to, for validation.
 
+mod scan;
 mod walk;
 
 use crate::expression::{Shape, check_depth};
@@ -96,6 +97,9 @@ pub(crate) fn analyse(
     shape: Shape,
     findings: &mut impl Findings,
 ) -> Result<(), Trouble> {
+    if scan::analyse(text, shape, findings).is_some() {
+        return Ok(());
+    }
     check_depth(text, shape).map_err(Trouble::TooLarge)?;
     walk::analyse(text, shape, findings).map_err(|error| {
         let detail = error.detail().unwrap_or("it does not parse");

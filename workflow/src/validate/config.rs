@@ -112,8 +112,8 @@ impl Events for Listener<'_, '_, '_> {
                     "must be an RFC 3339 time, such as 2026-01-31T08:00:00Z".into(),
                 )
             }
-            (Format::JsonSchema, _) => match JsonSchema::compile(value) {
-                Ok(_) => return,
+            (Format::JsonSchema, _) => match JsonSchema::check(value) {
+                Ok(()) => return,
                 Err(message) => (Code::InvalidSchema, message.into()),
             },
             // Of another type, which is reported already.
