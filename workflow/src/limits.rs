@@ -19,5 +19,8 @@ pub const MAX_EXPRESSION_DEPTH: usize = 160;
 pub const MAX_TAGS: usize = 200;
 /// Bytes of one `input_schema` or `output_schema`.
 pub const MAX_SCHEMA: usize = 32 * 1024;
+/// Patterns in all `input_schema`s and `output_schema`s of one workflow: compiling one costs as much
+/// as checking a hundred nodes.
+pub const MAX_PATTERNS: usize = 256;
 /// Problems that are listed before the list ends with `too_many_problems`.
 pub const MAX_PROBLEMS: usize = 500;

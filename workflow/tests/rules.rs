@@ -245,3 +245,26 @@ fn sizes_are_bounded() {
     assert_eq!(found.len(), 501);
     assert_eq!(found[500].code.as_str(), "too_many_problems");
 }
+
+#[test]
+fn patterns_of_all_schemas_together_are_bounded() {
+    let asking = |number: usize, patterns: usize| {
+        let patterns: Vec<Value> = (0..patterns).map(|_| json!({"pattern": "^a$"})).collect();
+        let schema = json!({"allOf": patterns});
+        json!({"id": number.to_string(), "type": "ai_processing", "config": {"model": "a/b", "prompt": "x", "output_schema": schema}})
+    };
+    let workflow = |nodes: Vec<Value>| {
+        let connections: Value = (0..nodes.len())
+            .map(|number| edge("s", &number.to_string(), None))
+            .collect();
+        let nodes: Value = std::iter::once(trigger("s")).chain(nodes).collect();
+        codes(&nodes, &connections)
+    };
+    let within: Vec<Value> = (0..4).map(|number| asking(number, 64)).collect();
+    assert_eq!(workflow(within.clone()), [""; 0]);
+    let beyond = within.into_iter().chain([asking(4, 1)]).collect();
+    assert_eq!(
+        workflow(beyond),
+        ["invalid_schema /nodes/5/config/output_schema"]
+    );
+}

@@ -10,7 +10,7 @@ mod plain;
 
 use serde_json::Value;
 
-use crate::limits::MAX_SCHEMA;
+use crate::limits::{self, MAX_SCHEMA};
 
 /// Bytes that one compiled pattern may have.
 const MAX_PATTERN_PROGRAM: usize = 128 * 1024;
@@ -40,8 +40,10 @@ impl JsonSchema {
     /// # Errors
     /// Why it is not a schema that can be used, in one sentence part.
     pub fn compile(schema: &Value) -> Result<JsonSchema, String> {
-        let mut counts = Counts::default();
-        counts.add(schema, 0);
+        JsonSchema::compile_counted(schema, &Counts::of(schema))
+    }
+
+    fn compile_counted(schema: &Value, counts: &Counts) -> Result<JsonSchema, String> {
         if counts.bytes > MAX_SCHEMA {
             return Err(format!("the schema is larger than {MAX_SCHEMA} bytes"));
         }
@@ -73,12 +75,22 @@ impl JsonSchema {
     /// Whether the schema compiles, without keeping what it compiles to.
     ///
     /// # Errors
-    /// As [`JsonSchema::compile`].
-    pub fn check(schema: &Value) -> Result<(), String> {
+    /// As [`JsonSchema::compile`], and when the schema has more patterns than are left.
+    pub(crate) fn check(schema: &Value, patterns_left: &mut usize) -> Result<(), String> {
         if plain::is_plain(schema) {
             return Ok(());
         }
-        JsonSchema::compile(schema).map(drop)
+        let counts = Counts::of(schema);
+        match patterns_left.checked_sub(counts.patterns) {
+            Some(left) => *patterns_left = left,
+            None => {
+                return Err(format!(
+                    "the schemas of the workflow have more than {} patterns",
+                    limits::MAX_PATTERNS
+                ));
+            }
+        }
+        JsonSchema::compile_counted(schema, &counts).map(drop)
     }
 
     /// Whether the value satisfies the schema.
@@ -107,13 +119,19 @@ struct Counts {
 }
 
 impl Counts {
+    fn of(schema: &Value) -> Counts {
+        let mut counts = Counts::default();
+        counts.add(schema, 0);
+        counts
+    }
+
     fn pattern(&mut self, text: &str) {
         self.patterns += 1;
         self.longest_pattern = self.longest_pattern.max(text.len());
     }
 
     fn add(&mut self, value: &Value, depth: usize) {
-        if depth > crate::limits::MAX_DEPTH {
+        if depth > limits::MAX_DEPTH {
             self.bytes = usize::MAX;
             return;
         }

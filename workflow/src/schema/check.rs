@@ -34,6 +34,8 @@ pub(crate) enum Format {
 /// What a walk meets.
 pub(crate) trait Events {
     fn problem(&mut self, code: Code, path: &Path<'_>, message: Cow<'static, str>);
+    /// Whether nothing that the walk may still meet is of interest.
+    fn is_settled(&self) -> bool;
     /// A string that is read as a template or an expression.
     fn template(&mut self, text: &str, mode: Mode, secrets: bool, path: &Path<'_>);
     /// A string that is not.
@@ -319,6 +321,9 @@ impl Check {
         }
         let mut seen = 0_u64;
         for (name, value) in fields {
+            if events.is_settled() {
+                return;
+            }
             let known = self.fields.iter().position(|(field, ..)| **field == **name);
             match (known, &self.extra) {
                 (Some(index), _) => {

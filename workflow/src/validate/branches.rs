@@ -11,10 +11,16 @@ use crate::plan::OnError;
 use crate::progress::ERROR_HANDLE;
 use crate::{Code, Kind};
 
+/// Cases of a switch that are looked at. The schema allows fewer; more are reported there.
+const MOST_CASES: usize = 64;
+
 pub(crate) fn check(nodes: &[Node<'_>], graph: &Graph<'_>, report: &mut Report) {
     for (index, node) in nodes.iter().enumerate() {
         // Of a node that is not understood, nobody knows the handles.
         let Some(kind) = node.kind else { continue };
+        if report.is_settled() {
+            return;
+        }
         let handles = Handles::of(node, kind);
         if kind == Kind::Switch {
             cases(node, index, report);
@@ -43,7 +49,10 @@ impl<'a> Handles<'a> {
     fn of(node: &Node<'a>, kind: Kind) -> Handles<'a> {
         match kind {
             Kind::If => Handles(vec!["true", "false"]),
-            Kind::Switch => Handles(switch_handles(node).chain(["default"]).collect()),
+            Kind::Switch => {
+                let cases = switch_handles(node).take(MOST_CASES);
+                Handles(cases.chain(["default"]).collect())
+            }
             _ => Handles(Vec::new()),
         }
     }
@@ -153,8 +162,7 @@ fn cases(node: &Node<'_>, index: usize, report: &mut Report) {
             .and_then(Value::as_str)
             .map(str::to_owned)
     };
-    // The schema allows 50 cases; more than that is reported there.
-    let cases = &cases[..cases.len().min(64)];
+    let cases = &cases[..cases.len().min(MOST_CASES)];
     for (at, case) in cases.iter().enumerate() {
         let Some(name) = handle(case) else { continue };
         let message = if name == ERROR_HANDLE || name == "default" {

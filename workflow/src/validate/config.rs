@@ -13,22 +13,28 @@ use super::report::Report;
 use crate::cron::Cron;
 use crate::expression::{Shape, has_template};
 use crate::json_schema::JsonSchema;
+use crate::limits::MAX_PATTERNS;
 use crate::path::Path;
 use crate::schema::{Events, Format, Mode, config_check, node_check};
 use crate::{Code, Kind};
 
 pub(crate) fn check(nodes: &[Node<'_>], graph: &Graph<'_>, report: &mut Report) {
     let scope = Scope::new(nodes, graph);
+    let mut patterns_left = MAX_PATTERNS;
     for (index, node) in nodes.iter().enumerate() {
         let Value::Object(fields) = node.value else {
             continue;
         };
+        if report.is_settled() {
+            return;
+        }
         let path = Path::NODES.index(index);
         let mut events = Listener {
             scope: &scope,
             index,
             id: node.id,
             in_config: false,
+            patterns_left: &mut patterns_left,
             report: &mut *report,
         };
         for (name, value) in fields {
@@ -57,6 +63,8 @@ struct Listener<'a, 's, 'n> {
     index: usize,
     id: Option<&'n str>,
     in_config: bool,
+    /// Patterns that schemas may still have.
+    patterns_left: &'a mut usize,
     report: &'a mut Report,
 }
 
@@ -70,6 +78,10 @@ impl Listener<'_, '_, '_> {
 impl Events for Listener<'_, '_, '_> {
     fn problem(&mut self, code: Code, path: &Path<'_>, message: Cow<'static, str>) {
         self.report.add(code, self.id, path, message);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.report.is_settled()
     }
 
     fn template(&mut self, text: &str, mode: Mode, secrets: bool, path: &Path<'_>) {
@@ -112,7 +124,7 @@ impl Events for Listener<'_, '_, '_> {
                     "must be an RFC 3339 time, such as 2026-01-31T08:00:00Z".into(),
                 )
             }
-            (Format::JsonSchema, _) => match JsonSchema::check(value) {
+            (Format::JsonSchema, _) => match JsonSchema::check(value, self.patterns_left) {
                 Ok(()) => return,
                 Err(message) => (Code::InvalidSchema, message.into()),
             },

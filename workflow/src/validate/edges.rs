@@ -30,6 +30,9 @@ impl<'a> Edges<'a> {
         let mut seen = HashSet::with_capacity(list.len());
         let mut edges = Vec::with_capacity(list.len());
         for (index, value) in list.iter().enumerate() {
+            if report.is_settled() {
+                break;
+            }
             let path = Path::CONNECTIONS.index(index);
             let Value::Object(fields) = value else {
                 report.add(

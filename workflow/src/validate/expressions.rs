@@ -112,9 +112,13 @@ impl Check<'_, '_, '_> {
     }
 
     fn unsure(&mut self) {
+        self.tested.sort_unstable();
         for (step, before) in std::mem::take(&mut self.unsure) {
-            if self.tested.contains(&step) {
+            if self.tested.binary_search(&step).is_ok() {
                 continue;
+            }
+            if self.report.is_settled() {
+                return;
             }
             let id = self.scope.nodes[step].id.unwrap_or_default();
             let why = match before {
@@ -253,6 +257,9 @@ impl Check<'_, '_, '_> {
 
 impl Findings for Check<'_, '_, '_> {
     fn variable(&mut self, variable: &Variable<'_>) {
+        if self.report.is_settled() {
+            return;
+        }
         let name = variable.name;
         if self.scope.nodes[self.node].is_trigger() && name != "secrets" && name != "tenant" {
             let message =

@@ -22,19 +22,23 @@ use crate::{Code, Problem, Severity};
 use edges::Edges;
 use graph::Graph;
 use node::Node;
-use report::Report;
+use report::{Report, Wanted};
 
 /// Everything that is wrong with a workflow, in document order and then by code. Any JSON is
 /// welcome: whatever is not a workflow has problems.
 ///
 /// "Document order" is the order of the arrays, and of the names within an object.
 pub fn problems(nodes: &Value, connections: &Value) -> Vec<Problem> {
-    Checked::new(nodes, connections).report.finish()
+    Checked::new(nodes, connections, Wanted::Problems)
+        .report
+        .finish()
 }
 
 /// Whether a workflow can become active: it has no problem of severity `error`.
 pub fn is_valid(nodes: &Value, connections: &Value) -> bool {
-    !Checked::new(nodes, connections).report.has_error()
+    !Checked::new(nodes, connections, Wanted::Verdict)
+        .report
+        .has_error()
 }
 
 /// What a worker runs.
@@ -42,7 +46,7 @@ pub fn is_valid(nodes: &Value, connections: &Value) -> bool {
 /// # Errors
 /// All problems, warnings included, when at least one is of severity `error`.
 pub fn plan(nodes: &Value, connections: &Value) -> Result<Plan, Vec<Problem>> {
-    let checked = Checked::new(nodes, connections);
+    let checked = Checked::new(nodes, connections, Wanted::Problems);
     if checked.report.has_error() {
         return Err(checked.report.finish());
     }
@@ -101,8 +105,8 @@ struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    fn new(nodes: &'a Value, connections: &'a Value) -> Checked<'a> {
-        let mut report = Report::new();
+    fn new(nodes: &'a Value, connections: &'a Value, wanted: Wanted) -> Checked<'a> {
+        let mut report = Report::new(wanted);
         if !size::check(nodes, connections, &mut report) {
             return Checked {
                 nodes: Vec::new(),

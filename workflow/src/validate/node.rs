@@ -48,11 +48,15 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Reads every node. The result is as long as the list, so that an index means the same in both.
+/// Reads every node, until the report is settled. An index means the same in the list and in the
+/// result.
 pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> Vec<Node<'a>> {
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(list.len());
     let mut nodes = Vec::with_capacity(list.len());
     for (index, value) in list.iter().enumerate() {
+        if report.is_settled() {
+            break;
+        }
         let path = Path::NODES.index(index);
         let mut node = Node {
             value,

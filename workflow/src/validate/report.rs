@@ -7,16 +7,27 @@ use crate::limits::MAX_PROBLEMS;
 use crate::path::Path;
 use crate::{Code, Problem, Severity};
 
+/// What whoever asks wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Every problem, up to a limit.
+    Problems,
+    /// Only whether there is an error.
+    Verdict,
+}
+
 /// The problems found so far.
 pub(crate) struct Report {
+    wanted: Wanted,
     problems: Vec<Problem>,
     has_error: bool,
     is_cut: bool,
 }
 
 impl Report {
-    pub(crate) fn new() -> Report {
+    pub(crate) fn new(wanted: Wanted) -> Report {
         Report {
+            wanted,
             problems: Vec::new(),
             has_error: false,
             is_cut: false,
@@ -27,6 +38,15 @@ impl Report {
         self.has_error
     }
 
+    /// Whether nothing that may still be found changes the answer. What goes through many things
+    /// asks this before each, so that hostile input cannot make it go on for long.
+    pub(crate) fn is_settled(&self) -> bool {
+        match self.wanted {
+            Wanted::Problems => self.is_cut,
+            Wanted::Verdict => self.has_error,
+        }
+    }
+
     pub(crate) fn add(
         &mut self,
         code: Code,
@@ -35,6 +55,9 @@ impl Report {
         message: impl Into<Cow<'static, str>>,
     ) {
         self.has_error |= code.severity() == Severity::Error;
+        if self.wanted == Wanted::Verdict {
+            return;
+        }
         if self.problems.len() >= MAX_PROBLEMS {
             self.is_cut = true;
             self.has_error = true;
