@@ -268,3 +268,29 @@ fn patterns_of_all_schemas_together_are_bounded() {
         ["invalid_schema /nodes/5/config/output_schema"]
     );
 }
+
+#[test]
+fn names_that_look_like_numbers_have_one_order() {
+    // As text `10` < `1a` < `2`, as numbers 2 < 10: both at once would be no order at all.
+    let mut step = node("a");
+    for number in 0..300 {
+        let field = format!("{}{}", number * 7 % 41, ["", "a", "b"][number % 3]);
+        step["config"][field] = json!(1);
+    }
+    let nodes = json!([trigger("start"), step]);
+    let found = codes(&nodes, &json!([edge("start", "a", None)]));
+    let fields: Vec<&str> = found
+        .iter()
+        .filter_map(|problem| problem.strip_prefix("unknown_field /nodes/1/config/"))
+        .collect();
+    assert_eq!(fields.len(), 123);
+    let mut sorted = fields.clone();
+    sorted.sort_by_key(|field| {
+        (
+            field.parse::<usize>().is_err(),
+            field.parse::<usize>().ok(),
+            *field,
+        )
+    });
+    assert_eq!(fields, sorted);
+}

@@ -96,10 +96,15 @@ impl Report {
 }
 
 /// `/nodes` before `/connections`, items by their number, fields by their name, and what holds
-/// something before what it holds.
+/// something before what it holds. A name of digits alone counts as a number, and comes before
+/// other names.
 fn in_document(left: &str, right: &str) -> Ordering {
     let is_edge = |pointer: &str| pointer.starts_with("/connections");
-    let number = |token: &str| token.parse::<usize>().ok();
+    // One order for all tokens: numbers as numbers and everything else as text would be none.
+    let rank = |token: &'_ str| match token.parse::<usize>() {
+        Ok(number) => (false, number),
+        Err(_) => (true, 0),
+    };
     is_edge(left).cmp(&is_edge(right)).then_with(|| {
         let (mut left, mut right) = (left.split('/'), right.split('/'));
         loop {
@@ -107,10 +112,9 @@ fn in_document(left: &str, right: &str) -> Ordering {
                 (None, None) => return Ordering::Equal,
                 (None, Some(_)) => Ordering::Less,
                 (Some(_), None) => Ordering::Greater,
-                (Some(left), Some(right)) => match (number(left), number(right)) {
-                    (Some(left), Some(right)) => left.cmp(&right),
-                    _ => left.cmp(right),
-                },
+                (Some(left), Some(right)) => {
+                    rank(left).cmp(&rank(right)).then_with(|| left.cmp(right))
+                }
             };
             if order != Ordering::Equal {
                 return order;
