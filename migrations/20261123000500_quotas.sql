@@ -167,3 +167,22 @@ as $$
 $$;
 
 comment on function private.limit_of is 'What a tenant''s plan and overrides allow of a meter; null means unlimited.';
+
+create function private.count_request(tenant uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  allowed bigint := private.limit_of(tenant, 'requests_per_minute');
+begin
+  if allowed is not null then
+    -- A million a second is as good as unlimited, and the most that can be told apart.
+    perform aias.rate_limit_or_refuse('tenant:' || tenant, greatest(0, least(allowed, 60000000))::integer, interval '1 minute',
+      meter => 'requests_per_minute');
+  end if;
+end
+$$;
+
+comment on function private.count_request is
+  'Counts a request of a tenant, or refuses it with 429 when there were as many in the last minute as its plan allows. '
+  'Where the extension is preloaded, a request counts whatever becomes of its transaction.';

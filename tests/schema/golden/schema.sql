@@ -233,6 +233,25 @@ $$;
 -- FUNCTION close_table(closed regclass); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.close_table(closed regclass) IS 'Takes every policy and every API grant off a table, so that a file in policies/ can say from nothing who may do what.';
 
+-- count_request(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_request(tenant uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  allowed bigint := private.limit_of(tenant, 'requests_per_minute');
+begin
+  if allowed is not null then
+    -- A million a second is as good as unlimited, and the most that can be told apart.
+    perform aias.rate_limit_or_refuse('tenant:' || tenant, greatest(0, least(allowed, 60000000))::integer, interval '1 minute',
+      meter => 'requests_per_minute');
+  end if;
+end
+$$;
+
+-- FUNCTION count_request(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_request(tenant uuid) IS 'Counts a request of a tenant, or refuses it with 429 when there were as many in the last minute as its plan allows. Where the extension is preloaded, a request counts whatever becomes of its transaction.';
+
 -- count_storage(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.count_storage() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -609,23 +628,32 @@ begin
     perform private.refuse(413, 'input_too_large', 'the input of an execution is limited to 1 MiB',
       null, 'store large data elsewhere and pass a reference');
   end if;
-  insert into public.executions (tenant_id, workflow_id, workflow_version, input, idempotency_key, started_by)
-  values (workflow.tenant_id, workflow.id, workflow.version, coalesce(execution_input, '{}'), key, (select auth.uid()))
-  on conflict on constraint execution_idempotency_key_is_unique do nothing
-  returning * into execution;
+  -- A call that is repeated is not counted, nor is it refused when the minute is used up: it starts nothing, and whoever repeats it
+  -- because the answer was lost must get that answer. It is a read of one row, as a select through PostgREST is.
+  select e.* into execution from public.executions e
+   where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
   if execution.id is null then
+    -- Only once it is known that the caller may start it: what a tenant's plan is, is not for strangers. And before anything is written.
+    perform private.count_request(workflow.tenant_id);
+    insert into public.executions (tenant_id, workflow_id, workflow_version, input, idempotency_key, started_by)
+    values (workflow.tenant_id, workflow.id, workflow.version, coalesce(execution_input, '{}'), key, (select auth.uid()))
+    on conflict on constraint execution_idempotency_key_is_unique do nothing
+    returning * into execution;
+    if execution.id is not null then
+      -- After the insert: only what is new is charged, and a refusal takes the row back with it.
+      perform aias.quota_take(workflow.tenant_id, 'executions', 1);
+      insert into queue.jobs (tenant_id, execution_id) values (execution.tenant_id, execution.id);
+      perform pg_notify('aias_jobs', '');
+      return execution;
+    end if;
+    -- Another call with this key was faster.
     select e.* into execution from public.executions e
      where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
-    if execution.input is distinct from coalesce(execution_input, '{}') then
-      perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
-        null, 'use a new key for a new execution');
-    end if;
-    return execution;
   end if;
-  -- After the insert: only what is new is charged, and a refusal takes the row back with it.
-  perform aias.quota_take(workflow.tenant_id, 'executions', 1);
-  insert into queue.jobs (tenant_id, execution_id) values (execution.tenant_id, execution.id);
-  perform pg_notify('aias_jobs', '');
+  if execution.input is distinct from coalesce(execution_input, '{}') then
+    perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
+      null, 'use a new key for a new execution');
+  end if;
   return execution;
 end
 $$;
@@ -910,7 +938,7 @@ CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}
     AS $$ select * from private.start_execution(workflow_id, input, idempotency_key) $$;
 
 -- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) IS 'Starts an active workflow. The same idempotency key returns the execution that it first started. Answers 402 when the plan''s executions are used up.';
+COMMENT ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) IS 'Starts an active workflow. The same idempotency key returns the execution that it first started. Answers 402 when the plan''s executions are used up, and 429 when more are started in a minute than the plan allows.';
 
 -- workflow_problems(jsonb, jsonb); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) RETURNS TABLE(severity text, code text, node_id text, pointer text, message text)
@@ -1940,6 +1968,9 @@ REVOKE ALL ON FUNCTION private.check_workflow() FROM PUBLIC;
 
 -- FUNCTION close_table(closed regclass); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_table(closed regclass) FROM PUBLIC;
+
+-- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
 
 -- FUNCTION count_storage(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.count_storage() FROM PUBLIC;
