@@ -1229,6 +1229,18 @@ $$;
 -- FUNCTION reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) IS 'Sets tokens aside before an LLM call; refused when the plan has none left. Null when the lease is lost. queue.record settles it.';
 
+-- sweep(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.sweep() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  -- Bounded, so that it never holds anything up; what is left is for the next time.
+  select aias.quota_sweep(1000), aias.rate_limit_sweep(1000);
+$$;
+
+-- FUNCTION sweep(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed, and removes counts that do not matter any more. Any number of workers may call it at once.';
+
 -- users; Type: TABLE; Schema: auth
 CREATE TABLE auth.users (
     id uuid NOT NULL,
@@ -2134,6 +2146,10 @@ GRANT ALL ON FUNCTION queue.renew(worker text, held jsonb, lease interval) TO ai
 -- FUNCTION reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) TO aias_worker;
+
+-- FUNCTION sweep(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.sweep() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.sweep() TO aias_worker;
 
 -- TABLE ai_agents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
