@@ -43,17 +43,15 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- Moving a row between tenants would carry its history and its quota along. Copy it instead.
-  if new.tenant_id is distinct from old.tenant_id or new.id is distinct from old.id then
-    perform private.refuse(409, 'identity_is_fixed',
-      format('a row of %I keeps its tenant_id and its id', tg_table_name),
-      null, 'insert a copy into the other tenant and delete this row');
-  end if;
-  return new;
+  -- Moving a row between tenants would carry its history along, and leave its quota behind. Copy it instead.
+  perform private.refuse(409, 'identity_is_fixed',
+    format('a row of %I keeps its tenant and its id', tg_table_name),
+    null, 'insert a copy into the other tenant and delete this row');
+  return null;
 end
 $$;
 
-comment on function private.keep_identity is 'Refuses to move a row to another tenant or to another id.';
+comment on function private.keep_identity is 'Refuses an update. The trigger''s condition says that it moves a row to another tenant or to another id.';
 
 create function private.keep_columns() returns trigger
 language plpgsql

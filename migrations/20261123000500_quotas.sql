@@ -82,6 +82,21 @@ $$;
 create trigger _900_forget_quotas after delete on public.tenants
   for each row execute function private.forget_quotas();
 
+create function private.forget_all_quotas() returns trigger
+language plpgsql
+-- Definer: see private.sync_tenant_limits.
+security definer
+set search_path = ''
+as $$
+begin
+  perform aias.quota_forget(known.tenant_id) from (select distinct u.tenant_id from aias.quota_usage() u order by 1) known;
+  return null;
+end
+$$;
+
+create trigger _900_forget_all_quotas after truncate on public.tenants
+  for each statement execute function private.forget_all_quotas();
+
 -- One statement may insert many rows; each tenant among them is charged once, in tenant order, so that two such statements
 -- cannot wait for each other in a circle.
 create function private.take_stock() returns trigger
@@ -112,13 +127,32 @@ begin
 end
 $$;
 
+create function private.empty_stock() returns trigger
+language plpgsql
+-- Definer: see private.take_stock.
+security definer
+set search_path = ''
+as $$
+begin
+  perform aias.quota_recount(t.id, tg_argv[0], 0) from public.tenants t order by t.id;
+  return null;
+end
+$$;
+
 comment on function private.take_stock is 'Charges inserted rows to the meter named by the trigger''s argument.';
 comment on function private.give_stock_back is 'Gives deleted rows back to the meter named by the trigger''s argument.';
 
+comment on function private.empty_stock is 'After a truncate: nobody has anything of the meter named by the trigger''s argument.';
+
+create trigger _060_keep_identity before update on public.memberships
+  for each row
+  when (new.tenant_id is distinct from old.tenant_id or new.user_id is distinct from old.user_id) execute function private.keep_identity();
 create trigger _200_take_stock after insert on public.memberships
   referencing new table as inserted for each statement execute function private.take_stock('users');
 create trigger _200_give_stock_back after delete on public.memberships
   referencing old table as deleted for each statement execute function private.give_stock_back('users');
+create trigger _200_empty_stock after truncate on public.memberships
+  for each statement execute function private.empty_stock('users');
 
 create function private.limit_of(tenant uuid, meter text) returns bigint
 language sql
@@ -133,3 +167,22 @@ as $$
 $$;
 
 comment on function private.limit_of is 'What a tenant''s plan and overrides allow of a meter; null means unlimited.';
+
+create function private.count_request(tenant uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  allowed bigint := private.limit_of(tenant, 'requests_per_minute');
+begin
+  if allowed is not null then
+    -- A million a second is as good as unlimited, and the most that can be told apart.
+    perform aias.rate_limit_or_refuse('tenant:' || tenant, greatest(0, least(allowed, 60000000))::integer, interval '1 minute',
+      meter => 'requests_per_minute');
+  end if;
+end
+$$;
+
+comment on function private.count_request is
+  'Counts a request of a tenant, or refuses it with 429 when there were as many in the last minute as its plan allows. '
+  'Where the extension is preloaded, a request counts whatever becomes of its transaction.';

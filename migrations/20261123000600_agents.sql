@@ -53,6 +53,7 @@ create trigger _050_stamp_author before insert on public.ai_agents
 create trigger _050_keep_columns before update on public.ai_agents
   for each row execute function private.keep_columns('created_by', 'created_at');
 create trigger _060_keep_identity before update on public.ai_agents
-  for each row execute function private.keep_identity();
+  for each row
+  when (new.tenant_id is distinct from old.tenant_id or new.id is distinct from old.id) execute function private.keep_identity();
 create trigger _900_touch before update on public.ai_agents
   for each row execute function private.touch_updated_at();

@@ -143,7 +143,8 @@ create trigger _050_stamp_author before insert on public.workflows
 create trigger _050_keep_columns before update on public.workflows
   for each row execute function private.keep_columns('created_by', 'created_at');
 create trigger _060_keep_identity before update on public.workflows
-  for each row execute function private.keep_identity();
+  for each row
+  when (new.tenant_id is distinct from old.tenant_id or new.id is distinct from old.id) execute function private.keep_identity();
 create trigger _100_check before insert or update on public.workflows
   for each row execute function private.check_workflow();
 create trigger _900_touch before update on public.workflows
@@ -158,3 +159,5 @@ create trigger _300_take_stock after insert on public.workflows
   referencing new table as inserted for each statement execute function private.take_stock('workflows');
 create trigger _300_give_stock_back after delete on public.workflows
   referencing old table as deleted for each statement execute function private.give_stock_back('workflows');
+create trigger _300_empty_stock after truncate on public.workflows
+  for each statement execute function private.empty_stock('workflows');

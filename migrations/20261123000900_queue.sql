@@ -329,3 +329,16 @@ as $$
 $$;
 
 comment on function queue.next_due is 'When the next job may be claimed, so that an idle worker knows how long to sleep.';
+
+create function queue.sweep() returns void
+language sql
+-- Definer: see queue.claim.
+security definer
+set search_path = ''
+as $$
+  -- Bounded, so that it never holds anything up; what is left is for the next time.
+  select aias.quota_sweep(1000), aias.rate_limit_sweep(1000);
+$$;
+
+comment on function queue.sweep is
+  'Gives back tokens whose reservation lapsed, and removes counts that do not matter any more. Any number of workers may call it at once.';

@@ -138,25 +138,37 @@ begin
       null, 'store large data elsewhere and pass a reference');
   end if;
 
-  insert into public.executions (tenant_id, workflow_id, workflow_version, input, idempotency_key, started_by)
-  values (workflow.tenant_id, workflow.id, workflow.version, coalesce(execution_input, '{}'), key, (select auth.uid()))
-  on conflict on constraint execution_idempotency_key_is_unique do nothing
-  returning * into execution;
+  -- A call that is repeated is not counted, nor is it refused when the minute is used up: it starts nothing, and whoever repeats it
+  -- because the answer was lost must get that answer. It is a read of one row, as a select through PostgREST is.
+  select e.* into execution from public.executions e
+   where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
 
   if execution.id is null then
+    -- Only once it is known that the caller may start it: what a tenant's plan is, is not for strangers. And before anything is written.
+    perform private.count_request(workflow.tenant_id);
+
+    insert into public.executions (tenant_id, workflow_id, workflow_version, input, idempotency_key, started_by)
+    values (workflow.tenant_id, workflow.id, workflow.version, coalesce(execution_input, '{}'), key, (select auth.uid()))
+    on conflict on constraint execution_idempotency_key_is_unique do nothing
+    returning * into execution;
+
+    if execution.id is not null then
+      -- After the insert: only what is new is charged, and a refusal takes the row back with it.
+      perform aias.quota_take(workflow.tenant_id, 'executions', 1);
+      insert into queue.jobs (tenant_id, execution_id) values (execution.tenant_id, execution.id);
+      perform pg_notify('aias_jobs', '');
+      return execution;
+    end if;
+
+    -- Another call with this key was faster.
     select e.* into execution from public.executions e
      where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
-    if execution.input is distinct from coalesce(execution_input, '{}') then
-      perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
-        null, 'use a new key for a new execution');
-    end if;
-    return execution;
   end if;
 
-  -- After the insert: only what is new is charged, and a refusal takes the row back with it.
-  perform aias.quota_take(workflow.tenant_id, 'executions', 1);
-  insert into queue.jobs (tenant_id, execution_id) values (execution.tenant_id, execution.id);
-  perform pg_notify('aias_jobs', '');
+  if execution.input is distinct from coalesce(execution_input, '{}') then
+    perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
+      null, 'use a new key for a new execution');
+  end if;
   return execution;
 end
 $$;
@@ -167,7 +179,7 @@ language sql set search_path = '' as $$ select * from private.start_execution(wo
 
 comment on function public.start_execution is
   'Starts an active workflow. The same idempotency key returns the execution that it first started. '
-  'Answers 402 when the plan''s executions are used up.';
+  'Answers 402 when the plan''s executions are used up, and 429 when more are started in a minute than the plan allows.';
 
 create function private.cancel_execution(wanted_execution uuid) returns public.executions
 language plpgsql

@@ -12,5 +12,6 @@ grant execute on function
   queue.renew(text, jsonb, interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
   queue.record(text, jsonb),
-  queue.next_due()
+  queue.next_due(),
+  queue.sweep()
 to aias_worker;

@@ -279,8 +279,12 @@ async fn a_contended_meter_is_cut_into_more_slots_and_stays_whole() {
     let mut running = tokio::task::JoinSet::new();
     for mut session in sessions {
         running.spawn(async move {
-            for _ in 0..60 {
+            for _ in 0..20 {
+                // Each holds its slot for a while, so that they meet however slowly the machine starts them.
+                session.execute("begin").await.unwrap();
                 take(&mut session, tenant, METER, 1).await.unwrap();
+                session.execute("select pg_sleep(0.003)").await.unwrap();
+                session.execute("commit").await.unwrap();
             }
         });
     }
@@ -293,10 +297,10 @@ async fn a_contended_meter_is_cut_into_more_slots_and_stays_whole() {
         .await
         .unwrap();
     assert!((8..=64).contains(&slots), "{slots} slots");
-    assert_eq!(status(&mut watch, tenant, METER).await.used, 16 * 60);
+    assert_eq!(status(&mut watch, tenant, METER).await.used, 16 * 20);
 
     // One take may need all of them, and the next plan fits into fewer.
-    take(&mut watch, tenant, METER, 1_000_000 - 16 * 60 - 10)
+    take(&mut watch, tenant, METER, 1_000_000 - 16 * 20 - 10)
         .await
         .unwrap();
     assert!(take(&mut watch, tenant, METER, 11).await.is_err());

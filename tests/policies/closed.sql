@@ -24,7 +24,7 @@ create temp table our_functions as
        select from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
         where d.objid = p.oid and d.deptype = 'e' and e.extname <> 'aias');
 
-select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 13);
+select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 14);
 
 -- Tables ---------------------------------------------------------------------------------------------------------------------------------
 
@@ -41,7 +41,7 @@ select is(has_function_privilege(role, name, 'execute'), false, format('%s: may 
 select is(has_function_privilege('aias_worker', name, 'execute'), name = any (array[
       'queue.claim(text, integer, interval)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)',
       'queue.renew(text, jsonb, interval)', 'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.record(text, jsonb)',
-      'queue.next_due()']::regprocedure[]),
+      'queue.next_due()', 'queue.sweep()']::regprocedure[]),
     format('aias_worker: what it may call is listed: %s', name))
   from our_functions;
 
@@ -55,6 +55,7 @@ select unreachable('owner@alpha.test', format('select %s', call), format('cannot
     $$aias.quota_forget('01900000-0000-7000-8000-00000000b000')$$,
     $$aias.quota_status('01900000-0000-7000-8000-00000000b000')$$,
     $$queue.next_due()$$,
+    $$queue.sweep()$$,
     $$queue.claim('me', 10, '1 hour')$$,
     $$queue.record('w1', '[]')$$,
     $$private.sync_limits(null::public.tenants)$$

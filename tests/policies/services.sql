@@ -8,7 +8,7 @@ create temp table our_tables as
     from pg_catalog.pg_class c
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm', 'S');
 
-select plan((select count(*) * 2 from our_tables)::integer + 29);
+select plan((select count(*) * 2 from our_tables)::integer + 32);
 
 -- Both -----------------------------------------------------------------------------------------------------------------------------------
 
@@ -53,6 +53,14 @@ select answers('aias_worker', $$select queue.reserve_tokens('01900000-0000-7000-
 select answers('aias_worker', $$select queue.reserve_tokens('01900000-0000-7000-8000-00000000a000',
     '01900000-0000-7000-8000-00000000a0e2', 0, 100) is null$$, 'true', 'sets no tokens aside by an old token');
 select answers('aias_worker', $$select queue.next_due() <= now()$$, 'true', 'learns when the next job is due');
+
+-- A worker that died in the middle of a call: nobody settled, and the lease is over.
+create temp table reserved as
+  select aias.quota_reserve('01900000-0000-7000-8000-00000000b000', 'llm_tokens', 70, interval '1 microsecond') as id;
+insert into aias.rate_limits (key, per, empty_at) values ('gone', 60000000000, 0), ('live', 60000000000, 9223372036854775807);
+select is(assertions.keep('aias_worker', 'select queue.sweep()'), null, 'aias_worker: sweeps');
+select ok(lapsed, 'a reservation whose lease is over is given back') from aias.quota_reservations r join reserved using (id);
+select set_eq('select key from aias.rate_limits', array['live'], 'a count that is over is gone, and no other');
 
 -- A result: accepted from the holder, refused from anybody late, written once.
 create function pg_temp.record(worker text, token bigint, status text, step jsonb) returns text language sql as $$

@@ -7,3 +7,4 @@ mod machines;
 mod migrations;
 mod people;
 mod policies;
+mod stocks;

@@ -22,7 +22,7 @@ use crate::nodes::{Effects, http};
 use crate::plans::Plans;
 use crate::queue::Queue;
 use crate::wake::Wake;
-use crate::{health::Health, listener, monitor, telemetry};
+use crate::{health::Health, listener, monitor, sweeper, telemetry};
 
 /// How long the last results may take to be written when everything else has stopped.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
@@ -83,6 +83,7 @@ impl App {
             let heartbeat = Arc::clone(&heartbeat);
             tokio::spawn(async move { heartbeat.beat().await })
         };
+        let sweeping = tokio::spawn(sweeper::sweep(queue.clone()));
         let (committer, committing) = Committer::start(queue.clone());
         let jobs = Arc::new(Jobs {
             plans: Plans::new(queue.clone()),
@@ -138,6 +139,7 @@ impl App {
                 "not everything could be recorded; other workers take it up when the leases end"
             );
         }
+        sweeping.abort();
         beating.abort();
         listener.abort();
         // A connection that hangs must not keep the process.

@@ -20,6 +20,7 @@ pub mod nodes;
 mod plans;
 pub mod queue;
 pub mod state;
+mod sweeper;
 pub mod telemetry;
 mod wake;
 

@@ -46,3 +46,13 @@ comment on function aias.quota_usage(uuid) is
   'As quota_status, for all tenants or one: for audits.';
 comment on function aias.quota_period(timestamptz, timestamptz) is
   'The billing period that holds an instant: months from the anchor, in UTC, on the last day where a month is too short.';
+
+comment on function aias.rate_limit(text, integer, interval, integer, timestamptz) is
+  'Whether a request is admitted by a bucket of so many that leaks evenly over the window; counts it if it is. A key has one bucket for each '
+  'window. In shared memory a request counts whatever becomes of its transaction; in the table a rollback gives it back.';
+comment on function aias.rate_limit_or_refuse(text, integer, interval, integer, text, timestamptz) is
+  'As rate_limit, but refuses with SQLSTATE PGRST, HTTP 429. meter is what the refusal calls the limit; by default the key.';
+comment on function aias.rate_limit_remaining(text, integer, interval, timestamptz) is
+  'How many requests would be admitted right now; counts nothing.';
+comment on function aias.rate_limit_sweep(bigint) is
+  'Removes rows of aias.rate_limits that do not matter any more, at most so many, and answers how many. Shared memory needs no sweeping.';

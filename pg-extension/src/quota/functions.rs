@@ -8,11 +8,12 @@ use super::clock;
 use super::give;
 use super::key::Key;
 use super::limits::{self, Adjustment, Kind};
-use super::period::{self, INFINITY};
+use super::period;
 use super::reservations;
 use super::take;
 use crate::door::{Answer, Call, NOTHING, function};
 use crate::fault::invalid;
+use crate::instant::INFINITY;
 use crate::jsonb::Jsonb;
 
 function!(aias_quota_set, pg_finfo_aias_quota_set, quota_set);

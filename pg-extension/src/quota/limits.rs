@@ -6,11 +6,12 @@
 use super::clock;
 use super::hold;
 use super::key::Key;
-use super::period::{self, INFINITY};
+use super::period;
 use super::slot::{self, FIRST_SLOTS, Slot, Total};
-use super::statement::{Rows, run, statement};
 use super::table::SlotTable;
 use crate::fault::invalid;
+use crate::instant::INFINITY;
+use crate::statement::{Rows, run, statement};
 
 statement!(LOCK_METER, [UUIDOID, TEXTOID],
     c"select kind, anchor, quota_limit from aias.quota_meters where tenant_id = $1 and meter = $2 for no key update");

@@ -14,7 +14,6 @@ mod reservations;
 mod session;
 mod slot;
 mod spread;
-mod statement;
 mod subtransaction;
 mod table;
 mod take;

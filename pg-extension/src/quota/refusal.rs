@@ -1,9 +1,9 @@
 use serde_json::json;
 
 use super::key::Key;
-use super::period::{self, INFINITY, SECOND};
 use super::slot::Total;
 use crate::door::Response;
+use crate::instant::{self, INFINITY, SECOND};
 
 /// Why a take was not admitted.
 #[derive(Debug)]
@@ -41,12 +41,12 @@ impl Refusal {
             "limit": self.limit,
             "used": self.used,
             "requested": self.requested,
-            "resets_at": resets.map(period::to_rfc3339),
+            "resets_at": resets.map(instant::to_rfc3339),
         });
         let hint = match resets {
             Some(at) => format!(
                 "it resets at {}; until then a larger plan helps",
-                period::to_rfc3339(at)
+                instant::to_rfc3339(at)
             ),
             None => "remove something, or change to a larger plan".to_owned(),
         };
@@ -71,7 +71,7 @@ impl Refusal {
                     "X-Quota-Reset",
                     resets.map_or_else(
                         || "never".to_owned(),
-                        |at| period::to_unix_seconds(at).to_string(),
+                        |at| instant::to_unix_seconds(at).to_string(),
                     ),
                 ),
             ],

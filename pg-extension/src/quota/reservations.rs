@@ -13,9 +13,9 @@ use super::give::give;
 use super::key::Key;
 use super::overdraw::overdraw;
 use super::refusal::Refusal;
-use super::statement::{run, statement};
 use super::take::take;
 use crate::fault::invalid;
+use crate::statement::{run, statement};
 
 statement!(ADD, [UUIDOID, UUIDOID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID],
     c"insert into aias.quota_reservations (id, tenant_id, meter, amount, period_end, expires_at) values ($1, $2, $3, $4, $5, $6)");

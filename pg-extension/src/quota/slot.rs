@@ -1,6 +1,7 @@
 //! One slot of a quota, and the arithmetic of sharing a limit among slots. No Postgres in here.
 
-use super::period::{self, INFINITY};
+use super::period;
+use crate::instant::{INFINITY, MINUS_INFINITY};
 
 /// A part of a tenant's allowance for one meter, which one transaction at a time takes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Slot {
         match self.anchor {
             // The instant before the end is inside the period.
             Some(anchor) => period::around(anchor, self.period_end.saturating_sub(1)).0,
-            None => period::MINUS_INFINITY,
+            None => MINUS_INFINITY,
         }
     }
 

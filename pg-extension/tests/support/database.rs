@@ -44,6 +44,11 @@ impl Database {
         database
     }
 
+    /// A session on the server itself, in the database that the URL names.
+    pub async fn server() -> PgConnection {
+        connect(&server()).await
+    }
+
     /// A session.
     pub async fn connect(&self) -> PgConnection {
         connect(&self.options).await

@@ -3,11 +3,13 @@
 //! The server is the one that `AIAS_TEST_DATABASE_URL` names; its user is a superuser. Everything here panics when it fails: it serves tests only.
 
 mod database;
+mod own_server;
 mod refusal;
 
 pub mod load;
 
 pub use database::Database;
+pub use own_server::{OwnServer, send};
 pub use refusal::{Refusal, refusal, sqlstate};
 
 use uuid::Uuid;

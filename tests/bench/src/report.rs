@@ -29,7 +29,6 @@ struct Goal {
 #[derive(Clone, Copy)]
 pub enum Want {
     AtLeast(f64),
-    #[expect(dead_code, reason = "the benchmarks of costs come next")]
     AtMost(f64),
 }
 

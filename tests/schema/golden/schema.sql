@@ -150,6 +150,26 @@ begin
 end
 $$;
 
+-- charge_storage(uuid, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.charge_storage(tenant uuid, bytes bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if not exists (select from public.tenants t where t.id = tenant) then
+    return;
+  end if;
+  if bytes > 0 then
+    perform aias.quota_take(tenant, 'storage_bytes', bytes);
+  elsif bytes < 0 then
+    perform aias.quota_give(tenant, 'storage_bytes', -bytes);
+  end if;
+end
+$$;
+
+-- FUNCTION charge_storage(tenant uuid, bytes bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) IS 'Takes bytes from a tenant''s storage, or gives them back when they are negative.';
+
 -- check_workflow(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.check_workflow() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -213,6 +233,58 @@ $$;
 -- FUNCTION close_table(closed regclass); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.close_table(closed regclass) IS 'Takes every policy and every API grant off a table, so that a file in policies/ can say from nothing who may do what.';
 
+-- count_request(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_request(tenant uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  allowed bigint := private.limit_of(tenant, 'requests_per_minute');
+begin
+  if allowed is not null then
+    -- A million a second is as good as unlimited, and the most that can be told apart.
+    perform aias.rate_limit_or_refuse('tenant:' || tenant, greatest(0, least(allowed, 60000000))::integer, interval '1 minute',
+      meter => 'requests_per_minute');
+  end if;
+end
+$$;
+
+-- FUNCTION count_request(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_request(tenant uuid) IS 'Counts a request of a tenant, or refuses it with 429 when there were as many in the last minute as its plan allows. Where the extension is preloaded, a request counts whatever becomes of its transaction.';
+
+-- count_storage(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_storage() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- One change for each tenant, in tenant order, so that two statements cannot wait for each other in a circle.
+  if tg_op = 'INSERT' then
+    perform private.charge_storage(changed.tenant, changed.bytes)
+       from (select private.tenant_of_object(name) as tenant, sum(private.size_of_object(metadata))::bigint as bytes
+               from inserted group by 1 order by 1) changed
+      where changed.tenant is not null;
+  elsif tg_op = 'DELETE' then
+    perform private.charge_storage(changed.tenant, -changed.bytes)
+       from (select private.tenant_of_object(name) as tenant, sum(private.size_of_object(metadata))::bigint as bytes
+               from deleted group by 1 order by 1) changed
+      where changed.tenant is not null;
+  else
+    perform private.charge_storage(changed.tenant, changed.bytes)
+       from (select moved.tenant, sum(moved.bytes)::bigint as bytes
+               from (select private.tenant_of_object(name) as tenant, private.size_of_object(metadata) as bytes from inserted
+                     union all
+                     select private.tenant_of_object(name), -private.size_of_object(metadata) from deleted) moved
+              group by 1 order by 1) changed
+      where changed.tenant is not null;
+  end if;
+  return null;
+end
+$$;
+
+-- FUNCTION count_storage(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_storage() IS 'Charges files to their tenants'' storage_bytes.';
+
 -- tenants; Type: TABLE; Schema: public
 CREATE TABLE public.tenants (
     id uuid DEFAULT aias.uuid7() NOT NULL,
@@ -268,6 +340,31 @@ begin
   select created.id, r.key, r.name, r.permissions, true from private.built_in_roles r;
   insert into public.memberships (tenant_id, user_id, role) values (created.id, caller, 'owner');
   return created;
+end
+$$;
+
+-- empty_stock(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.empty_stock() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform aias.quota_recount(t.id, tg_argv[0], 0) from public.tenants t order by t.id;
+  return null;
+end
+$$;
+
+-- FUNCTION empty_stock(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.empty_stock() IS 'After a truncate: nobody has anything of the meter named by the trigger''s argument.';
+
+-- forget_all_quotas(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.forget_all_quotas() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform aias.quota_forget(known.tenant_id) from (select distinct u.tenant_id from aias.quota_usage() u order by 1) known;
+  return null;
 end
 $$;
 
@@ -343,18 +440,16 @@ CREATE FUNCTION private.keep_identity() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-  -- Moving a row between tenants would carry its history and its quota along. Copy it instead.
-  if new.tenant_id is distinct from old.tenant_id or new.id is distinct from old.id then
-    perform private.refuse(409, 'identity_is_fixed',
-      format('a row of %I keeps its tenant_id and its id', tg_table_name),
-      null, 'insert a copy into the other tenant and delete this row');
-  end if;
-  return new;
+  -- Moving a row between tenants would carry its history along, and leave its quota behind. Copy it instead.
+  perform private.refuse(409, 'identity_is_fixed',
+    format('a row of %I keeps its tenant and its id', tg_table_name),
+    null, 'insert a copy into the other tenant and delete this row');
+  return null;
 end
 $$;
 
 -- FUNCTION keep_identity(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.keep_identity() IS 'Refuses to move a row to another tenant or to another id.';
+COMMENT ON FUNCTION private.keep_identity() IS 'Refuses an update. The trigger''s condition says that it moves a row to another tenant or to another id.';
 
 -- limit_of(uuid, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.limit_of(tenant uuid, meter text) RETURNS bigint
@@ -415,6 +510,28 @@ $$;
 -- FUNCTION publish_workflow(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.publish_workflow() IS 'Writes the version that an activation numbered.';
 
+-- quota_audit(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.quota_audit() RETURNS TABLE(tenant_id uuid, meter text, used bigint, counted bigint, drift bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with counted (tenant_id, meter, amount) as (
+    select w.tenant_id, 'workflows', count(*) from public.workflows w group by 1
+    union all
+    select m.tenant_id, 'users', count(*) from public.memberships m group by 1
+    union all
+    select s.tenant_id, 'storage_bytes', s.bytes from private.stored_bytes() s
+  )
+  select u.tenant_id, u.meter, u.used, coalesce(c.amount, 0), u.used - coalesce(c.amount, 0)
+    from aias.quota_usage() u
+    left join counted c on c.tenant_id = u.tenant_id and c.meter = u.meter
+   where u.meter in ('workflows', 'users', 'storage_bytes') and u.used <> coalesce(c.amount, 0)
+   order by u.tenant_id, u.meter
+$$;
+
+-- FUNCTION quota_audit(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.quota_audit() IS 'Stocks whose counter differs from their tables; no row when all is well. A row is mended by aias.quota_recount(tenant_id, meter, counted).';
+
 -- quota_status(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.quota_status(tenant uuid) RETURNS TABLE(meter text, kind text, quota_limit bigint, used bigint, reserved bigint, remaining bigint, period_start timestamp with time zone, resets_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -443,6 +560,20 @@ $$;
 
 -- FUNCTION refuse(status integer, code text, message text, details text, hint text, headers jsonb); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.refuse(status integer, code text, message text, details text, hint text, headers jsonb) IS 'Ends the transaction with an HTTP status and the body {code, message, details, hint}.';
+
+-- size_of_object(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.size_of_object(metadata jsonb) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- Null, or without a size, while an upload is under way.
+  select case when jsonb_typeof(metadata -> 'size') = 'number'
+              then least(greatest((metadata ->> 'size')::numeric, 0), 1e18)::bigint
+              else 0 end
+$$;
+
+-- FUNCTION size_of_object(metadata jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.size_of_object(metadata jsonb) IS 'The bytes of a file, as Supabase Storage notes them.';
 
 -- stamp_author(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.stamp_author() RETURNS trigger
@@ -497,26 +628,54 @@ begin
     perform private.refuse(413, 'input_too_large', 'the input of an execution is limited to 1 MiB',
       null, 'store large data elsewhere and pass a reference');
   end if;
-  insert into public.executions (tenant_id, workflow_id, workflow_version, input, idempotency_key, started_by)
-  values (workflow.tenant_id, workflow.id, workflow.version, coalesce(execution_input, '{}'), key, (select auth.uid()))
-  on conflict on constraint execution_idempotency_key_is_unique do nothing
-  returning * into execution;
+  -- A call that is repeated is not counted, nor is it refused when the minute is used up: it starts nothing, and whoever repeats it
+  -- because the answer was lost must get that answer. It is a read of one row, as a select through PostgREST is.
+  select e.* into execution from public.executions e
+   where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
   if execution.id is null then
+    -- Only once it is known that the caller may start it: what a tenant's plan is, is not for strangers. And before anything is written.
+    perform private.count_request(workflow.tenant_id);
+    insert into public.executions (tenant_id, workflow_id, workflow_version, input, idempotency_key, started_by)
+    values (workflow.tenant_id, workflow.id, workflow.version, coalesce(execution_input, '{}'), key, (select auth.uid()))
+    on conflict on constraint execution_idempotency_key_is_unique do nothing
+    returning * into execution;
+    if execution.id is not null then
+      -- After the insert: only what is new is charged, and a refusal takes the row back with it.
+      perform aias.quota_take(workflow.tenant_id, 'executions', 1);
+      insert into queue.jobs (tenant_id, execution_id) values (execution.tenant_id, execution.id);
+      perform pg_notify('aias_jobs', '');
+      return execution;
+    end if;
+    -- Another call with this key was faster.
     select e.* into execution from public.executions e
      where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
-    if execution.input is distinct from coalesce(execution_input, '{}') then
-      perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
-        null, 'use a new key for a new execution');
-    end if;
-    return execution;
   end if;
-  -- After the insert: only what is new is charged, and a refusal takes the row back with it.
-  perform aias.quota_take(workflow.tenant_id, 'executions', 1);
-  insert into queue.jobs (tenant_id, execution_id) values (execution.tenant_id, execution.id);
-  perform pg_notify('aias_jobs', '');
+  if execution.input is distinct from coalesce(execution_input, '{}') then
+    perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
+      null, 'use a new key for a new execution');
+  end if;
   return execution;
 end
 $$;
+
+-- stored_bytes(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.stored_bytes() RETURNS TABLE(tenant_id uuid, bytes bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if to_regclass('storage.objects') is not null then
+    return query
+      select private.tenant_of_object(o.name), sum(private.size_of_object(o.metadata))::bigint
+        from storage.objects o
+       where private.tenant_of_object(o.name) is not null
+       group by 1;
+  end if;
+end
+$$;
+
+-- FUNCTION stored_bytes(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.stored_bytes() IS 'What each tenant''s files come to.';
 
 -- sync_limits(public.tenants); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.sync_limits(tenant public.tenants) RETURNS void
@@ -596,6 +755,18 @@ $$;
 -- FUNCTION take_stock(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.take_stock() IS 'Charges inserted rows to the meter named by the trigger''s argument.';
 
+-- tenant_of_object(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.tenant_of_object(name text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- In any case: a folder in capitals must not be one that is not counted.
+  select case when name ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/' then left(name, 36)::uuid end
+$$;
+
+-- FUNCTION tenant_of_object(name text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.tenant_of_object(name text) IS 'Whose file it is, by its first folder; null when nobody''s.';
+
 -- tenants_with(text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.tenants_with(permission text) RETURNS SETOF uuid
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -624,6 +795,38 @@ $$;
 
 -- FUNCTION touch_updated_at(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.touch_updated_at() IS 'Keeps updated_at true, whatever the client sent.';
+
+-- watch_storage(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.watch_storage() RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if to_regclass('storage.objects') is null then
+    return false;
+  end if;
+  if exists (select from pg_catalog.pg_trigger where tgrelid = to_regclass('storage.objects') and tgname = 'aias_take_storage') then
+    return true;
+  end if;
+  -- The first of these keeps writers out until the end of the transaction, so nothing is missed between it and the count.
+  create trigger aias_take_storage after insert on storage.objects
+    referencing new table as inserted for each statement execute function private.count_storage();
+  create trigger aias_give_storage_back after delete on storage.objects
+    referencing old table as deleted for each statement execute function private.count_storage();
+  create trigger aias_change_storage after update on storage.objects
+    referencing old table as deleted new table as inserted for each statement execute function private.count_storage();
+  create trigger aias_empty_storage after truncate on storage.objects
+    for each statement execute function private.empty_stock('storage_bytes');
+  perform aias.quota_recount(t.id, 'storage_bytes', coalesce(s.bytes, 0))
+     from public.tenants t
+     left join private.stored_bytes() s on s.tenant_id = t.id
+    order by t.id;
+  return true;
+end
+$$;
+
+-- FUNCTION watch_storage(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.watch_storage() IS 'Counts the files that are there and from now on each change of them. Answers whether there is a storage to watch; may be called again.';
 
 -- workflow_problems(uuid, jsonb, jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.workflow_problems(tenant uuid, nodes jsonb, connections jsonb) RETURNS TABLE(severity text, code text, node_id text, pointer text, message text)
@@ -735,7 +938,7 @@ CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}
     AS $$ select * from private.start_execution(workflow_id, input, idempotency_key) $$;
 
 -- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) IS 'Starts an active workflow. The same idempotency key returns the execution that it first started. Answers 402 when the plan''s executions are used up.';
+COMMENT ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) IS 'Starts an active workflow. The same idempotency key returns the execution that it first started. Answers 402 when the plan''s executions are used up, and 429 when more are started in a minute than the plan allows.';
 
 -- workflow_problems(jsonb, jsonb); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) RETURNS TABLE(severity text, code text, node_id text, pointer text, message text)
@@ -1025,6 +1228,18 @@ $$;
 
 -- FUNCTION reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) IS 'Sets tokens aside before an LLM call; refused when the plan has none left. Null when the lease is lost. queue.record settles it.';
+
+-- sweep(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.sweep() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  -- Bounded, so that it never holds anything up; what is left is for the next time.
+  select aias.quota_sweep(1000), aias.rate_limit_sweep(1000);
+$$;
+
+-- FUNCTION sweep(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed, and removes counts that do not matter any more. Any number of workers may call it at once.';
 
 -- users; Type: TABLE; Schema: auth
 CREATE TABLE auth.users (
@@ -1454,10 +1669,13 @@ CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.ai_agents FOR EACH ROW 
 CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
 
 -- ai_agents _060_keep_identity; Type: TRIGGER; Schema: public
-CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_identity();
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.ai_agents FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
+
+-- memberships _060_keep_identity; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.memberships FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.user_id IS DISTINCT FROM old.user_id))) EXECUTE FUNCTION private.keep_identity();
 
 -- workflows _060_keep_identity; Type: TRIGGER; Schema: public
-CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.keep_identity();
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.workflows FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
 
 -- workflows _100_check; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_check BEFORE INSERT OR UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.check_workflow();
@@ -1471,6 +1689,9 @@ CREATE TRIGGER _100_sync_limits AFTER UPDATE OF limits ON public.subscription_pl
 -- tenants _100_sync_limits; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_sync_limits AFTER INSERT OR UPDATE OF plan_id, limit_overrides, billing_anchor ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.sync_tenant_limits();
 
+-- memberships _200_empty_stock; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_empty_stock AFTER TRUNCATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('users');
+
 -- memberships _200_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_give_stock_back AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('users');
 
@@ -1483,11 +1704,17 @@ CREATE TRIGGER _200_publish_new AFTER INSERT ON public.workflows FOR EACH ROW WH
 -- memberships _200_take_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_take_stock AFTER INSERT ON public.memberships REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.take_stock('users');
 
+-- workflows _300_empty_stock; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_empty_stock AFTER TRUNCATE ON public.workflows FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('workflows');
+
 -- workflows _300_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_give_stock_back AFTER DELETE ON public.workflows REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('workflows');
 
 -- workflows _300_take_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_take_stock AFTER INSERT ON public.workflows REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.take_stock('workflows');
+
+-- tenants _900_forget_all_quotas; Type: TRIGGER; Schema: public
+CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION private.forget_all_quotas();
 
 -- tenants _900_forget_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_quotas AFTER DELETE ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.forget_quotas();
@@ -1745,11 +1972,20 @@ GRANT SELECT ON TABLE public.executions TO authenticated;
 REVOKE ALL ON FUNCTION private.cancel_execution(wanted_execution uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.cancel_execution(wanted_execution uuid) TO authenticated;
 
+-- FUNCTION charge_storage(tenant uuid, bytes bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) FROM PUBLIC;
+
 -- FUNCTION check_workflow(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_workflow() FROM PUBLIC;
 
 -- FUNCTION close_table(closed regclass); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_table(closed regclass) FROM PUBLIC;
+
+-- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION count_storage(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_storage() FROM PUBLIC;
 
 -- TABLE tenants; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.tenants TO authenticated;
@@ -1763,6 +1999,12 @@ GRANT UPDATE(subdomain) ON TABLE public.tenants TO authenticated;
 -- FUNCTION create_tenant(wanted_name text, wanted_subdomain text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.create_tenant(wanted_name text, wanted_subdomain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.create_tenant(wanted_name text, wanted_subdomain text) TO authenticated;
+
+-- FUNCTION empty_stock(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.empty_stock() FROM PUBLIC;
+
+-- FUNCTION forget_all_quotas(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.forget_all_quotas() FROM PUBLIC;
 
 -- FUNCTION forget_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_quotas() FROM PUBLIC;
@@ -1792,6 +2034,9 @@ GRANT ALL ON FUNCTION private.own_tenants() TO authenticated;
 -- FUNCTION publish_workflow(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.publish_workflow() FROM PUBLIC;
 
+-- FUNCTION quota_audit(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.quota_audit() FROM PUBLIC;
+
 -- FUNCTION quota_status(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.quota_status(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.quota_status(tenant uuid) TO authenticated;
@@ -1800,12 +2045,18 @@ GRANT ALL ON FUNCTION private.quota_status(tenant uuid) TO authenticated;
 REVOKE ALL ON FUNCTION private.refuse(status integer, code text, message text, details text, hint text, headers jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.refuse(status integer, code text, message text, details text, hint text, headers jsonb) TO authenticated;
 
+-- FUNCTION size_of_object(metadata jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.size_of_object(metadata jsonb) FROM PUBLIC;
+
 -- FUNCTION stamp_author(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.stamp_author() FROM PUBLIC;
 
 -- FUNCTION start_execution(wanted_workflow uuid, execution_input jsonb, key text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.start_execution(wanted_workflow uuid, execution_input jsonb, key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.start_execution(wanted_workflow uuid, execution_input jsonb, key text) TO authenticated;
+
+-- FUNCTION stored_bytes(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.stored_bytes() FROM PUBLIC;
 
 -- FUNCTION sync_limits(tenant public.tenants); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.sync_limits(tenant public.tenants) FROM PUBLIC;
@@ -1822,12 +2073,18 @@ REVOKE ALL ON FUNCTION private.sync_tenant_limits() FROM PUBLIC;
 -- FUNCTION take_stock(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.take_stock() FROM PUBLIC;
 
+-- FUNCTION tenant_of_object(name text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.tenant_of_object(name text) FROM PUBLIC;
+
 -- FUNCTION tenants_with(permission text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.tenants_with(permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.tenants_with(permission text) TO authenticated;
 
 -- FUNCTION touch_updated_at(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.touch_updated_at() FROM PUBLIC;
+
+-- FUNCTION watch_storage(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.watch_storage() FROM PUBLIC;
 
 -- FUNCTION workflow_problems(tenant uuid, nodes jsonb, connections jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.workflow_problems(tenant uuid, nodes jsonb, connections jsonb) FROM PUBLIC;
@@ -1889,6 +2146,10 @@ GRANT ALL ON FUNCTION queue.renew(worker text, held jsonb, lease interval) TO ai
 -- FUNCTION reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) TO aias_worker;
+
+-- FUNCTION sweep(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.sweep() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.sweep() TO aias_worker;
 
 -- TABLE ai_agents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;

@@ -8,6 +8,7 @@ mod plan;
 mod record;
 mod renew;
 mod reserve_tokens;
+mod sweep;
 mod time;
 
 use std::sync::Arc;

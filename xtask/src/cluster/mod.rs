@@ -96,6 +96,9 @@ impl Cluster {
             ("unix_socket_directories", ""),
             ("password_encryption", "scram-sha-256"),
             ("timezone", "UTC"),
+            // Rate limits are then kept in shared memory. Whoever starts the server has installed the library before: without it,
+            // the server would not start.
+            ("shared_preload_libraries", "aias"),
         ];
         for (name, value) in settings.iter().chain(&self.settings) {
             args.extend(["-c".to_owned(), format!("{name}={value}")]);

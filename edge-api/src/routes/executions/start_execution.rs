@@ -53,6 +53,8 @@ pub struct StartExecution {
         (status = 409, description = "`workflow_not_active`, `idempotency_key_reused`.", body = ErrorBody),
         (status = 413, description = "`body_too_large`, `input_too_large`: more than 1 MiB.", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`: the body is not JSON.", body = ErrorBody),
+        (status = 429, description = "`rate_limited`: more starts than the plan's requests per minute; `Retry-After` says when to go on. \
+         Sending an idempotency key again is not counted.", body = ErrorBody),
     )
 )]
 pub async fn start_execution(

@@ -52,18 +52,19 @@ impl Statement {
 macro_rules! statement {
     ($name:ident, [$($oid:ident),*], $sql:literal) => {
         thread_local! {
-            static $name: $crate::quota::statement::Statement = const {
-                $crate::quota::statement::Statement::new($sql, &[$(::pgrx::pg_sys::$oid),*])
+            static $name: $crate::statement::Statement = const {
+                $crate::statement::Statement::new($sql, &[$(::pgrx::pg_sys::$oid),*])
             };
         }
     };
 }
-pub(super) use statement;
+pub(crate) use statement;
 
 /// The rows that a statement returned. What their datums point to is gone when [`run`] comes back.
 pub struct Rows {
     table: *mut pg_sys::SPITupleTable,
     count: usize,
+    processed: i64,
 }
 
 impl Rows {
@@ -87,6 +88,11 @@ impl Rows {
             )
         };
         (!is_null).then_some(value)
+    }
+
+    /// How many rows a statement without `returning` has changed.
+    pub fn processed(&self) -> i64 {
+        self.processed
     }
 
     pub fn integer(&self, row: usize, column: i32) -> Option<i64> {
@@ -143,6 +149,7 @@ pub fn run<R>(
                 } else {
                     pg_sys::SPI_processed as usize
                 },
+                processed: i64::try_from(pg_sys::SPI_processed).unwrap_or(i64::MAX),
             };
             let answer = read(&rows);
             pg_sys::SPI_finish();
