@@ -106,15 +106,13 @@ impl Decoder {
         if self.path.len() >= MAX_DEPTH {
             return Value::Object(Map::new());
         }
-        let mut keys = Children::new(bytes, count * 2, count);
+        let keys = Children::new(bytes, count * 2, count);
         let mut object = Map::new();
-        // The keys' children end where the values' begin, so one walk over all entries would need the keys kept anyway.
-        let mut names = Vec::with_capacity(keys.remaining());
-        for (_, key) in keys.by_ref() {
-            names.push(text(key));
-        }
-        let values = keys.go_on(count);
-        for (name, (kind, child)) in names.into_iter().zip(values) {
+        // The values begin where the last key ends, so the keys are walked once only to get there.
+        let mut values = keys.clone();
+        values.by_ref().for_each(drop);
+        for ((_, key), (kind, child)) in keys.zip(values.go_on(count)) {
+            let name = text(key);
             if is_leaf(kind) {
                 object.insert(name, leaf(kind, child));
                 continue;
@@ -172,7 +170,11 @@ fn leaf(kind: u32, child: Child<'_>) -> Value {
 }
 
 fn text(child: Child<'_>) -> String {
-    String::from_utf8_lossy(child.bytes).into_owned()
+    match std::str::from_utf8(child.bytes) {
+        Ok(text) => text.to_owned(),
+        // Of a database in another encoding; much slower to go through.
+        Err(_) => String::from_utf8_lossy(child.bytes).into_owned(),
+    }
 }
 
 /// The bytes of one child, and how far they are from an address that is a multiple of four.
@@ -191,6 +193,7 @@ impl<'a> Child<'a> {
 }
 
 /// The children of a container, in order.
+#[derive(Clone)]
 struct Children<'a> {
     entries: &'a [u8],
     data: &'a [u8],

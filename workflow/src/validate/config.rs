@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::expressions::Scope;
 use super::graph::Graph;
-use super::node::Node;
+use super::node::{Ids, Node};
 use super::report::Report;
 use crate::cron::Cron;
 use crate::expression::{Shape, has_template};
@@ -18,8 +18,8 @@ use crate::path::Path;
 use crate::schema::{Events, Format, Mode, config_check, node_check};
 use crate::{Code, Kind};
 
-pub(crate) fn check(nodes: &[Node<'_>], graph: &Graph<'_>, report: &mut Report) {
-    let scope = Scope::new(nodes, graph);
+pub(crate) fn check<'n>(nodes: &[Node<'n>], ids: &Ids<'n>, graph: &Graph<'n>, report: &mut Report) {
+    let scope = Scope::new(nodes, ids, graph);
     let mut patterns_left = MAX_PATTERNS;
     for (index, node) in nodes.iter().enumerate() {
         let Value::Object(fields) = node.value else {

@@ -1,10 +1,10 @@
 //! Reads the connections, and checks each for itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::node::Node;
+use super::node::{Ids, Node};
 use super::report::Report;
 use crate::Code;
 use crate::nearest::suggestion;
@@ -25,8 +25,12 @@ pub(crate) struct Edge<'a> {
 pub(crate) struct Edges<'a>(pub(crate) Vec<Edge<'a>>);
 
 impl<'a> Edges<'a> {
-    pub(crate) fn read(list: &'a [Value], nodes: &[Node<'a>], report: &mut Report) -> Edges<'a> {
-        let ids = super::node::ids(nodes);
+    pub(crate) fn read(
+        list: &'a [Value],
+        nodes: &[Node<'a>],
+        ids: &Ids<'a>,
+        report: &mut Report,
+    ) -> Edges<'a> {
         let mut seen = HashSet::with_capacity(list.len());
         let mut edges = Vec::with_capacity(list.len());
         for (index, value) in list.iter().enumerate() {
@@ -43,8 +47,8 @@ impl<'a> Edges<'a> {
                 );
                 continue;
             };
-            let source = end("source", fields, &ids, &path, report);
-            let target = end("target", fields, &ids, &path, report);
+            let source = end("source", fields, ids, &path, report);
+            let target = end("target", fields, ids, &path, report);
             let handle = match fields.get("sourceHandle") {
                 None | Some(Value::Null) => None,
                 Some(Value::String(handle)) => Some(handle.as_str()),
@@ -85,7 +89,7 @@ impl<'a> Edges<'a> {
 fn end(
     name: &str,
     fields: &Map<String, Value>,
-    ids: &HashMap<&str, u32>,
+    ids: &Ids<'_>,
     path: &Path<'_>,
     report: &mut Report,
 ) -> Option<u32> {

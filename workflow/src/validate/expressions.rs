@@ -1,10 +1,9 @@
 //! Checks what expressions refer to: variables, properties, and steps that have surely run.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 
 use super::graph::Graph;
-use super::node::Node;
+use super::node::{Ids, Node};
 use super::report::Report;
 use super::sure::{Before, Sure};
 use crate::expression::{FILTERS, FUNCTIONS, Shape, TESTS, has_template};
@@ -32,16 +31,20 @@ const STEP_FIELDS: [&str; 3] = ["output", "error", "status"];
 pub(crate) struct Scope<'a, 'n> {
     nodes: &'a [Node<'n>],
     graph: &'a Graph<'n>,
-    ids: HashMap<&'n str, u32>,
+    ids: &'a Ids<'n>,
     sure: OnceCell<Option<Sure>>,
 }
 
 impl<'a, 'n> Scope<'a, 'n> {
-    pub(crate) fn new(nodes: &'a [Node<'n>], graph: &'a Graph<'n>) -> Scope<'a, 'n> {
+    pub(crate) fn new(
+        nodes: &'a [Node<'n>],
+        ids: &'a Ids<'n>,
+        graph: &'a Graph<'n>,
+    ) -> Scope<'a, 'n> {
         Scope {
             nodes,
             graph,
-            ids: super::node::ids(nodes),
+            ids,
             sure: OnceCell::new(),
         }
     }

@@ -122,10 +122,10 @@ impl<'a> Checked<'a> {
             "connections",
             &mut report,
         );
-        let nodes = node::read(node_list, &mut report);
-        let edges = Edges::read(edge_list, &nodes, &mut report);
+        let (nodes, ids) = node::read(node_list, &mut report);
+        let edges = Edges::read(edge_list, &nodes, &ids, &mut report);
         let graph = Graph::new(&nodes, edges, &mut report);
-        config::check(&nodes, &graph, &mut report);
+        config::check(&nodes, &ids, &graph, &mut report);
         Checked {
             nodes,
             graph,

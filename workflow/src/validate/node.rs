@@ -48,12 +48,15 @@ impl<'a> Node<'a> {
     }
 }
 
+/// The index of each node that has an id of its own.
+pub(crate) type Ids<'a> = HashMap<&'a str, u32>;
+
 /// Reads every node, until the report is settled. An index means the same in the list and in the
 /// result.
-pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> Vec<Node<'a>> {
-    let mut first: HashMap<&str, usize> = HashMap::with_capacity(list.len());
+pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> (Vec<Node<'a>>, Ids<'a>) {
+    let mut ids = Ids::with_capacity(list.len());
     let mut nodes = Vec::with_capacity(list.len());
-    for (index, value) in list.iter().enumerate() {
+    for (number, (index, value)) in (0_u32..).zip(list.iter().enumerate()) {
         if report.is_settled() {
             break;
         }
@@ -68,11 +71,11 @@ pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> Vec<Node<'a>> 
         if let Value::Object(fields) = value {
             node.id = id(fields, &path, report);
             if let Some(id) = node.id
-                && let Some(earlier) = first.insert(id, index)
+                && let Some(earlier) = ids.insert(id, number)
             {
                 let message = format!("the id is used by node {earlier} already; give it its own");
                 report.add(Code::DuplicateId, Some(id), &path.key("id"), message);
-                first.insert(id, earlier);
+                ids.insert(id, earlier);
                 node.id = None;
             }
             node.node_type = node_type(fields, node.id, &path, report);
@@ -89,15 +92,7 @@ pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> Vec<Node<'a>> 
         }
         nodes.push(node);
     }
-    nodes
-}
-
-/// The index of each node that has an id of its own.
-pub(crate) fn ids<'a>(nodes: &[Node<'a>]) -> HashMap<&'a str, u32> {
-    (0_u32..)
-        .zip(nodes)
-        .filter_map(|(index, node)| Some((node.id?, index)))
-        .collect()
+    (nodes, ids)
 }
 
 fn id<'a>(fields: &'a Map<String, Value>, path: &Path<'_>, report: &mut Report) -> Option<&'a str> {

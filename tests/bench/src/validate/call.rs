@@ -1,0 +1,69 @@
+//! One call, for workflows of several sizes.
+
+use anyhow::Result;
+
+use super::sides::{Side, Sides};
+use crate::report::{Report, Want, median};
+use crate::server::Server;
+
+const ROUNDS: usize = 5;
+
+/// Microseconds of one call of each side, for a workflow of so many nodes.
+pub async fn compare(
+    server: &Server,
+    report: &mut Report,
+    size: usize,
+    sides: &mut Sides<'_>,
+) -> Result<()> {
+    let mut times = [0; Side::ALL.len()];
+    for (side, times) in Side::ALL.into_iter().zip(&mut times) {
+        // Also what is only needed once: caches, plans, schemas that are compiled.
+        sides.time(side, 3).await?;
+        let once = sides.time(side, 3).await?;
+        let aim = f64::from(server.seconds) * 1e6 / 15.0;
+        *times = (aim / once).clamp(3.0, 1e6) as u32;
+    }
+    let mut rounds: [Vec<f64>; Side::ALL.len()] = Default::default();
+    for _ in 0..ROUNDS {
+        for ((side, times), found) in Side::ALL.into_iter().zip(times).zip(&mut rounds) {
+            found.push(sides.time(side, times).await?);
+        }
+    }
+
+    let medians = rounds.map(median);
+    report.figure(format!("{size}_nodes_json_bytes"), sides.bytes() as f64);
+    for (side, median) in Side::ALL.into_iter().zip(medians) {
+        report.figure(format!("{size}_nodes_{}_us", side.name()), median);
+    }
+    let of = |wanted: Side| {
+        let found = Side::ALL.into_iter().zip(medians);
+        found
+            .filter(|(side, _)| *side == wanted)
+            .map(|(_, median)| median)
+            .sum::<f64>()
+    };
+    let (is_valid, parse) = (of(Side::IsValid), of(Side::Parse));
+    // Whichever way to write it is the faster one is the one to be compared with.
+    let sql = of(Side::Walk).min(of(Side::Closure));
+    eprintln!(
+        "{size} nodes: {is_valid:.1} us, {parse:.1} us to parse the same, {sql:.0} us for the graph alone in SQL"
+    );
+
+    let to_parse = format!("{size}_nodes_is_valid_to_parse");
+    let sql_to_is_valid = format!("{size}_nodes_sql_to_is_valid");
+    if size == 20 || size == 100 {
+        report.goal(to_parse, Want::AtMost(5.0), is_valid / parse);
+    } else {
+        report.ratio(to_parse, is_valid / parse);
+    }
+    if size == 100 {
+        report.goal(sql_to_is_valid, Want::AtLeast(50.0), sql / is_valid);
+    } else {
+        report.ratio(sql_to_is_valid, sql / is_valid);
+    }
+    report.ratio(
+        format!("{size}_nodes_library_to_parse"),
+        of(Side::Library) / parse,
+    );
+    Ok(())
+}

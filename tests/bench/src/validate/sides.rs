@@ -1,0 +1,105 @@
+//! The things that are measured by turns, each as microseconds of one call.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::workflows::Workflow;
+use crate::server::Server;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// `aias.workflow_is_valid`, in a loop in the server.
+    IsValid,
+    /// The same rules as a call of the crate, on JSON that is read already.
+    Library,
+    /// serde_json, from the same text to a value.
+    Parse,
+    /// A check of the graph alone, as SQL: by a walk that keeps distances.
+    Walk,
+    /// The same by the transitive closure.
+    Closure,
+}
+
+impl Side {
+    pub const ALL: [Side; 5] = [
+        Side::IsValid,
+        Side::Library,
+        Side::Parse,
+        Side::Walk,
+        Side::Closure,
+    ];
+
+    /// The name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::IsValid => "is_valid",
+            Side::Library => "library",
+            Side::Parse => "parse",
+            Side::Walk => "sql_walk",
+            Side::Closure => "sql_closure",
+        }
+    }
+}
+
+/// One workflow, as each side wants it.
+pub struct Sides<'a> {
+    session: PgConnection,
+    workflow: &'a Workflow,
+    nodes: String,
+    connections: String,
+}
+
+impl<'a> Sides<'a> {
+    pub async fn new(server: &Server, workflow: &'a Workflow) -> Result<Sides<'a>> {
+        Ok(Sides {
+            session: server.session().await?,
+            nodes: workflow.nodes.to_string(),
+            connections: workflow.connections.to_string(),
+            workflow,
+        })
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.nodes.len() + self.connections.len()
+    }
+
+    /// Microseconds of one call, over so many.
+    pub async fn time(&mut self, side: Side, times: u32) -> Result<f64> {
+        let Workflow { nodes, connections } = self.workflow;
+        Ok(match side {
+            Side::IsValid => self.in_server("time_of_is_valid", times).await?,
+            Side::Walk => self.in_server("time_of_walk", times).await?,
+            Side::Closure => self.in_server("time_of_closure", times).await?,
+            Side::Library => time(times, || {
+                workflow::is_valid(black_box(nodes), black_box(connections))
+            }),
+            Side::Parse => time(times, || {
+                let nodes = serde_json::from_str::<Value>(black_box(&self.nodes));
+                let connections = serde_json::from_str::<Value>(black_box(&self.connections));
+                (nodes.is_ok(), connections.is_ok())
+            }),
+        })
+    }
+
+    async fn in_server(&mut self, function: &'static str, times: u32) -> Result<f64> {
+        let statement = format!("select {function}($1::text::jsonb, $2::text::jsonb, $3)");
+        Ok(sqlx::query_scalar(AssertSqlSafe(statement))
+            .bind(&self.nodes)
+            .bind(&self.connections)
+            .bind(i32::try_from(times)?)
+            .fetch_one(&mut self.session)
+            .await?)
+    }
+}
+
+fn time<T>(times: u32, mut call: impl FnMut() -> T) -> f64 {
+    let started = Instant::now();
+    for _ in 0..times {
+        black_box(call());
+    }
+    started.elapsed().as_secs_f64() * 1e6 / f64::from(times)
+}
