@@ -40,6 +40,9 @@ fn workflow_problems(
 /// Whether a workflow has no problem of severity error: fit for a check constraint.
 #[pg_extern(immutable, strict, parallel_safe)]
 fn workflow_is_valid(nodes: Jsonb<'_>, connections: Jsonb<'_>) -> bool {
+    if let (Some(nodes), Some(connections)) = (nodes.document(), connections.document()) {
+        return workflow::is_valid_document(&nodes, &connections);
+    }
     let graph = Graph::read(Some(nodes), Some(connections));
     graph.unrepresentable.is_empty() && workflow::is_valid(&graph.nodes, &graph.connections)
 }

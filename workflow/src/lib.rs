@@ -11,6 +11,7 @@
 
 mod code;
 pub mod cron;
+pub mod document;
 pub mod expression;
 pub mod json_schema;
 mod kind;
@@ -31,5 +32,6 @@ pub use problem::{Problem, Severity};
 pub use progress::{NodeState, Outcome, Progress, ProgressError, Settled};
 pub use schema::node_schemas;
 pub use validate::{
-    gravest, is_valid, is_valid_text, plan, plan_of_text, problems, problems_of_text,
+    gravest, is_valid, is_valid_document, is_valid_text, plan, plan_of_text, problems,
+    problems_of_text,
 };

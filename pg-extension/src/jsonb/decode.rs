@@ -37,11 +37,11 @@ const CONTAINER_IS_OBJECT: u32 = 0x2000_0000;
 const ENTRY_OFFSET_OR_LENGTH: u32 = 0x0FFF_FFFF;
 const ENTRY_HAS_OFFSET: u32 = 0x8000_0000;
 const ENTRY_TYPE: u32 = 0x7000_0000;
-const STRING: u32 = 0x0000_0000;
-const NUMERIC: u32 = 0x1000_0000;
-const FALSE: u32 = 0x2000_0000;
-const TRUE: u32 = 0x3000_0000;
-const CONTAINER: u32 = 0x5000_0000;
+pub(super) const STRING: u32 = 0x0000_0000;
+pub(super) const NUMERIC: u32 = 0x1000_0000;
+pub(super) const FALSE: u32 = 0x2000_0000;
+pub(super) const TRUE: u32 = 0x3000_0000;
+pub(super) const CONTAINER: u32 = 0x5000_0000;
 
 /// Decodes the content of a `jsonb` datum, that is, the datum without its length word.
 ///
@@ -71,15 +71,14 @@ struct Decoder {
 
 impl Decoder {
     fn container(&mut self, bytes: &[u8], is_root: bool) -> Value {
-        let Some(header) = word(bytes, 0) else {
+        let Some(container) = Container::read(bytes) else {
             return Value::Null;
         };
-        let count = (header & COUNT_MASK) as usize;
-        if header & CONTAINER_IS_OBJECT != 0 {
-            return self.object(bytes, count);
+        if container.is_object() {
+            return self.object(container);
         }
-        let mut children = Children::new(bytes, count, count);
-        if is_root && header & CONTAINER_IS_SCALAR != 0 {
+        let mut children = container.items();
+        if is_root && container.is_scalar() {
             return match children.next() {
                 Some((kind, child)) => self.value(kind, child),
                 None => Value::Null,
@@ -102,16 +101,12 @@ impl Decoder {
         Value::Array(array)
     }
 
-    fn object(&mut self, bytes: &[u8], count: usize) -> Value {
+    fn object(&mut self, container: Container<'_>) -> Value {
         if self.path.len() >= MAX_DEPTH {
             return Value::Object(Map::new());
         }
-        let keys = Children::new(bytes, count * 2, count);
         let mut object = Map::new();
-        // The values begin where the last key ends, so the keys are walked once only to get there.
-        let mut values = keys.clone();
-        values.by_ref().for_each(drop);
-        for ((_, key), (kind, child)) in keys.zip(values.go_on(count)) {
+        for ((_, key), (kind, child)) in container.fields() {
             let name = text(key);
             if is_leaf(kind) {
                 object.insert(name, leaf(kind, child));
@@ -177,16 +172,61 @@ fn text(child: Child<'_>) -> String {
     }
 }
 
+/// A container: its header, and all that follows.
+#[derive(Clone, Copy)]
+pub(super) struct Container<'a> {
+    header: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Container<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Container<'a>> {
+        let header = word(bytes, 0)?;
+        Some(Container { header, bytes })
+    }
+
+    pub(super) fn is_object(self) -> bool {
+        self.header & CONTAINER_IS_OBJECT != 0
+    }
+
+    /// Whether it is an array only because a scalar has to be in one.
+    pub(super) fn is_scalar(self) -> bool {
+        self.header & CONTAINER_IS_SCALAR != 0
+    }
+
+    /// Of an array.
+    pub(super) fn items(self) -> Children<'a> {
+        let count = self.count();
+        Children::new(self.bytes, count, count)
+    }
+
+    /// Keys and values of an object.
+    pub(super) fn fields(
+        self,
+    ) -> impl Iterator<Item = ((u32, Child<'a>), (u32, Child<'a>))> + use<'a> {
+        let count = self.count();
+        let keys = Children::new(self.bytes, count * 2, count);
+        // The values begin where the last key ends, so the keys are walked once only to get there.
+        let mut values = keys.clone();
+        values.by_ref().for_each(drop);
+        keys.zip(values.go_on(count))
+    }
+
+    fn count(self) -> usize {
+        (self.header & COUNT_MASK) as usize
+    }
+}
+
 /// The bytes of one child, and how far they are from an address that is a multiple of four.
 #[derive(Clone, Copy)]
-struct Child<'a> {
-    bytes: &'a [u8],
+pub(super) struct Child<'a> {
+    pub(super) bytes: &'a [u8],
     offset: usize,
 }
 
 impl<'a> Child<'a> {
     /// Numbers and containers are aligned; the padding is counted as theirs.
-    fn aligned(self) -> &'a [u8] {
+    pub(super) fn aligned(self) -> &'a [u8] {
         let padding = self.offset.wrapping_neg() % 4;
         self.bytes.get(padding..).unwrap_or_default()
     }
@@ -194,7 +234,7 @@ impl<'a> Child<'a> {
 
 /// The children of a container, in order.
 #[derive(Clone)]
-struct Children<'a> {
+pub(super) struct Children<'a> {
     entries: &'a [u8],
     data: &'a [u8],
     next: usize,

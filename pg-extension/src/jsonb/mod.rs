@@ -5,6 +5,7 @@
 //! decoded directly, in safe code ([`decode`]), and what cannot be represented is named instead of refused.
 
 mod decode;
+mod document;
 mod numeric;
 
 use pgrx::callconv::{Arg, ArgAbi};
@@ -12,6 +13,7 @@ use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
+use workflow::document::Document;
 
 pub use decode::{Decoded, decode};
 
@@ -22,6 +24,11 @@ impl<'a> Jsonb<'a> {
     /// From a detoasted datum without its length word.
     pub fn from_bytes(bytes: &'a [u8]) -> Self {
         Jsonb(bytes)
+    }
+
+    /// The value as validation reads it; `None` when [`Jsonb::decode`] has something to say about it.
+    pub fn document(&self) -> Option<Document<'_>> {
+        document::document(self.0)
     }
 
     /// The value, and the JSON pointers of what it could not hold.

@@ -10,6 +10,7 @@ mod plain;
 
 use serde_json::Value;
 
+use crate::document::Json;
 use crate::limits::{self, MAX_SCHEMA};
 
 /// Bytes that one compiled pattern may have.
@@ -76,10 +77,11 @@ impl JsonSchema {
     ///
     /// # Errors
     /// As [`JsonSchema::compile`], and when the schema has more patterns than are left.
-    pub(crate) fn check(schema: &Value, patterns_left: &mut usize) -> Result<(), String> {
+    pub(crate) fn check(schema: Json<'_>, patterns_left: &mut usize) -> Result<(), String> {
         if plain::is_plain(schema) {
             return Ok(());
         }
+        let schema = &schema.to_value();
         let counts = Counts::of(schema);
         match patterns_left.checked_sub(counts.patterns) {
             Some(left) => *patterns_left = left,

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
+use crate::document::{Json, View};
 
 /// Levels of subschemas, each of which is two levels of JSON, and of alternatives among them: the
 /// ways to one place stay few.
@@ -12,6 +12,8 @@ const MAX_LEVELS: usize = 12;
 const MAX_ALTERNATIVES: usize = 2;
 /// Members of all alternatives together.
 const MAX_MEMBERS: usize = 32;
+/// Names in one list, each of which is compared with all others.
+const MAX_NAMES: usize = 64;
 /// Bytes, roughly; a larger schema is measured exactly elsewhere.
 const MAX_BYTES: usize = 8 * 1024;
 
@@ -20,7 +22,7 @@ const TYPES: [&str; 7] = [
 ];
 
 /// Whether the schema is a plain one. A schema that is not may still be a good one.
-pub(super) fn is_plain(schema: &Value) -> bool {
+pub(super) fn is_plain(schema: Json<'_>) -> bool {
     let mut plain = Plain {
         bytes: 0,
         members: 0,
@@ -34,10 +36,10 @@ struct Plain {
 }
 
 impl Plain {
-    fn schema(&mut self, schema: &Value, level: usize, alternatives: usize) -> Option<()> {
-        let fields = match schema {
-            Value::Bool(_) => return self.spend(8),
-            Value::Object(fields) => fields,
+    fn schema(&mut self, schema: Json<'_>, level: usize, alternatives: usize) -> Option<()> {
+        let fields = match schema.view() {
+            View::Bool => return self.spend(8),
+            View::Object(fields) => fields,
             _ => return None,
         };
         if level > MAX_LEVELS || alternatives > MAX_ALTERNATIVES {
@@ -45,10 +47,10 @@ impl Plain {
         }
         for (keyword, value) in fields {
             self.spend(keyword.len() + 8)?;
-            match keyword.as_str() {
+            match keyword {
                 "type" => self.types(value)?,
                 "properties" => {
-                    for (name, schema) in value.as_object()? {
+                    for (name, schema) in value.fields()? {
                         self.spend(name.len() + 8)?;
                         self.schema(schema, level + 1, alternatives)?;
                     }
@@ -57,8 +59,8 @@ impl Plain {
                     self.schema(value, level + 1, alternatives)?;
                 }
                 "anyOf" | "oneOf" | "allOf" => {
-                    let list = value.as_array().filter(|list| !list.is_empty())?;
-                    self.members += list.len();
+                    let list = value.list().filter(|list| !list.is_empty())?;
+                    self.members += list.count();
                     if self.members > MAX_MEMBERS {
                         return None;
                     }
@@ -68,7 +70,7 @@ impl Plain {
                 }
                 "required" => self.names(value)?,
                 "enum" | "examples" => {
-                    for value in value.as_array()? {
+                    for value in value.list()? {
                         self.anything(value)?;
                     }
                 }
@@ -77,14 +79,14 @@ impl Plain {
                     self.spend(value.as_str()?.len())?;
                 }
                 "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
-                    value.as_number()?;
+                    value.as_f64()?;
                 }
                 "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
                 | "maxProperties" => {
-                    value.as_u64()?;
+                    value.as_number()?.as_u64()?;
                 }
                 "uniqueItems" => {
-                    value.as_bool()?;
+                    matches!(value.view(), View::Bool).then_some(())?;
                 }
                 _ => return None,
             }
@@ -97,25 +99,26 @@ impl Plain {
         (self.bytes <= MAX_BYTES).then_some(())
     }
 
-    fn types(&mut self, value: &Value) -> Option<()> {
-        match value {
-            Value::String(name) => TYPES.contains(&name.as_str()).then_some(()),
-            list => {
-                self.names(list)?;
-                let list = list.as_array().filter(|list| !list.is_empty())?;
-                list.iter()
-                    .all(|name| name.as_str().is_some_and(|name| TYPES.contains(&name)))
+    fn types(&mut self, value: Json<'_>) -> Option<()> {
+        match value.view() {
+            View::String(name) => TYPES.contains(&name).then_some(()),
+            _ => {
+                self.names(value)?;
+                let mut list = value.list().filter(|list| !list.is_empty())?;
+                list.all(|name| name.as_str().is_some_and(|name| TYPES.contains(&name)))
                     .then_some(())
             }
         }
     }
 
     /// Strings of which none is there twice.
-    fn names(&mut self, value: &Value) -> Option<()> {
-        let list = value.as_array().filter(|list| list.len() <= 64)?;
-        for (index, name) in list.iter().enumerate() {
-            self.spend(name.as_str()?.len() + 4)?;
-            if list[..index].contains(name) {
+    fn names(&mut self, value: Json<'_>) -> Option<()> {
+        let list = value.list()?;
+        for (index, name) in list.enumerate() {
+            let name = name.as_str()?;
+            self.spend(name.len() + 4)?;
+            let mut earlier = list.take(index);
+            if index >= MAX_NAMES || earlier.any(|other| other.as_str() == Some(name)) {
                 return None;
             }
         }
@@ -123,12 +126,12 @@ impl Plain {
     }
 
     /// A value that the schema only mentions; only a small one is worth looking at.
-    fn anything(&mut self, value: &Value) -> Option<()> {
-        match value {
-            Value::Array(list) => list.is_empty().then_some(()),
-            Value::Object(fields) => fields.is_empty().then_some(()),
-            Value::String(text) => self.spend(text.len() + 4),
-            Value::Null | Value::Bool(_) | Value::Number(_) => self.spend(8),
+    fn anything(&mut self, value: Json<'_>) -> Option<()> {
+        match value.view() {
+            View::Array(list) => list.is_empty().then_some(()),
+            View::Object(fields) => fields.is_empty().then_some(()),
+            View::String(text) => self.spend(text.len() + 4),
+            View::Null | View::Bool | View::Number(_) => self.spend(8),
         }
     }
 }

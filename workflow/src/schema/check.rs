@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::pattern::Matcher;
 use crate::Code;
+use crate::document::{Fields, Items, Json, View};
 use crate::nearest::suggestion;
 use crate::path::Path;
 
@@ -40,7 +41,7 @@ pub(crate) trait Events {
     fn template(&mut self, text: &str, mode: Mode, secrets: bool, path: &Path<'_>);
     /// A string that is not.
     fn literal(&mut self, text: &str, path: &Path<'_>);
-    fn format(&mut self, value: &Value, format: Format, path: &Path<'_>);
+    fn format(&mut self, value: Json<'_>, format: Format, path: &Path<'_>);
 }
 
 /// A set of JSON types.
@@ -67,22 +68,22 @@ impl Types {
         Types(self.0 | other.0)
     }
 
-    fn of(value: &Value) -> Types {
-        Types(match value {
-            Value::Null => 1,
-            Value::Bool(_) => 1 << 1,
-            Value::Number(number) => {
+    fn of(value: Json<'_>) -> Types {
+        Types(match value.view() {
+            View::Null => 1,
+            View::Bool => 1 << 1,
+            View::Number(number) => {
                 let is_integer =
                     !number.is_f64() || number.as_f64().is_some_and(|number| number.fract() == 0.0);
                 1 << if is_integer { 2 } else { 3 }
             }
-            Value::String(_) => 1 << 4,
-            Value::Array(_) => 1 << 5,
-            Value::Object(_) => 1 << 6,
+            View::String(_) => 1 << 4,
+            View::Array(_) => 1 << 5,
+            View::Object(_) => 1 << 6,
         })
     }
 
-    fn has(self, value: &Value) -> bool {
+    fn has(self, value: Json<'_>) -> bool {
         self.0 & Types::of(value).0 != 0
     }
 
@@ -176,24 +177,24 @@ impl Check {
 
     /// Reports everything that is wrong with the value. The value must not nest deeper than
     /// `limits::MAX_DEPTH`, since the walk recurses.
-    pub(crate) fn run(&self, value: &Value, path: &Path<'_>, events: &mut impl Events) {
+    pub(crate) fn run(&self, value: Json<'_>, path: &Path<'_>, events: &mut impl Events) {
         if !self.types.has(value) {
             let message = format!("must be {}", self.types.describe());
             events.problem(Code::WrongType, path, message.into());
             return;
         }
         if let Some(allowed) = &self.allowed
-            && !allowed.contains(value)
+            && !allowed.iter().any(|allowed| value.is(allowed))
         {
             events.problem(Code::InvalidValue, path, not_allowed(value, allowed).into());
             return;
         }
-        match value {
-            Value::String(text) => self.string(text, path, events),
-            Value::Number(number) => self.number(number.as_f64(), path, events),
-            Value::Array(items) => self.array(items, path, events),
-            Value::Object(fields) => self.object(fields, path, events),
-            Value::Null | Value::Bool(_) => {}
+        match value.view() {
+            View::String(text) => self.string(text, path, events),
+            View::Number(number) => self.number(number.as_f64(), path, events),
+            View::Array(items) => self.array(items, path, events),
+            View::Object(fields) => self.object(fields, path, events),
+            View::Null | View::Bool => {}
         }
         if let Some(format) = self.format {
             events.format(value, format, path);
@@ -259,21 +260,21 @@ impl Check {
         events.problem(Code::OutOfRange, path, message.into());
     }
 
-    fn array(&self, items: &[Value], path: &Path<'_>, events: &mut impl Events) {
+    fn array(&self, items: Items<'_>, path: &Path<'_>, events: &mut impl Events) {
         if self.mode == Mode::Json {
-            for (index, item) in items.iter().enumerate() {
+            for (index, item) in items.enumerate() {
                 self.run(item, &path.index(index), events);
             }
             return;
         }
         if let Some(limit) = self.max_items
-            && items.len() > limit
+            && items.count() > limit
         {
             let message = format!("must have at most {limit} items");
             events.problem(Code::OutOfRange, path, message.into());
         }
         if let Some(limit) = self.min_items
-            && items.len() < limit
+            && items.take(limit).count() < limit
         {
             let message = match limit {
                 1 => Cow::Borrowed("must have an item"),
@@ -283,7 +284,7 @@ impl Check {
         }
         if self.unique {
             // Bounded, since the quadratic search is only right for a handful of items.
-            let items = &items[..items.len().min(64)];
+            let items: Vec<Value> = items.take(64).map(Json::to_value).collect();
             for (index, item) in items.iter().enumerate() {
                 if items[..index].contains(item) {
                     events.problem(
@@ -295,18 +296,13 @@ impl Check {
             }
         }
         if let Some(check) = &self.items {
-            for (index, item) in items.iter().enumerate() {
+            for (index, item) in items.enumerate() {
                 check.run(item, &path.index(index), events);
             }
         }
     }
 
-    fn object(
-        &self,
-        fields: &serde_json::Map<String, Value>,
-        path: &Path<'_>,
-        events: &mut impl Events,
-    ) {
+    fn object(&self, fields: Fields<'_>, path: &Path<'_>, events: &mut impl Events) {
         if self.mode == Mode::Json {
             for (name, value) in fields {
                 self.run(value, &path.key(name), events);
@@ -314,7 +310,7 @@ impl Check {
             return;
         }
         if let Some(limit) = self.max_fields
-            && fields.len() > limit
+            && fields.count() > limit
         {
             let message = format!("must have at most {limit} entries");
             events.problem(Code::OutOfRange, path, message.into());
@@ -324,7 +320,7 @@ impl Check {
             if events.is_settled() {
                 return;
             }
-            let known = self.fields.iter().position(|(field, ..)| **field == **name);
+            let known = self.fields.iter().position(|(field, ..)| **field == *name);
             match (known, &self.extra) {
                 (Some(index), _) => {
                     seen |= 1 << index;
@@ -351,7 +347,7 @@ impl Check {
     }
 }
 
-fn not_allowed(value: &Value, allowed: &[Value]) -> String {
+fn not_allowed(value: Json<'_>, allowed: &[Value]) -> String {
     let names = || allowed.iter().filter_map(Value::as_str);
     let near = value.as_str().and_then(|text| suggestion(text, names()));
     match near {
@@ -361,17 +357,19 @@ fn not_allowed(value: &Value, allowed: &[Value]) -> String {
 }
 
 fn required_one(
-    value: &Value,
+    value: Json<'_>,
     names: &[Box<str>],
     exactly_one: bool,
     path: &Path<'_>,
     events: &mut impl Events,
 ) {
-    let Value::Object(fields) = value else { return };
+    let View::Object(fields) = value.view() else {
+        return;
+    };
     let list = || names.join("` or `");
     match names
         .iter()
-        .filter(|name| fields.contains_key(&***name))
+        .filter(|name| fields.get(name).is_some())
         .count()
     {
         0 => {
@@ -386,11 +384,11 @@ fn required_one(
     }
 }
 
-fn by_kind(value: &Value, list: &[(Box<str>, Check)], path: &Path<'_>, events: &mut impl Events) {
+fn by_kind(value: Json<'_>, list: &[(Box<str>, Check)], path: &Path<'_>, events: &mut impl Events) {
     let kind = value.get("kind");
     let known = list
         .iter()
-        .find(|(name, _)| kind.and_then(Value::as_str) == Some(name));
+        .find(|(name, _)| kind.and_then(Json::as_str) == Some(name));
     if let Some((_, check)) = known {
         return check.run(value, path, events);
     }
@@ -399,9 +397,9 @@ fn by_kind(value: &Value, list: &[(Box<str>, Check)], path: &Path<'_>, events: &
         .map(|(name, _)| &**name)
         .collect::<Vec<_>>()
         .join(", ");
-    let (code, message) = match (value, kind) {
-        (Value::Object(_), Some(_)) => (Code::InvalidValue, format!("must be one of {names}")),
-        (Value::Object(_), None) => (
+    let (code, message) = match (value.view(), kind) {
+        (View::Object(_), Some(_)) => (Code::InvalidValue, format!("must be one of {names}")),
+        (View::Object(_), None) => (
             Code::MissingField,
             format!("`kind` is required: one of {names}"),
         ),
@@ -412,7 +410,7 @@ fn by_kind(value: &Value, list: &[(Box<str>, Check)], path: &Path<'_>, events: &
     events.problem(code, &path.key("kind"), message.into());
 }
 
-fn by_type(value: &Value, list: &[Check], path: &Path<'_>, events: &mut impl Events) {
+fn by_type(value: Json<'_>, list: &[Check], path: &Path<'_>, events: &mut impl Events) {
     if let Some(check) = list.iter().find(|check| check.types.has(value)) {
         return check.run(value, path, events);
     }

@@ -1,10 +1,9 @@
 //! The handles of edges: those that a node has, and those that must lead somewhere.
 
-use serde_json::Value;
-
 use super::graph::Graph;
 use super::node::Node;
 use super::report::Report;
+use crate::document::{Items, Json};
 use crate::nearest::suggestion;
 use crate::path::Path;
 use crate::plan::OnError;
@@ -58,14 +57,15 @@ impl<'a> Handles<'a> {
     }
 }
 
+fn all_cases<'a>(node: &Node<'a>) -> Items<'a> {
+    let config = node.value.get("config");
+    let cases = config.and_then(|config| config.get("cases"));
+    cases.map_or(Items::NONE, Json::items)
+}
+
 /// The handles of a switch's cases, in their order.
 pub(crate) fn switch_handles<'a>(node: &Node<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
-    node.value
-        .pointer("/config/cases")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|case| case.get("handle")?.as_str())
+    all_cases(node).filter_map(|case| case.get("handle")?.as_str())
 }
 
 fn check_edge(
@@ -151,26 +151,18 @@ fn missing(
 
 /// Two cases of one handle, or a case that takes a handle with a meaning of its own.
 fn cases(node: &Node<'_>, index: usize, report: &mut Report) {
-    let Some(Value::Array(cases)) = node.value.pointer("/config/cases") else {
-        return;
-    };
     let path = &Path::NODES.index(index);
     let path = &path.key("config");
     let path = &path.key("cases");
-    let handle = |case: &'_ Value| {
-        case.get("handle")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let cases = &cases[..cases.len().min(MOST_CASES)];
-    for (at, case) in cases.iter().enumerate() {
-        let Some(name) = handle(case) else { continue };
+    let handles: Vec<Option<&str>> = all_cases(node)
+        .take(MOST_CASES)
+        .map(|case| case.get("handle").and_then(Json::as_str))
+        .collect();
+    for (at, handle) in handles.iter().enumerate() {
+        let Some(name) = *handle else { continue };
         let message = if name == ERROR_HANDLE || name == "default" {
             "this handle has a meaning of its own; choose another name"
-        } else if cases[..at]
-            .iter()
-            .any(|case| handle(case).as_deref() == Some(&name))
-        {
+        } else if handles[..at].contains(handle) {
             "another case has this handle already; merge them with `or`"
         } else {
             continue;

@@ -2,27 +2,26 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZoneDatabase;
-use serde_json::Value;
-
 use super::expressions::Scope;
 use super::graph::Graph;
 use super::node::{Ids, Node};
 use super::report::Report;
 use crate::cron::Cron;
+use crate::document::{Json, View};
 use crate::expression::{Shape, has_template};
 use crate::json_schema::JsonSchema;
 use crate::limits::MAX_PATTERNS;
 use crate::path::Path;
 use crate::schema::{Events, Format, Mode, config_check, node_check};
 use crate::{Code, Kind};
+use jiff::Timestamp;
+use jiff::tz::TimeZoneDatabase;
 
 pub(crate) fn check<'n>(nodes: &[Node<'n>], ids: &Ids<'n>, graph: &Graph<'n>, report: &mut Report) {
     let scope = Scope::new(nodes, ids, graph);
     let mut patterns_left = MAX_PATTERNS;
     for (index, node) in nodes.iter().enumerate() {
-        let Value::Object(fields) = node.value else {
+        let View::Object(fields) = node.value.view() else {
             continue;
         };
         if report.is_settled() {
@@ -39,7 +38,7 @@ pub(crate) fn check<'n>(nodes: &[Node<'n>], ids: &Ids<'n>, graph: &Graph<'n>, re
         };
         for (name, value) in fields {
             // What these are is checked where the node is read.
-            if matches!(name.as_str(), "type" | "config") || (name == "id" && node.id.is_none()) {
+            if matches!(name, "type" | "config") || (name == "id" && node.id.is_none()) {
                 continue;
             }
             if let Some(check) = node_check().property(name) {
@@ -101,7 +100,7 @@ impl Events for Listener<'_, '_, '_> {
         }
     }
 
-    fn format(&mut self, value: &Value, format: Format, path: &Path<'_>) {
+    fn format(&mut self, value: Json<'_>, format: Format, path: &Path<'_>) {
         let (code, message) = match (format, value.as_str()) {
             (Format::Cron, Some(text)) => match Cron::parse(text) {
                 Ok(_) => return,

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
-
 use super::node::{Ids, Node};
 use super::report::Report;
 use crate::Code;
+use crate::document::{Fields, Items, Json, View};
 use crate::nearest::suggestion;
 use crate::path::Path;
 
@@ -26,19 +25,19 @@ pub(crate) struct Edges<'a>(pub(crate) Vec<Edge<'a>>);
 
 impl<'a> Edges<'a> {
     pub(crate) fn read(
-        list: &'a [Value],
+        list: Items<'a>,
         nodes: &[Node<'a>],
         ids: &Ids<'a>,
         report: &mut Report,
     ) -> Edges<'a> {
-        let mut seen = HashSet::with_capacity(list.len());
-        let mut edges = Vec::with_capacity(list.len());
-        for (index, value) in list.iter().enumerate() {
+        let mut seen = HashSet::new();
+        let mut edges = Vec::new();
+        for (index, value) in list.enumerate() {
             if report.is_settled() {
                 break;
             }
             let path = Path::CONNECTIONS.index(index);
-            let Value::Object(fields) = value else {
+            let View::Object(fields) = value.view() else {
                 report.add(
                     Code::BadShape,
                     None,
@@ -49,9 +48,9 @@ impl<'a> Edges<'a> {
             };
             let source = end("source", fields, ids, &path, report);
             let target = end("target", fields, ids, &path, report);
-            let handle = match fields.get("sourceHandle") {
-                None | Some(Value::Null) => None,
-                Some(Value::String(handle)) => Some(handle.as_str()),
+            let handle = match fields.get("sourceHandle").map(Json::view) {
+                None | Some(View::Null) => None,
+                Some(View::String(handle)) => Some(handle),
                 Some(_) => {
                     let message = "a sourceHandle must be a string or null";
                     report.add(Code::BadShape, None, &path.key("sourceHandle"), message);
@@ -88,15 +87,15 @@ impl<'a> Edges<'a> {
 
 fn end(
     name: &str,
-    fields: &Map<String, Value>,
+    fields: Fields<'_>,
     ids: &Ids<'_>,
     path: &Path<'_>,
     report: &mut Report,
 ) -> Option<u32> {
     let path = &path.key(name);
-    match fields.get(name) {
-        Some(Value::String(id)) => {
-            let known = ids.get(id.as_str()).copied();
+    match fields.get(name).map(Json::view) {
+        Some(View::String(id)) => {
+            let known = ids.get(id).copied();
             if known.is_none() {
                 let mut names: Vec<_> = ids.keys().copied().collect();
                 names.sort_unstable();

@@ -219,7 +219,11 @@ impl Check<'_, '_, '_> {
             self.add(Code::UnknownProperty, message);
         } else if kind == Kind::Ai
             && property == "data"
-            && node.value.pointer("/config/output_schema").is_none()
+            && node
+                .value
+                .get("config")
+                .and_then(|config| config.get("output_schema"))
+                .is_none()
         {
             let message = format!("step `{name}` gives no `data` without an output_schema");
             self.add(Code::UnknownProperty, message);

@@ -14,6 +14,7 @@ mod sure;
 
 use serde_json::Value;
 
+use crate::document::{Document, Items, Json, View};
 use crate::limits::{MAX_CONNECTIONS, MAX_NODES};
 use crate::path::Path;
 use crate::plan::{Plan, PlanEdge, PlanNode};
@@ -29,13 +30,19 @@ use report::{Report, Wanted};
 ///
 /// "Document order" is the order of the arrays, and of the names within an object.
 pub fn problems(nodes: &Value, connections: &Value) -> Vec<Problem> {
-    Checked::new(nodes, connections, Wanted::Problems)
+    let (nodes, connections) = (Document::of(nodes), Document::of(connections));
+    Checked::new(&nodes, &connections, Wanted::Problems)
         .report
         .finish()
 }
 
 /// Whether a workflow can become active: it has no problem of severity `error`.
 pub fn is_valid(nodes: &Value, connections: &Value) -> bool {
+    is_valid_document(&Document::of(nodes), &Document::of(connections))
+}
+
+/// As [`is_valid`], of what was never a `Value`.
+pub fn is_valid_document(nodes: &Document<'_>, connections: &Document<'_>) -> bool {
     !Checked::new(nodes, connections, Wanted::Verdict)
         .report
         .has_error()
@@ -46,11 +53,12 @@ pub fn is_valid(nodes: &Value, connections: &Value) -> bool {
 /// # Errors
 /// All problems, warnings included, when at least one is of severity `error`.
 pub fn plan(nodes: &Value, connections: &Value) -> Result<Plan, Vec<Problem>> {
-    let checked = Checked::new(nodes, connections, Wanted::Problems);
+    let (document, connections) = (Document::of(nodes), Document::of(connections));
+    let checked = Checked::new(&document, &connections, Wanted::Problems);
     if checked.report.has_error() {
         return Err(checked.report.finish());
     }
-    match checked.plan() {
+    match checked.plan(nodes) {
         Some(plan) => Ok(plan),
         None => Err(checked.report.finish()),
     }
@@ -105,7 +113,8 @@ struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    fn new(nodes: &'a Value, connections: &'a Value, wanted: Wanted) -> Checked<'a> {
+    fn new(nodes: &'a Document<'_>, connections: &'a Document<'_>, wanted: Wanted) -> Checked<'a> {
+        let (nodes, connections) = (nodes.root(), connections.root());
         let mut report = Report::new(wanted);
         if !size::check(nodes, connections, &mut report) {
             return Checked {
@@ -133,7 +142,8 @@ impl<'a> Checked<'a> {
         }
     }
 
-    fn plan(&self) -> Option<Plan> {
+    /// `values` are the nodes as they were given.
+    fn plan(&self, values: &Value) -> Option<Plan> {
         let mut position = vec![usize::MAX; self.nodes.len()];
         for (place, node) in self.graph.order.iter().enumerate() {
             position[*node as usize] = place;
@@ -147,9 +157,9 @@ impl<'a> Checked<'a> {
                 id: node.id?.to_owned(),
                 name: node.name().map(str::to_owned),
                 kind,
-                config: node.value.get("config").cloned().unwrap_or_default(),
+                config: values.get(node_index)?.get("config")?.clone(),
                 retry: node.retry(kind),
-                timeout: node.value.get("timeout").and_then(Value::as_f64),
+                timeout: node.value.get("timeout").and_then(Json::as_f64),
                 on_error: node.on_error,
                 incoming: u32::try_from(self.graph.incoming(node_index)).ok()?,
                 outgoing: self
@@ -168,22 +178,22 @@ impl<'a> Checked<'a> {
 }
 
 fn list<'a>(
-    value: &'a Value,
+    value: Json<'a>,
     path: &Path<'_>,
     most: usize,
     name: &str,
     report: &mut Report,
-) -> &'a [Value] {
-    match value {
-        Value::Array(items) if items.len() > most => {
+) -> Items<'a> {
+    match value.view() {
+        View::Array(items) if items.count() > most => {
             let message = format!("a workflow has at most {most} {name}; split it");
             report.add(Code::TooLarge, None, path, message);
-            &[]
+            Items::NONE
         }
-        Value::Array(items) => items,
+        View::Array(items) => items,
         _ => {
             report.add(Code::BadShape, None, path, "must be an array");
-            &[]
+            Items::NONE
         }
     }
 }

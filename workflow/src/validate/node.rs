@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
-
 use super::report::Report;
+use crate::document::{Fields, Items, Json, View};
 use crate::nearest::suggestion;
 use crate::path::Path;
 use crate::plan::{OnError, Retry};
@@ -12,7 +11,7 @@ use crate::{Code, Kind, NodeType};
 
 /// A node, as far as it can be understood.
 pub(crate) struct Node<'a> {
-    pub(crate) value: &'a Value,
+    pub(crate) value: Json<'a>,
     /// Its id, unless it has none or shares it with an earlier node.
     pub(crate) id: Option<&'a str>,
     pub(crate) node_type: Option<NodeType>,
@@ -26,7 +25,7 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn name(&self) -> Option<&'a str> {
-        self.value.get("name").and_then(Value::as_str)
+        self.value.get("name").and_then(Json::as_str)
     }
 
     pub(crate) fn retry(&self, kind: Kind) -> Retry {
@@ -35,7 +34,7 @@ impl<'a> Node<'a> {
         let seconds = |name: &str, default: f64| {
             given
                 .and_then(|retry| retry.get(name))
-                .and_then(Value::as_f64)
+                .and_then(Json::as_f64)
                 .unwrap_or(default)
         };
         Retry {
@@ -53,10 +52,10 @@ pub(crate) type Ids<'a> = HashMap<&'a str, u32>;
 
 /// Reads every node, until the report is settled. An index means the same in the list and in the
 /// result.
-pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> (Vec<Node<'a>>, Ids<'a>) {
-    let mut ids = Ids::with_capacity(list.len());
-    let mut nodes = Vec::with_capacity(list.len());
-    for (number, (index, value)) in (0_u32..).zip(list.iter().enumerate()) {
+pub(crate) fn read<'a>(list: Items<'a>, report: &mut Report) -> (Vec<Node<'a>>, Ids<'a>) {
+    let mut ids = Ids::new();
+    let mut nodes = Vec::new();
+    for (number, (index, value)) in (0_u32..).zip(list.enumerate()) {
         if report.is_settled() {
             break;
         }
@@ -68,7 +67,7 @@ pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> (Vec<Node<'a>>
             kind: None,
             on_error: OnError::default(),
         };
-        if let Value::Object(fields) = value {
+        if let View::Object(fields) = value.view() {
             node.id = id(fields, &path, report);
             if let Some(id) = node.id
                 && let Some(earlier) = ids.insert(id, number)
@@ -82,7 +81,7 @@ pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> (Vec<Node<'a>>
             node.kind = node
                 .node_type
                 .and_then(|node_type| kind(node_type, fields, node.id, &path, report));
-            node.on_error = match fields.get("on_error").and_then(Value::as_str) {
+            node.on_error = match fields.get("on_error").and_then(Json::as_str) {
                 Some("continue") => OnError::Continue,
                 Some("branch") => OnError::Branch,
                 _ => OnError::Fail,
@@ -95,10 +94,10 @@ pub(crate) fn read<'a>(list: &'a [Value], report: &mut Report) -> (Vec<Node<'a>>
     (nodes, ids)
 }
 
-fn id<'a>(fields: &'a Map<String, Value>, path: &Path<'_>, report: &mut Report) -> Option<&'a str> {
-    match fields.get("id") {
-        Some(Value::String(id)) if !id.is_empty() => return Some(id),
-        Some(Value::String(_)) | None | Some(Value::Null) => {
+fn id<'a>(fields: Fields<'a>, path: &Path<'_>, report: &mut Report) -> Option<&'a str> {
+    match fields.get("id").map(Json::view) {
+        Some(View::String(id)) if !id.is_empty() => return Some(id),
+        Some(View::String(_)) | None | Some(View::Null) => {
             report.add(Code::MissingId, None, &path.key("id"), "a node needs an id");
         }
         Some(_) => report.add(
@@ -112,15 +111,15 @@ fn id<'a>(fields: &'a Map<String, Value>, path: &Path<'_>, report: &mut Report) 
 }
 
 fn node_type(
-    fields: &Map<String, Value>,
+    fields: Fields<'_>,
     id: Option<&str>,
     path: &Path<'_>,
     report: &mut Report,
 ) -> Option<NodeType> {
     let path = &path.key("type");
     let names = || NodeType::ALL.into_iter().map(NodeType::as_str);
-    let text = match fields.get("type") {
-        Some(Value::String(text)) => text,
+    let text = match fields.get("type").map(Json::view) {
+        Some(View::String(text)) => text,
         None => {
             let message = format!("a node needs a type: {}", join(names()));
             report.add(Code::MissingField, id, path, message);
@@ -144,15 +143,15 @@ fn node_type(
 
 fn kind(
     node_type: NodeType,
-    fields: &Map<String, Value>,
+    fields: Fields<'_>,
     id: Option<&str>,
     path: &Path<'_>,
     report: &mut Report,
 ) -> Option<Kind> {
     let path = &path.key("config");
-    let config = match fields.get("config") {
-        Some(Value::Object(config)) => config,
-        None | Some(Value::Null) => {
+    let config = match fields.get("config").map(Json::view) {
+        Some(View::Object(config)) => config,
+        None | Some(View::Null) => {
             report.add(Code::MissingField, id, path, "a node needs a config");
             return None;
         }
@@ -163,8 +162,8 @@ fn kind(
     };
     let path = &path.key("kind");
     let names = || node_type.kinds().iter().map(|(name, _)| *name);
-    let text = match config.get("kind") {
-        Some(Value::String(text)) => text,
+    let text = match config.get("kind").map(Json::view) {
+        Some(View::String(text)) => text,
         None if node_type == NodeType::AiProcessing => return Some(Kind::Ai),
         None => {
             let message = format!("a node of type {node_type} needs a kind: {}", join(names()));
@@ -179,7 +178,7 @@ fn kind(
     let known = node_type
         .kinds()
         .iter()
-        .find(|(name, _)| name == text)
+        .find(|(name, _)| *name == text)
         .map(|(_, kind)| *kind);
     if known.is_none() {
         report.add(Code::UnknownKind, id, path, unknown_kind(text, node_type));

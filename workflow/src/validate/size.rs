@@ -1,19 +1,18 @@
 //! Refuses what is too large before anything else looks at it.
 
-use serde_json::Value;
-
 use super::report::Report;
 use crate::Code;
+use crate::document::{Json, View};
 use crate::limits::{MAX_BYTES, MAX_DEPTH, MAX_STRING};
 use crate::path::Path;
 
 /// Whether the workflow is within its bounds; otherwise the report says which one it exceeds,
 /// once, and nothing else is worth looking at.
-pub(crate) fn check(nodes: &Value, connections: &Value, report: &mut Report) -> bool {
+pub(crate) fn check(nodes: Json<'_>, connections: Json<'_>, report: &mut Report) -> bool {
     let mut size = Size { bytes: 0 };
     [(nodes, Path::NODES), (connections, Path::CONNECTIONS)]
         .iter()
-        .all(|(value, path)| match size.measure(value, path, 0) {
+        .all(|(value, path)| match size.measure(*value, path, 0) {
             Ok(()) => true,
             Err((pointer, message)) => {
                 report.add_at(Code::TooLarge, pointer, message);
@@ -29,7 +28,7 @@ struct Size {
 impl Size {
     fn measure(
         &mut self,
-        value: &Value,
+        value: Json<'_>,
         path: &Path<'_>,
         depth: usize,
     ) -> Result<(), (String, String)> {
@@ -40,21 +39,21 @@ impl Size {
                 format!("is nested more than {MAX_DEPTH} levels deep"),
             ));
         }
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => self.add(8, path)?,
-            Value::String(text) => {
+        match value.view() {
+            View::Null | View::Bool | View::Number(_) => self.add(8, path)?,
+            View::String(text) => {
                 if text.len() > MAX_STRING {
                     return Err((path.pointer(), format!("is longer than {MAX_STRING} bytes")));
                 }
                 self.add(text.len() + 2, path)?;
             }
-            Value::Array(items) => {
+            View::Array(items) => {
                 self.add(8, path)?;
-                for (index, item) in items.iter().enumerate() {
+                for (index, item) in items.enumerate() {
                     self.measure(item, &path.index(index), depth + 1)?;
                 }
             }
-            Value::Object(fields) => {
+            View::Object(fields) => {
                 self.add(8, path)?;
                 for (name, item) in fields {
                     self.add(name.len() + 2, path)?;

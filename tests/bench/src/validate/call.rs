@@ -1,5 +1,7 @@
 //! One call, for workflows of several sizes.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 
 use super::sides::{Side, Sides};
@@ -17,11 +19,7 @@ pub async fn compare(
 ) -> Result<()> {
     let mut times = [0; Side::ALL.len()];
     for (side, times) in Side::ALL.into_iter().zip(&mut times) {
-        // Also what is only needed once: caches, plans, schemas that are compiled.
-        sides.time(side, 3).await?;
-        let once = sides.time(side, 3).await?;
-        let aim = f64::from(server.seconds) * 1e6 / 15.0;
-        *times = (aim / once).clamp(3.0, 1e6) as u32;
+        *times = calls(server, sides, side).await?;
     }
     let mut rounds: [Vec<f64>; Side::ALL.len()] = Default::default();
     for _ in 0..ROUNDS {
@@ -66,4 +64,19 @@ pub async fn compare(
         of(Side::Library) / parse,
     );
     Ok(())
+}
+
+/// How many calls of a side fill one round. They are also what is only needed once: caches, plans, schemas that are compiled.
+async fn calls(server: &Server, sides: &mut Sides<'_>, side: Side) -> Result<u32> {
+    let round = Duration::from_secs(server.seconds.into()) / 15;
+    let mut calls = 1;
+    loop {
+        let started = Instant::now();
+        sides.time(side, calls).await?;
+        let took = started.elapsed();
+        if took > round / 10 {
+            return Ok((f64::from(calls) * round.div_duration_f64(took)).max(1.0) as u32);
+        }
+        calls *= 4;
+    }
 }
