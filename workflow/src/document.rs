@@ -10,9 +10,26 @@ use serde_json::{Map, Number, Value};
 /// for its depth before it could miss anything.
 const LEVELS: usize = crate::limits::MAX_DEPTH + 8;
 
+/// What a value counts for in [`Extent::bytes`] besides its name and text.
+const BYTES_OF_VALUE: usize = 16;
+
 /// A whole document.
 #[derive(Debug)]
-pub struct Document<'a>(Vec<Entry<'a>>);
+pub struct Document<'a> {
+    entries: Vec<Entry<'a>>,
+    extent: Extent,
+}
+
+/// How large a document is, at most: known without going through it again.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Of all names and texts, and some for each value.
+    pub(crate) bytes: usize,
+    /// Values that are inside each other, the outermost included.
+    pub(crate) levels: usize,
+    /// Bytes of the longest text.
+    pub(crate) longest: usize,
+}
 
 /// One value, with the name that it has in its object.
 #[derive(Debug)]
@@ -48,9 +65,13 @@ impl<'a> Document<'a> {
         writer.finish()
     }
 
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+
     /// The outermost value.
     pub(crate) fn root(&self) -> Json<'_> {
-        Json(&self.0)
+        Json(&self.entries)
     }
 }
 
@@ -79,7 +100,12 @@ fn write<'a>(value: &'a Value, name: &'a str, level: usize, writer: &mut Writer<
 
 /// Writes a document, value by value.
 #[derive(Debug, Default)]
-pub struct Writer<'a>(Vec<Entry<'a>>);
+pub struct Writer<'a> {
+    entries: Vec<Entry<'a>>,
+    extent: Extent,
+    /// Values that are open.
+    level: usize,
+}
 
 /// A value whose end is not written yet.
 #[derive(Debug)]
@@ -89,36 +115,51 @@ pub struct Open(usize);
 impl<'a> Writer<'a> {
     /// With room for so many values before its list has to grow.
     pub fn with_capacity(values: usize) -> Writer<'a> {
-        Writer(Vec::with_capacity(values))
+        Writer {
+            entries: Vec::with_capacity(values),
+            ..Writer::default()
+        }
     }
 
     /// Begins a value; what is written until it is closed is inside of it. `name` is that of the
     /// field, and empty for what is in no object.
     pub fn open(&mut self, name: &'a str, content: Content<'a>) -> Open {
+        let text = match content {
+            Content::String(text) => text.len(),
+            _ => 0,
+        };
+        self.level += 1;
+        self.extent.levels = self.extent.levels.max(self.level);
+        self.extent.longest = self.extent.longest.max(text);
+        self.extent.bytes += name.len() + text + BYTES_OF_VALUE;
         let size = 1;
-        self.0.push(Entry {
+        self.entries.push(Entry {
             name,
             content,
             size,
         });
-        Open(self.0.len() - 1)
+        Open(self.entries.len() - 1)
     }
 
     /// Ends a value, containers and others alike.
     pub fn close(&mut self, Open(at): Open) {
-        let size = self.0.len() - at;
-        if let Some(entry) = self.0.get_mut(at) {
+        self.level = self.level.saturating_sub(1);
+        let size = self.entries.len() - at;
+        if let Some(entry) = self.entries.get_mut(at) {
             entry.size = size;
         }
     }
 
     /// The document; `null` when nothing was written.
     pub fn finish(mut self) -> Document<'a> {
-        if self.0.is_empty() {
+        if self.entries.is_empty() {
             let open = self.open("", Content::Null);
             self.close(open);
         }
-        Document(self.0)
+        Document {
+            entries: self.entries,
+            extent: self.extent,
+        }
     }
 }
 

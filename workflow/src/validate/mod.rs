@@ -114,7 +114,6 @@ struct Checked<'a> {
 
 impl<'a> Checked<'a> {
     fn new(nodes: &'a Document<'_>, connections: &'a Document<'_>, wanted: Wanted) -> Checked<'a> {
-        let (nodes, connections) = (nodes.root(), connections.root());
         let mut report = Report::new(wanted);
         if !size::check(nodes, connections, &mut report) {
             return Checked {
@@ -123,6 +122,7 @@ impl<'a> Checked<'a> {
                 report,
             };
         }
+        let (nodes, connections) = (nodes.root(), connections.root());
         let node_list = list(nodes, &Path::NODES, MAX_NODES, "nodes", &mut report);
         let edge_list = list(
             connections,

@@ -1,18 +1,19 @@
 //! The grammar of simple expressions.
 
+use super::Found;
 use super::cursor::Cursor;
 use crate::expression::{FUNCTIONS, is_filter};
-use crate::language::{Findings, Guard, Key, Keys, Unknown, Variable};
+use crate::language::{Guard, Key, Keys, Variable};
 
 /// Operators, lookups, filters and brackets in one expression. Each makes a tree at most two levels
 /// deeper, so this is well below what the parser may be given, and depth needs no other check.
 const MAX_STEPS: usize = 60;
 
 /// Reads one expression.
-pub(super) struct Scan<'a, 'f, F> {
+pub(super) struct Scan<'a, 'f> {
     cursor: Cursor<'a>,
     steps: usize,
-    findings: &'f mut F,
+    found: &'f mut Vec<Found<'a>>,
 }
 
 /// What stands behind an operand.
@@ -22,12 +23,12 @@ enum Operator {
     Other,
 }
 
-impl<'a, 'f, F: Findings> Scan<'a, 'f, F> {
-    pub(super) fn new(cursor: Cursor<'a>, findings: &'f mut F) -> Self {
+impl<'a, 'f> Scan<'a, 'f> {
+    pub(super) fn new(cursor: Cursor<'a>, found: &'f mut Vec<Found<'a>>) -> Self {
         Scan {
             cursor,
             steps: 0,
-            findings,
+            found,
         }
     }
 
@@ -129,7 +130,7 @@ impl<'a, 'f, F: Findings> Scan<'a, 'f, F> {
             return None;
         }
         if !is_filter(name) {
-            self.findings.unknown(Unknown::Filter, name);
+            self.found.push(Found::UnknownFilter(name));
         }
         let guard = match name {
             "default" | "d" => Guard::Default,
@@ -222,7 +223,8 @@ impl<'a, 'f, F: Findings> Scan<'a, 'f, F> {
 
     fn report(&mut self, value: Option<Variable<'a>>, guard: Guard) {
         if let Some(value) = value {
-            self.findings.variable(&Variable { guard, ..value });
+            self.found
+                .push(Found::Variable(Variable { guard, ..value }));
         }
     }
 
