@@ -107,6 +107,14 @@ async fn a_holder_that_is_stopped_and_killed_holds_up_nobody_for_ever() {
         .await;
     assert!(elsewhere.is_ok(), "{elsewhere:?}");
 
+    // Nor does anybody wait for ever who has no timeout.
+    let mut patient = server.session().await;
+    let given_up = patient
+        .execute("select aias.rate_limit('hot', 1000000000, '1 hour')")
+        .await
+        .unwrap_err();
+    assert_eq!(sqlstate(&given_up), "55P03", "{given_up}");
+
     let (_, waiting) = busy(&server).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!waiting.is_finished());

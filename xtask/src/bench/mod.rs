@@ -95,11 +95,13 @@ async fn measure(
         // Not an argument: everybody on the machine could read the password.
         .env("DATABASE_URL", database.url()?)
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .output()
-        .await
-        .context("running the benchmark")?;
+        .spawn()
+        .context("starting the benchmark")?
+        // What it says while it runs goes to stderr, for whoever watches.
+        .wait_with_output()
+        .await?;
     ensure!(output.status.success(), "the benchmark could not measure");
     Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
 }

@@ -16,30 +16,43 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     for number in 0..context.servers.count() {
         let server = context.servers.demand(number, context.progress).await?;
         context.progress.line(format!("on {}", server.pg().version));
-        let mut services = cargo();
-        services
-            .args(["nextest", "run", "--no-fail-fast"])
-            .args(packages(&PACKAGES));
-        // By itself, because it opens many sessions. The load of 200 sessions is left to `cargo nextest run -p aias-extension-tests`.
-        let mut extension = cargo();
-        extension
-            .args(["nextest", "run", "--no-fail-fast"])
-            .args(packages(&["aias-extension-tests"]))
-            .args(["-E", "not binary(quota_load)"]);
-        for tests in [&mut services, &mut extension] {
+        let suites = [
+            packages(&PACKAGES),
+            // By itself, because it opens many sessions.
+            vec![
+                "--package",
+                "aias-extension-tests",
+                "-E",
+                "not binary(quota_load)",
+            ],
+            // And 200 sessions by themselves, one test after the other.
+            vec![
+                "--package",
+                "aias-extension-tests",
+                "-E",
+                "binary(quota_load)",
+                "--test-threads",
+                "1",
+            ],
+        ];
+        for suite in suites {
+            let mut tests = cargo();
             tests
+                .args(["nextest", "run", "--no-fail-fast"])
+                .args(suite)
                 .env("DATABASE_URL", server.url("postgres"))
                 .env("AIAS_TEST_DATABASE_URL", server.url("postgres"));
-            match demand(tests, "database tests failed").await {
+            match demand(&mut tests, "database tests failed").await {
                 Ok(output) => counts.add(&Counts::nextest(&output)),
                 Err(_) => failed.push(server.pg().version.clone()),
             }
         }
     }
+    failed.dedup();
     anyhow::ensure!(
         failed.is_empty(),
         "database tests failed on {}",
-        failed.join(" and ")
+        failed.join(", ")
     );
     Ok(counts)
 }
