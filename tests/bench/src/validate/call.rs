@@ -9,6 +9,8 @@ use crate::report::{Report, Want, median};
 use crate::server::Server;
 
 const ROUNDS: usize = 5;
+/// How long the check that keeps every path may go on.
+const PATHS: Duration = Duration::from_secs(2);
 
 /// Microseconds of one call of each side, for a workflow of so many nodes.
 pub async fn compare(
@@ -62,6 +64,20 @@ pub async fn compare(
     report.ratio(
         format!("{size}_nodes_library_to_parse"),
         of(Side::Library) / parse,
+    );
+    // Once to have it planned; one that does not end needs no second try.
+    let mut by_paths = sides.time_of_paths(PATHS).await?;
+    if by_paths.is_some() {
+        by_paths = sides.time_of_paths(PATHS).await?;
+    }
+    let (paths, at_least) = match by_paths {
+        Some(took) => (took, ""),
+        None => (PATHS.as_secs_f64() * 1e6, "_at_least"),
+    };
+    report.figure(format!("{size}_nodes_sql_paths_us{at_least}"), paths);
+    report.ratio(
+        format!("{size}_nodes_sql_paths_to_is_valid{at_least}"),
+        paths / is_valid,
     );
     Ok(())
 }

@@ -3,8 +3,9 @@
 
 use std::hint::black_box;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -91,6 +92,36 @@ impl<'a> Sides<'a> {
                 (nodes.is_ok(), connections.is_ok())
             })?,
         })
+    }
+
+    /// Microseconds of one check that keeps every path, or `None` when it had not ended within the limit.
+    pub async fn time_of_paths(&mut self, limit: Duration) -> Result<Option<f64>> {
+        let timeout = format!("set statement_timeout = {}", limit.as_millis());
+        sqlx::raw_sql(AssertSqlSafe(timeout))
+            .execute(&mut self.session)
+            .await?;
+        let statement = "select graph_is_sound_by_paths($1::text::jsonb, $2::text::jsonb)";
+        let started = Instant::now();
+        let answer = sqlx::query_scalar::<_, bool>(statement)
+            .bind(&self.nodes)
+            .bind(&self.connections)
+            .fetch_one(&mut self.session)
+            .await;
+        let took = started.elapsed();
+        sqlx::raw_sql("reset statement_timeout")
+            .execute(&mut self.session)
+            .await?;
+        match answer {
+            Ok(is_sound) => {
+                ensure!(is_sound, "the graph is not sound");
+                Ok(Some(took.as_secs_f64() * 1e6))
+            }
+            // query_canceled
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014") => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn in_server(&mut self, function: &'static str, times: u32) -> Result<f64> {

@@ -19,7 +19,8 @@ pub fn of(size: usize, number: usize) -> Workflow {
     };
     drawing.trigger();
     // A whole block while it fits, and single steps for the rest.
-    let blocks: [(usize, fn(&mut Drawing)); 4] = [
+    type Draw = fn(&mut Drawing);
+    let blocks: [(usize, Draw); 4] = [
         (5, Drawing::ask_and_branch),
         (4, Drawing::fetch_side_by_side),
         (6, Drawing::route),
