@@ -85,7 +85,15 @@ fn other_triggers() -> Input {
     )
 }
 
-/// Inputs that broke a promise once.
+/// Small inputs that broke a promise once; the large ones are giants.
 fn found() -> Vec<Input> {
-    Vec::new()
+    // Names that were ordered as numbers and as text, which is no order.
+    let fields = (0..60).map(|n| {
+        (
+            format!("{}{}", n * 7 % 23, ["", "a"][n % 2]),
+            json!("{{ a }}"),
+        )
+    });
+    let step = json!({"id": "a", "type": "action", "config": {"kind": "http", "url": "http://a", "headers": Value::Object(fields.collect())}});
+    vec![input(json!([step]), json!([]))]
 }
