@@ -390,6 +390,7 @@ fn load(url: String, tenant: Uuid, seed: u64) -> Load {
         largest: 3,
         most_takes: 3,
         rollbacks: 30,
+        milliseconds_of_work: 0,
         patience: 3,
     }
 }

@@ -114,6 +114,8 @@ fn load(database: &Database, tenant: Uuid, how: How, seed: u64) -> Load {
         largest: 3,
         most_takes: 2,
         rollbacks: 25,
+        // However slowly the machine lets them run: while one is at it, others look.
+        milliseconds_of_work: 2,
         patience: 3,
     }
 }

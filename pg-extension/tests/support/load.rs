@@ -27,6 +27,8 @@ pub struct Load {
     pub most_takes: usize,
     /// Of a hundred transactions, so many are rolled back.
     pub rollbacks: u32,
+    /// A transaction does something else for so long before it ends, as those of applications do.
+    pub milliseconds_of_work: u32,
     /// A session stops after so many refusals in a row.
     pub patience: u32,
 }
@@ -134,6 +136,12 @@ impl Load {
                 .execute(&mut *connection)
                 .await?;
             sum += amount;
+        }
+        if self.milliseconds_of_work > 0 {
+            sqlx::query("select pg_sleep($1 / 1000.0)")
+                .bind(f64::from(self.milliseconds_of_work))
+                .execute(&mut *connection)
+                .await?;
         }
         if commit {
             connection.execute("commit").await?;
