@@ -105,11 +105,16 @@ fn has_libclang() -> bool {
         .any(|file| {
             let name = file.file_name();
             let name = name.to_string_lossy();
-            // libclang.so.1 alone is enough to run; the development package brings the headers that come with it.
-            name.starts_with("libclang.so")
-                || name.starts_with("libclang-")
-                || name == "libclang.dylib"
+            is_libclang(&name)
         })
+}
+
+/// libclang.so.1 alone is enough to run; the development package brings the headers that come with it. libclang-cpp is another library,
+/// which comes with tools that bindgen has no use for.
+fn is_libclang(name: &str) -> bool {
+    name.starts_with("libclang.so")
+        || name == "libclang.dylib"
+        || (name.starts_with("libclang-") && !name.starts_with("libclang-cpp"))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
