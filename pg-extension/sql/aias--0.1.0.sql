@@ -268,6 +268,25 @@ language c volatile parallel unsafe as 'MODULE_PATHNAME', 'aias_rate_limit_sweep
 revoke execute on function aias.rate_limit, aias.rate_limit_or_refuse, aias.rate_limit_remaining, aias.rate_limit_sweep from public;
 grant execute on function aias.rate_limit, aias.rate_limit_or_refuse, aias.rate_limit_remaining, aias.rate_limit_sweep to @extowner@;
 
+-- requires:
+--   rate_limits
+
+-- Notes, which outlive a rollback. They are in shared memory, so there is no table; where the library is not in
+-- shared_preload_libraries, they go to the server's log.
+
+-- Parallel unsafe: what a worker takes would not be given back by the rollback of the transaction that it works for.
+create function aias.note(note jsonb) returns boolean
+language c volatile parallel unsafe as 'MODULE_PATHNAME', 'aias_note';
+
+create function aias.take_notes(most integer default 1000) returns table (at timestamptz, note jsonb)
+language c volatile parallel unsafe as 'MODULE_PATHNAME', 'aias_take_notes';
+
+create function aias.notes_lost() returns bigint
+language c volatile parallel unsafe as 'MODULE_PATHNAME', 'aias_notes_lost';
+
+revoke execute on function aias.note, aias.take_notes, aias.notes_lost from public;
+grant execute on function aias.note, aias.take_notes, aias.notes_lost to @extowner@;
+
 CREATE  FUNCTION "node_schemas"() RETURNS jsonb /* JsonB */
 IMMUTABLE STRICT PARALLEL SAFE
 LANGUAGE c /* Rust */
@@ -320,7 +339,7 @@ LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'workflow_problems_wrapper';
 
 -- requires:
---   rate_limits
+--   notes
 
 -- finalize
 -- What each function is for, as `\dx+`, `\df+` and Studio show it.
@@ -381,3 +400,11 @@ comment on function aias.rate_limit_remaining(text, integer, interval, timestamp
   'How many requests would be admitted right now; counts nothing.';
 comment on function aias.rate_limit_sweep(bigint) is
   'Removes rows of aias.rate_limits that do not matter any more, at most so many, and answers how many. Shared memory needs no sweeping.';
+
+comment on function aias.note(jsonb) is
+  'Keeps a short note in shared memory, at once and for good: a rollback does not undo it. True when it is kept; false where the extension is '
+  'not preloaded, and it was written to the server''s log. A text of more than 1024 bytes is refused with 22023.';
+comment on function aias.take_notes(integer) is
+  'Takes this database''s notes out, oldest first, at most so many. They are gone when the transaction commits; a rollback puts them back.';
+comment on function aias.notes_lost() is
+  'How many notes, of all databases, made room for newer ones since the server has started, because nobody took them in time.';

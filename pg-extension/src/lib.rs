@@ -1,16 +1,18 @@
 //! The Postgres extension `aias`: what must run inside the database.
 //!
 //! This file is only the door. `language` is the workflow language, whose rules live in the crate `workflow`; `quota` counts, exactly
-//! and without a hot row; `rate` limits requests; `uuid7` makes time-ordered ids. What SQL sees is in `sql/aias--<version>.sql`, which the
-//! build generates.
+//! and without a hot row; `rate` limits requests; `note` keeps what a rollback must not undo; `uuid7` makes time-ordered ids. What SQL
+//! sees is in `sql/aias--<version>.sql`, which the build generates.
 
 mod door;
 mod fault;
 mod instant;
 mod jsonb;
 mod language;
+mod note;
 mod quota;
 mod rate;
+mod shared_memory;
 mod statement;
 mod uuid7;
 
@@ -19,7 +21,10 @@ mod uuid7;
 /// Called by Postgres when it loads the library: by the postmaster, where it is preloaded, and otherwise by a session's first call.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    rate::init();
+    // SAFETY: reads whether the postmaster is loading this library.
+    let is_preloaded = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
+    rate::init(is_preloaded);
+    note::init(is_preloaded);
 }
 
 pgrx::extension_sql_file!("../sql/src/quota_tables.sql", name = "quota_tables");
@@ -28,15 +33,20 @@ pgrx::extension_sql_file!(
     name = "quota_functions",
     requires = ["quota_tables"]
 );
-// After the quotas, so that there is one order only in which the install script can be written.
+// One after the other, so that there is one order only in which the install script can be written.
 pgrx::extension_sql_file!(
     "../sql/src/rate_limits.sql",
     name = "rate_limits",
     requires = ["quota_functions"]
 );
 pgrx::extension_sql_file!(
+    "../sql/src/notes.sql",
+    name = "notes",
+    requires = ["rate_limits"]
+);
+pgrx::extension_sql_file!(
     "../sql/src/comments.sql",
     name = "comments",
-    requires = ["rate_limits"],
+    requires = ["notes"],
     finalize
 );

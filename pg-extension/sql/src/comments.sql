@@ -56,3 +56,11 @@ comment on function aias.rate_limit_remaining(text, integer, interval, timestamp
   'How many requests would be admitted right now; counts nothing.';
 comment on function aias.rate_limit_sweep(bigint) is
   'Removes rows of aias.rate_limits that do not matter any more, at most so many, and answers how many. Shared memory needs no sweeping.';
+
+comment on function aias.note(jsonb) is
+  'Keeps a short note in shared memory, at once and for good: a rollback does not undo it. True when it is kept; false where the extension is '
+  'not preloaded, and it was written to the server''s log. A text of more than 1024 bytes is refused with 22023.';
+comment on function aias.take_notes(integer) is
+  'Takes this database''s notes out, oldest first, at most so many. They are gone when the transaction commits; a rollback puts them back.';
+comment on function aias.notes_lost() is
+  'How many notes, of all databases, made room for newer ones since the server has started, because nobody took them in time.';

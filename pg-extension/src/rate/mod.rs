@@ -10,7 +10,6 @@ use serde_json::json;
 mod gcra;
 mod settings;
 mod shared;
-mod spin;
 mod stored;
 
 use gcra::{Decision, Limit};
@@ -42,9 +41,7 @@ function!(
     unexpected_cfgs,
     reason = "pgrx's macro asks for versions of Postgres that are not supported here"
 )]
-pub fn init() {
-    // SAFETY: reads whether the postmaster is loading this library.
-    let is_preloaded = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
+pub fn init(is_preloaded: bool) {
     settings::define(is_preloaded);
     if is_preloaded {
         pgrx::pg_shmem_init!(SHARED = ());

@@ -5,16 +5,14 @@
 //! mattering first makes room: that key is admitted somewhat more than its limit, and memory stays bounded whatever keys arrive.
 
 use std::cell::UnsafeCell;
+use std::ffi::CStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ptr::null_mut;
 
-use pgrx::prelude::*;
-use pgrx::{PgSharedMemoryInitialization, pg_sys};
+use pgrx::pg_sys;
 
 use super::gcra::{Decision, Limit};
 use super::settings;
-use super::spin::Spin;
-use crate::fault::raise;
+use crate::shared_memory::{Area, Layout, Spin, failed};
 
 /// Entries on a shelf: with the lock, a shelf is four cache lines.
 const WAYS: usize = 10;
@@ -39,25 +37,15 @@ const FREE: Entry = Entry {
 };
 
 #[repr(C, align(64))]
-struct Header {
+pub struct Header {
     /// Chosen when the server starts, so that nobody can choose keys that meet on one shelf.
     secret: [u64; 2],
     shelves: usize,
 }
 
-/// Where the memory is, in this process.
-pub struct Shared {
-    header: UnsafeCell<*mut Header>,
-}
+pub static SHARED: Area<Header> = Area::new();
 
-// SAFETY: Postgres's processes have one thread, and the pointer is set once, before any session begins.
-unsafe impl Sync for Shared {}
-
-pub static SHARED: Shared = Shared {
-    header: UnsafeCell::new(null_mut()),
-};
-
-impl Shared {
+impl Area<Header> {
     /// Decides, and counts when it admits. `None` when the library was not preloaded.
     pub fn decide(&self, key: &str, limit: &Limit, now: i64, cost: i64) -> Option<Decision> {
         self.with(key, limit, |entries, id| {
@@ -91,18 +79,21 @@ impl Shared {
         limit: &Limit,
         work: impl FnOnce(&mut [Entry; WAYS], [u64; 2]) -> R,
     ) -> Option<R> {
-        // SAFETY: the pointer is null or leads to the header that `on_shmem_startup` has filled in, with its shelves right behind it; the
-        // entries are changed only under their shelf's lock.
+        // SAFETY: the pointer is null or leads to the header that `make` has filled in, with its shelves right behind it; the entries are
+        // changed only under their shelf's lock.
         unsafe {
-            let header = (*self.header.get()).as_ref()?;
+            let header = self.memory().as_ref()?;
             let id = identify(header.secret, key, limit);
-            let first = (*self.header.get()).add(1).cast::<Shelf>();
+            let first = self.memory().add(1).cast::<Shelf>();
             let shelf = &*first.add((id[0] % header.shelves as u64) as usize);
-            let _held = shelf.lock.hold();
+            let _held = shelf.lock.hold(STUCK);
             Some(work(&mut *shelf.entries.get(), id))
         }
     }
 }
+
+/// What a caller is told whose shelf's holder is stopped.
+const STUCK: &str = "the process that is counting for this key or one near it does not go on";
 
 /// The place of the entry that is empty first: one in the past, if there is any.
 fn soonest_empty(entries: &[Entry; WAYS]) -> usize {
@@ -130,72 +121,34 @@ fn shelves() -> usize {
     (settings::entries() / WAYS).max(1)
 }
 
-fn size() -> usize {
-    size_of::<Header>() + shelves() * size_of::<Shelf>()
-}
+// SAFETY: the header and as many shelves as it says, each of them written.
+unsafe impl Layout for Header {
+    const NAME: &'static CStr = c"aias rate limits";
 
-const NAME: &std::ffi::CStr = c"aias rate limits";
-
-impl PgSharedMemoryInitialization for Shared {
-    type Value = ();
-
-    unsafe fn on_shmem_request(&'static self) {
-        // SAFETY: called from the hook that they belong into.
-        unsafe {
-            pg_sys::RequestAddinShmemSpace(size());
-            pg_sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
-        }
+    fn size() -> usize {
+        size_of::<Header>() + shelves() * size_of::<Shelf>()
     }
 
-    /// Called in the postmaster, again after a crash with memory that is new, and in each session where the system has no fork. For the
-    /// last, whoever comes first makes it: under a lock of our own, since which number Postgres's own lock for this has
-    /// (`AddinShmemInitLock`) is not a promise.
-    unsafe fn on_shmem_startup(&'static self, (): ()) {
-        // SAFETY: called from the hook that it belongs into; the lock was requested above.
+    unsafe fn make(memory: *mut Self) {
+        let mut secret = [0u64; 2];
+        // SAFETY: the caller promises the memory.
         unsafe {
-            let lock = &raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock;
-            pg_sys::LWLockAcquire(lock, pg_sys::LWLockMode::LW_EXCLUSIVE);
-            let mut found = false;
-            let memory = pg_sys::ShmemInitStruct(NAME.as_ptr(), size(), &mut found);
-            let memory = memory.cast::<Header>();
-            if !found {
-                make(memory);
+            if !pg_sys::pg_strong_random((&raw mut secret).cast(), size_of_val(&secret)) {
+                failed("the system has no random numbers");
             }
-            *self.header.get() = memory;
-            pg_sys::LWLockRelease(lock);
+            memory.write(Header {
+                secret,
+                shelves: shelves(),
+            });
+            let first = memory.add(1).cast::<Shelf>();
+            for index in 0..shelves() {
+                let shelf = first.add(index);
+                // A lock that is zero is free.
+                shelf.cast::<u8>().write_bytes(0, size_of::<Shelf>());
+                (&raw mut (*shelf).entries)
+                    .cast::<[Entry; WAYS]>()
+                    .write([FREE; WAYS]);
+            }
         }
     }
-}
-
-/// # Safety
-/// `memory` is [`size`] bytes of shared memory that nobody else looks at yet.
-unsafe fn make(memory: *mut Header) {
-    let mut secret = [0u64; 2];
-    // SAFETY: the caller promises the memory; Postgres aligns it to cache lines, which is checked.
-    unsafe {
-        if !memory.is_aligned() {
-            failed("shared memory is not aligned to cache lines");
-        }
-        if !pg_sys::pg_strong_random((&raw mut secret).cast(), size_of_val(&secret)) {
-            failed("the system has no random numbers");
-        }
-        memory.write(Header {
-            secret,
-            shelves: shelves(),
-        });
-        let first = memory.add(1).cast::<Shelf>();
-        for index in 0..shelves() {
-            let shelf = first.add(index);
-            // A lock that is zero is free.
-            shelf.cast::<u8>().write_bytes(0, size_of::<Shelf>());
-            (&raw mut (*shelf).entries)
-                .cast::<[Entry; WAYS]>()
-                .write([FREE; WAYS]);
-        }
-    }
-}
-
-/// The server does not start.
-fn failed(why: &str) -> ! {
-    raise(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, why)
 }

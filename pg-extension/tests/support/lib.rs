@@ -7,6 +7,7 @@ mod own_server;
 mod refusal;
 
 pub mod load;
+pub mod notes;
 
 pub use database::Database;
 pub use own_server::{OwnServer, send};

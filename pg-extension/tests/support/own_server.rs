@@ -69,6 +69,27 @@ impl OwnServer {
             .expect("the server takes connections")
     }
 
+    /// A session of the superuser in a database of that name, which is made with the extension in it when there is none.
+    pub async fn session_of(&self, database: &str) -> PgConnection {
+        let options = self.options().database(database);
+        if let Ok(connection) = PgConnection::connect_with(&options).await {
+            return connection;
+        }
+        self.session()
+            .await
+            .execute(sqlx::AssertSqlSafe(format!("create database {database}")))
+            .await
+            .expect("a superuser may create databases");
+        let mut connection = PgConnection::connect_with(&options)
+            .await
+            .expect("the server takes connections");
+        connection
+            .execute("create extension aias")
+            .await
+            .expect("the extension is installed");
+        connection
+    }
+
     /// As soon as the server takes connections again.
     pub async fn session_after_crash(&self) -> PgConnection {
         let begin = Instant::now();

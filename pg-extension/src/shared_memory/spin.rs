@@ -26,8 +26,21 @@ const YIELDS: u32 = 100;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Spin {
-    /// Raises 55P03 (`lock_not_available`) when it is not let go of.
-    pub fn hold(&self) -> Held<'_> {
+    /// Raises 55P03 (`lock_not_available`) with a sentence for the caller when it is not let go of.
+    pub fn hold(&self, sentence: &str) -> Held<'_> {
+        // Nothing is held while waiting: a session that waits can be cancelled.
+        self.wait(|| {
+            pgrx::check_for_interrupts!();
+        })
+        .unwrap_or_else(|| raise(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, sentence))
+    }
+
+    /// For where no error may be raised, as at the end of a transaction. `None` when it is not let go of.
+    pub fn hold_silently(&self) -> Option<Held<'_>> {
+        self.wait(|| ())
+    }
+
+    fn wait(&self, before_sleep: impl Fn()) -> Option<Held<'_>> {
         let mut tries = 0u32;
         let mut asleep_since = None;
         while self
@@ -41,19 +54,15 @@ impl Spin {
             } else if tries <= LOOKS + YIELDS {
                 yield_now();
             } else {
-                // The holder was stopped, or runs at a lower priority, to which a yield does not give way. Nothing is held here: a
-                // session that waits can be cancelled, and can give up.
-                pgrx::check_for_interrupts!();
+                // The holder was stopped, or runs at a lower priority, to which a yield does not give way.
+                before_sleep();
                 if asleep_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-                    raise(
-                        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-                        "the process that is counting for this key or one near it does not go on",
-                    );
+                    return None;
                 }
                 sleep(Duration::from_micros(100));
             }
         }
-        Held(&self.0)
+        Some(Held(&self.0))
     }
 }
 
