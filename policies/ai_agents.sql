@@ -27,3 +27,17 @@ create policy "members with agents.write change agents" on public.ai_agents
 create policy "members with agents.write delete agents" on public.ai_agents
   for delete to authenticated
   using (tenant_id = any (array(select private.tenants_with('agents.write'))));
+
+-- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+create policy "new agents wait for a second factor" on public.ai_agents
+  as restrictive for insert to authenticated
+  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+
+create policy "changes of agents wait for a second factor" on public.ai_agents
+  as restrictive for update to authenticated
+  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())))
+  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+
+create policy "deleting agents waits for a second factor" on public.ai_agents
+  as restrictive for delete to authenticated
+  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));

@@ -1,8 +1,21 @@
 -- Tables that no API role reads or writes. Functions that run as their owner do, each of which says why in its comment.
 
 select private.close_table(closed::regclass) from unnest(array[
+  'private.access',
+  'private.access_epochs',
+  'private.api_key_hashes',
   'private.built_in_roles',
-  'private.meters',
+  'private.export_chunks',
+  'private.invitation_tokens',
   'private.llm_prices',
-  'queue.jobs'
+  'private.meters',
+  'private.reserved_subdomains',
+  'private.tenant_data',
+  'queue.domain_checks',
+  'queue.jobs',
+  'queue.mails',
+  'audit.heads'
 ]) as closed;
+
+-- The months of the log: read through the log, never by themselves.
+select private.close_table(inherited.inhrelid::regclass) from pg_catalog.pg_inherits inherited where inherited.inhparent = 'audit.log'::regclass;

@@ -1,12 +1,10 @@
 -- Who may call what.
 --
--- | function                                  | anon | authenticated |
--- | ----------------------------------------- | ---- | ------------- |
--- | rpc create_tenant, quota_status           | no   | yes           |
--- | rpc workflow_problems, activate_workflow  | no   | yes           |
--- | rpc start_execution, cancel_execution     | no   | yes           |
--- | the helpers behind policies and RPCs      | no   | yes           |
--- | everything else                           | no   | no            |
+-- | function                                                     | anon | authenticated |
+-- | ------------------------------------------------------------ | ---- | ------------- |
+-- | every rpc (in public)                                        | no   | yes           |
+-- | the helpers behind policies, RPCs and triggers, listed below | no   | yes           |
+-- | everything else                                              | no   | no            |
 
 do $$
 declare
@@ -14,21 +12,42 @@ declare
 begin
   for closed in
     select p.oid from pg_catalog.pg_proc p
-     where p.pronamespace in ('private'::regnamespace, 'queue'::regnamespace)
-        or p.oid = any (array[
-             'public.create_tenant(text, text)', 'public.quota_status(uuid)',
-             'public.workflow_problems(jsonb, jsonb)', 'public.activate_workflow(uuid)',
-             'public.start_execution(uuid, jsonb, text)', 'public.cancel_execution(uuid)'
-           ]::regprocedure[]::oid[])
+     where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'edge')
+       -- Not what other extensions brought into public.
+       and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
   loop
-    execute format('revoke all on function %s from public, anon, authenticated, service_role, aias_edge, aias_worker', closed);
+    execute format('revoke all on routine %s from public, anon, authenticated, service_role, aias_edge, aias_worker', closed);
   end loop;
 end
 $$;
 
 grant execute on function
-  public.create_tenant(text, text),
+  -- tenants and settings
+  public.create_tenant(text, text, text),
+  public.close_tenant(uuid, text),
+  public.reopen_tenant(uuid),
+  public.my_tenants(),
   public.quota_status(uuid),
+  public.add_domain(uuid, text),
+  public.check_domain(uuid),
+  public.remove_domain(uuid),
+  public.export_tenant(uuid),
+  public.export_chunk(uuid, integer),
+  public.verify_audit(uuid),
+  -- the team
+  public.invite_member(uuid, text, text),
+  public.resend_invitation(uuid),
+  public.revoke_invitation(uuid),
+  public.look_at_invitation(text),
+  public.accept_invitation(text),
+  public.decline_invitation(text),
+  public.change_member_role(uuid, uuid, text),
+  public.remove_member(uuid, uuid),
+  public.leave_tenant(uuid),
+  public.transfer_ownership(uuid, uuid),
+  public.create_api_key(uuid, text, text[], timestamptz),
+  public.revoke_api_key(uuid),
+  -- workflows
   public.workflow_problems(jsonb, jsonb),
   public.activate_workflow(uuid),
   public.start_execution(uuid, jsonb, text),
@@ -36,13 +55,42 @@ grant execute on function
 to authenticated;
 
 -- Behind policies.
-grant execute on function private.tenants_with(text), private.own_tenants() to authenticated;
+grant execute on function
+  private.tenants_with(text),
+  private.own_tenants(),
+  private.tenants_asking_for_second_factor()
+to authenticated;
 
 -- Behind RPCs and triggers that run as their caller. Those that change something check the permission themselves.
 grant execute on function
   private.refuse(integer, text, text, text, text, jsonb),
-  private.create_tenant(text, text),
+  private.demand(uuid, text),
+  private.is_caller(),
+  private.has_second_factor(),
+  private.principal(),
+  private.create_tenant(text, text, text),
+  private.close_tenant(uuid, text),
+  private.reopen_tenant(uuid),
+  private.my_tenants(),
   private.quota_status(uuid),
+  private.add_domain(uuid, text),
+  private.check_domain(uuid),
+  private.remove_domain(uuid),
+  private.export_tenant(uuid),
+  private.export_chunk(uuid, integer),
+  private.verify_audit(uuid),
+  private.invite_member(uuid, text, text),
+  private.resend_invitation(uuid),
+  private.revoke_invitation(uuid),
+  private.look_at_invitation(text),
+  private.accept_invitation(text),
+  private.decline_invitation(text),
+  private.change_member_role(uuid, uuid, text),
+  private.remove_member(uuid, uuid),
+  private.leave_tenant(uuid),
+  private.transfer_ownership(uuid, uuid),
+  private.create_api_key(uuid, text, text[], timestamptz),
+  private.revoke_api_key(uuid),
   private.start_execution(uuid, jsonb, text),
   private.cancel_execution(uuid)
 to authenticated;

@@ -1,12 +1,12 @@
 -- Access to public.memberships
 --
--- | actor                      | select          | insert | update | delete |
--- | -------------------------- | --------------- | ------ | ------ | ------ |
--- | anon, stranger             | no              | no     | no     | no     |
--- | member                     | self            | no     | no     | no     |
--- | member with members.read   | fellow members  | no     | no     | no     |
+-- | actor                      | select | insert | update | delete |
+-- | -------------------------- | ------ | ------ | ------ | ------ |
+-- | anon, stranger             | no     | no     | no     | no     |
+-- | the person                 | self   | no     | no     | no     |
+-- | member with members.read   | own    | no     | no     | no     |
 --
--- rpc create_tenant makes the owner's membership.
+-- Written by RPCs: create_tenant, accept_invitation, change_member_role, remove_member, leave_tenant, transfer_ownership.
 
 select private.close_table('public.memberships');
 grant select on public.memberships to authenticated;
@@ -16,4 +16,12 @@ create policy "members read their own and their fellows' memberships" on public.
   using (
     user_id = (select auth.uid())
     or tenant_id = any (array(select private.tenants_with('members.read')))
+  );
+
+-- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+create policy "reading members waits for a second factor" on public.memberships
+  as restrictive for select to authenticated
+  using (
+    user_id = (select auth.uid())
+    or tenant_id <> all (array(select private.tenants_asking_for_second_factor()))
   );

@@ -1,9 +1,16 @@
 -- What the services' own login roles may do, besides nothing.
 --
--- | role         | may                                                                                    |
--- | ------------ | -------------------------------------------------------------------------------------- |
--- | aias_edge    | become anon or authenticated for a transaction (granted with the role); nothing itself |
--- | aias_worker  | call the functions of the queue; no table at all                                       |
+-- | role                | may                                                                                               |
+-- | ------------------- | ------------------------------------------------------------------------------------------------- |
+-- | aias_edge           | become anon or authenticated for a transaction (granted with the role); call the functions of edge |
+-- | aias_worker         | call the functions of the queue; no table at all                                                  |
+-- | supabase_auth_admin | call the token hook, where Supabase Auth is                                                       |
+
+grant execute on function
+  edge.authenticate_key(bytea),
+  edge.tenant_of_host(text, text),
+  edge.domain_is_served(text, text)
+to aias_edge;
 
 grant execute on function
   queue.claim(text, integer, interval),
@@ -13,5 +20,25 @@ grant execute on function
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
   queue.record(text, jsonb),
   queue.next_due(),
+  queue.claim_mails(text, integer, interval),
+  queue.mail_token(uuid, uuid, bigint, bytea),
+  queue.record_mail(text, uuid, uuid, bigint, text, text, timestamptz),
+  queue.next_mail_due(),
+  queue.chain_audit(integer),
+  queue.next_export(),
+  queue.run_next_export(),
+  queue.fail_export(uuid, uuid, text),
+  queue.erase_next_tenant(integer),
+  queue.claim_domain_checks(text, integer, interval),
+  queue.record_domain_check(uuid, uuid, bigint, boolean, text),
   queue.sweep()
 to aias_worker;
+
+do $$
+begin
+  if exists (select from pg_catalog.pg_roles where rolname = 'supabase_auth_admin') then
+    grant usage on schema private to supabase_auth_admin;
+    grant execute on function private.custom_access_token_hook(jsonb) to supabase_auth_admin;
+  end if;
+end
+$$;

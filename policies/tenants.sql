@@ -1,16 +1,16 @@
 -- Access to public.tenants
 --
--- | actor                       | select | insert | update          | delete |
--- | --------------------------- | ------ | ------ | --------------- | ------ |
--- | anon, stranger              | no     | no     | no              | no     |
--- | member                      | own    | no     | no              | no     |
--- | member with tenant.manage   | own    | no     | name, subdomain | no     |
+-- | actor                       | select | insert | update                                       | delete |
+-- | --------------------------- | ------ | ------ | -------------------------------------------- | ------ |
+-- | anon, stranger              | no     | no     | no                                           | no     |
+-- | member                      | own    | no     | no                                           | no     |
+-- | member with tenant.manage   | own    | no     | own: name, subdomain, requires_second_factor | no     |
 --
--- Tenants are made by rpc create_tenant. Plan, status and limits follow the subscription.
+-- Tenants are made by rpc create_tenant and ended by rpc close_tenant. Plan, status and limits follow the subscription.
 
 select private.close_table('public.tenants');
 grant select on public.tenants to authenticated;
-grant update (name, subdomain) on public.tenants to authenticated;
+grant update (name, subdomain, requires_second_factor) on public.tenants to authenticated;
 
 create policy "members read their tenants" on public.tenants
   for select to authenticated
@@ -20,3 +20,9 @@ create policy "those who manage a tenant change it" on public.tenants
   for update to authenticated
   using (id = any (array(select private.tenants_with('tenant.manage'))))
   with check (id = any (array(select private.tenants_with('tenant.manage'))));
+
+-- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+create policy "changes of a tenant wait for a second factor" on public.tenants
+  as restrictive for update to authenticated
+  using (id <> all (array(select private.tenants_asking_for_second_factor())))
+  with check (id <> all (array(select private.tenants_asking_for_second_factor())));

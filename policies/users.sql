@@ -1,10 +1,10 @@
 -- Access to public.users
 --
--- | actor                            | select              | insert | update    | delete |
--- | -------------------------------- | ------------------- | ------ | --------- | ------ |
--- | anon, stranger                   | no                  | no     | no        | no     |
--- | the person                       | self                | no     | own name  | no     |
--- | member with members.read         | fellow members      | no     | no        | no     |
+-- | actor                      | select  | insert | update     | delete |
+-- | -------------------------- | ------- | ------ | ---------- | ------ |
+-- | anon                       | no      | no     | no         | no     |
+-- | the person                 | self    | no     | self: name | no     |
+-- | member with members.read   | fellows | no     | no         | no     |
 --
 -- Profiles are made by Auth's trigger and go with the account.
 

@@ -27,3 +27,17 @@ create policy "members with workflows.write change workflows" on public.workflow
 create policy "members with workflows.write delete workflows" on public.workflows
   for delete to authenticated
   using (tenant_id = any (array(select private.tenants_with('workflows.write'))));
+
+-- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+create policy "new workflows wait for a second factor" on public.workflows
+  as restrictive for insert to authenticated
+  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+
+create policy "changes of workflows wait for a second factor" on public.workflows
+  as restrictive for update to authenticated
+  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())))
+  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+
+create policy "deleting workflows waits for a second factor" on public.workflows
+  as restrictive for delete to authenticated
+  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
