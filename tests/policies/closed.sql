@@ -1,4 +1,4 @@
--- private, queue, aias, auth: lent to policies and RPCs, and to nobody's hands.
+-- private, queue, audit, edge, aias, auth: lent to policies, RPCs and services, and to nobody's hands.
 
 begin;
 \ir ../fixtures/world.sql
@@ -7,24 +7,53 @@ begin;
 create temp table hidden_tables as
   select c.oid::regclass as name
     from pg_catalog.pg_class c
-   where c.relnamespace::regnamespace::text in ('private', 'queue', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm');
+   where c.relnamespace::regnamespace::text in ('private', 'queue', 'audit', 'edge', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm');
 create temp table our_functions as
-  select p.oid::regprocedure as name, n.nspname as schema,
-         -- The RPCs, and what policies/functions.sql lends to whoever signed in. A longer list wants a reason there.
-         n.nspname = 'public' or p.oid = any (array[
-           'private.tenants_with(text)', 'private.own_tenants()',
-           'private.refuse(integer, text, text, text, text, jsonb)', 'private.create_tenant(text, text)', 'private.quota_status(uuid)',
-           'private.start_execution(uuid, jsonb, text)', 'private.cancel_execution(uuid)',
-           'aias.uuid7()', 'aias.workflow_problems(jsonb, jsonb)', 'aias.workflow_is_valid(jsonb, jsonb)'
-         ]::regprocedure[]::oid[]) as lent
+  select p.oid::regprocedure as name, n.nspname as schema
     from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-   where n.nspname in ('public', 'private', 'queue', 'aias')
+   where n.nspname in ('public', 'private', 'queue', 'audit', 'edge', 'aias')
      and not exists (
        select from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
         where d.objid = p.oid and d.deptype = 'e' and e.extname <> 'aias');
 
-select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 14);
+-- What is lent, and to whom. A longer list wants a reason in policies/functions.sql or policies/services.sql.
+create temp table lent as
+  select 'authenticated' as role, name from our_functions where schema = 'public'
+  union all
+  select 'authenticated', unnest(array[
+    -- behind policies
+    'private.tenants_with(text)', 'private.own_tenants()', 'private.tenants_asking_for_second_factor()',
+    -- behind triggers and RPCs that run as their caller; they change nothing
+    'private.refuse(integer, text, text, text, text, jsonb)', 'private.demand(uuid, text)', 'private.is_caller()',
+    'private.has_second_factor()', 'private.principal()',
+    -- RPCs, each of which asks for its permission
+    'private.create_tenant(text, text, text)', 'private.close_tenant(uuid, text)', 'private.reopen_tenant(uuid)', 'private.my_tenants()',
+    'private.quota_status(uuid)', 'private.add_domain(uuid, text)', 'private.check_domain(uuid)', 'private.remove_domain(uuid)',
+    'private.export_tenant(uuid)', 'private.export_chunk(uuid, integer)', 'private.verify_audit(uuid)',
+    'private.invite_member(uuid, text, text)', 'private.resend_invitation(uuid)', 'private.revoke_invitation(uuid)',
+    'private.look_at_invitation(text)', 'private.accept_invitation(text)', 'private.decline_invitation(text)',
+    'private.change_member_role(uuid, uuid, text)', 'private.remove_member(uuid, uuid)', 'private.leave_tenant(uuid)',
+    'private.transfer_ownership(uuid, uuid)', 'private.create_api_key(uuid, text, text[], timestamptz)', 'private.revoke_api_key(uuid)',
+    'private.start_execution(uuid, jsonb, text)', 'private.cancel_execution(uuid)',
+    -- the workflow language
+    'aias.uuid7()', 'aias.workflow_problems(jsonb, jsonb)', 'aias.workflow_is_valid(jsonb, jsonb)'
+  ]::regprocedure[])
+  union all
+  select 'aias_worker', unnest(array[
+    'queue.claim(text, integer, interval)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, jsonb, interval)',
+    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.record(text, jsonb)', 'queue.next_due()', 'queue.sweep()',
+    'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',
+    'queue.record_mail(text, uuid, uuid, bigint, text, text, timestamptz)', 'queue.next_mail_due()', 'queue.chain_audit(integer)',
+    'queue.next_export()', 'queue.run_next_export()', 'queue.fail_export(uuid, uuid, text)', 'queue.erase_next_tenant(integer)',
+    'queue.claim_domain_checks(text, integer, interval)', 'queue.record_domain_check(uuid, uuid, bigint, boolean, text)'
+  ]::regprocedure[])
+  union all
+  select 'aias_edge', unnest(array[
+    'edge.authenticate_key(bytea)', 'edge.tenant_of_host(text, text)', 'edge.domain_is_served(text, text)'
+  ]::regprocedure[]);
+
+select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);
 
 -- Tables ---------------------------------------------------------------------------------------------------------------------------------
 
@@ -33,17 +62,9 @@ select unreachable(actor, format('select from %s', name), format('cannot ask for
 
 -- Functions ------------------------------------------------------------------------------------------------------------------------------
 
-select is(has_function_privilege('authenticated', name, 'execute'), lent,
-    format('authenticated: %s call %s', case when lent then 'may' else 'may not' end, name))
-  from our_functions;
-select is(has_function_privilege(role, name, 'execute'), false, format('%s: may not call %s', role, name))
-  from our_functions, unnest(array['anon', 'service_role', 'aias_edge']) role;
-select is(has_function_privilege('aias_worker', name, 'execute'), name = any (array[
-      'queue.claim(text, integer, interval)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)',
-      'queue.renew(text, jsonb, interval)', 'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.record(text, jsonb)',
-      'queue.next_due()', 'queue.sweep()']::regprocedure[]),
-    format('aias_worker: what it may call is listed: %s', name))
-  from our_functions;
+select is(has_function_privilege(who, name, 'execute'), wanted, format('%s: %s call %s', who, case when wanted then 'may' else 'may not' end, name))
+  from (select f.name, who, exists (select from lent l where l.role = who and l.name = f.name) as wanted
+          from our_functions f, unnest(array['anon', 'authenticated', 'service_role', 'aias_edge', 'aias_worker']) who) asked;
 
 -- By hand --------------------------------------------------------------------------------------------------------------------------------
 
@@ -58,7 +79,13 @@ select unreachable('owner@alpha.test', format('select %s', call), format('cannot
     $$queue.sweep()$$,
     $$queue.claim('me', 10, '1 hour')$$,
     $$queue.record('w1', '[]')$$,
-    $$private.sync_limits(null::public.tenants)$$
+    $$private.sync_limits(null::public.tenants)$$,
+    $$private.refresh_access('01900000-0000-7000-8000-00000000a000')$$,
+    $$audit.record_event('01900000-0000-7000-8000-00000000a000', 'security.sign_in', 'users', null)$$,
+    $$audit.verify('01900000-0000-7000-8000-00000000b000')$$,
+    $$queue.chain_audit(1)$$,
+    $$edge.authenticate_key('')$$,
+    $$aias.note('{"action": "security.escalation_denied"}')$$
   ]) call;
 select unreachable('owner@alpha.test', 'create table public.mine ()', 'makes no table');
 select unreachable('owner@alpha.test', 'create function private.mine() returns int language sql as $f$ select 1 $f$', 'makes no function');

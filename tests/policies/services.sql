@@ -6,7 +6,8 @@ begin;
 create temp table our_tables as
   select c.oid::regclass as name
     from pg_catalog.pg_class c
-   where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm', 'S');
+   where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'edge', 'aias', 'auth')
+     and c.relkind in ('r', 'p', 'v', 'm', 'S');
 
 select plan((select count(*) * 2 from our_tables)::integer + 32);
 
@@ -58,7 +59,7 @@ select answers('aias_worker', $$select queue.next_due() <= now()$$, 'true', 'lea
 create temp table reserved as
   select aias.quota_reserve('01900000-0000-7000-8000-00000000b000', 'llm_tokens', 70, interval '1 microsecond') as id;
 insert into aias.rate_limits (key, per, empty_at) values ('gone', 60000000000, 0), ('live', 60000000000, 9223372036854775807);
-select is(assertions.keep('aias_worker', 'select queue.sweep()'), null, 'aias_worker: sweeps');
+select lives_ok($$select assertions.keep('aias_worker', 'select queue.sweep()')$$, 'aias_worker: sweeps');
 select ok(lapsed, 'a reservation whose lease is over is given back') from aias.quota_reservations r join reserved using (id);
 select set_eq('select key from aias.rate_limits', array['live'], 'a count that is over is gone, and no other');
 

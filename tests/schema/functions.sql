@@ -6,24 +6,29 @@ select set_config('search_path', quote_ident(n.nspname) || ', pg_catalog', true)
 \g /dev/null
 
 create temp view our_functions as
-  select p.oid, p.oid::regprocedure as name, n.nspname as schema, p.prosecdef, p.proconfig, p.proacl, p.proowner, p.prosrc, l.lanname,
+  select p.oid, p.oid::regprocedure as name, n.nspname as schema, p.prosecdef, p.proconfig, p.proacl, p.proowner, p.prosrc, p.prokind, l.lanname,
          e.extname as extension
     from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     join pg_catalog.pg_language l on l.oid = p.prolang
     left join pg_catalog.pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'
     left join pg_catalog.pg_extension e on e.oid = d.refobjid
-   where n.nspname in ('public', 'private', 'queue', 'billing', 'audit', 'analytics', 'aias')
+   where n.nspname in ('public', 'private', 'queue', 'billing', 'audit', 'edge', 'analytics', 'aias')
      and coalesce(e.extname, 'aias') = 'aias';
 
-select plan(11);
+select plan(13);
 
 select cmp_ok(count(*), '>=', 30::bigint, 'there are functions to look at') from our_functions;
 
+-- An aggregate cannot carry a setting; the function that it is made of does, and is looked at.
 select is_empty($$
   select name, proconfig from our_functions
-   where extension is null and not coalesce('search_path=""' = any (proconfig), false)$$,
+   where extension is null and prokind <> 'a' and not coalesce('search_path=""' = any (proconfig), false)$$,
   'every function pins its search_path to nothing');
+select is_empty($$
+  select a.aggfnoid from pg_catalog.pg_aggregate a join our_functions f on f.oid = a.aggfnoid
+   where a.aggtransfn not in (select oid from our_functions) or a.aggfinalfn <> 0$$,
+  'every aggregate is made of a function of ours and nothing else');
 
 -- Its definers look into schemas that only the extension writes.
 select is_empty($$
@@ -52,7 +57,8 @@ select is_empty($$
 
 select is_empty($$
   select name from our_functions
-   where schema in ('private', 'queue') and prosecdef and lanname = 'plpgsql' and prosrc ~* '\mexecute\M\s+(format|''|[a-z_]+\s*\|\|)'$$,
+   where schema in ('private', 'queue', 'audit', 'edge') and prosecdef and lanname = 'plpgsql'
+     and prosrc ~* '\mexecute\M\s+(format|''|[a-z_]+\s*\|\|)'$$,
   'no definer builds SQL out of strings');
 
 select is_empty($$
@@ -61,11 +67,18 @@ select is_empty($$
      and not coalesce(c.reloptions && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1'], false)$$,
   'every exposed view runs as its caller');
 
+-- Whoever sets a setting sets the claims, the role and what the audit log leaves out.
+select is_empty($$
+  select name from our_functions
+   where (schema = 'public' or has_function_privilege('authenticated', oid, 'execute')) and lanname <> 'c'
+     and prosrc ~* '\mset_config\M|(;|\m(begin|then|else|loop))\s*set\s'$$,
+  'no caller changes a setting through a function');
+
 -- A schema in which a caller may create is one in which a caller may shadow.
 select is_empty($$
   select n.nspname, role from pg_catalog.pg_namespace n,
          unnest(array['anon', 'authenticated', 'service_role', 'aias_edge', 'aias_worker']) role
-   where n.nspname in ('public', 'private', 'queue', 'aias') and has_schema_privilege(role, n.oid, 'create')$$,
+   where n.nspname in ('public', 'private', 'queue', 'audit', 'edge', 'aias') and has_schema_privilege(role, n.oid, 'create')$$,
   'no role of the API or of the services creates anything');
 
 select * from finish();

@@ -39,8 +39,8 @@ impl Machine {
     }
 }
 
-/// The machine in `workers/README.md` that has a state of this name.
-fn drawn_with(state: &str) -> Machine {
+/// The machine in `workers/README.md` that has states of these names.
+fn drawn_with(states: &[&str]) -> Machine {
     let path = tests::repository().join("workers/README.md");
     let text = fs::read_to_string(path).expect("workers/README.md");
     let mut machines: Vec<_> = text
@@ -49,12 +49,12 @@ fn drawn_with(state: &str) -> Machine {
         .filter_map(|block| block.split("```").next())
         .filter(|block| block.trim_start().starts_with("stateDiagram"))
         .map(Machine::parse)
-        .filter(|machine| machine.states.contains(state))
+        .filter(|machine| states.iter().all(|state| machine.states.contains(*state)))
         .collect();
     assert_eq!(
         machines.len(),
         1,
-        "workers/README.md draws one state diagram with the state `{state}`"
+        "workers/README.md draws one state diagram with the states {states:?}"
     );
     machines.remove(0)
 }
@@ -81,7 +81,7 @@ async fn check(pool: &PgPool, name: &str) -> BTreeSet<String> {
 
 #[sqlx::test(migrations = "../migrations")]
 async fn executions_are_as_drawn(pool: PgPool) {
-    let drawn = drawn_with("queued");
+    let drawn = drawn_with(&["queued", "running"]);
     assert_eq!(
         drawn.states,
         check(&pool, "execution_status_is_known").await,
@@ -100,7 +100,7 @@ async fn executions_are_as_drawn(pool: PgPool) {
 
 #[sqlx::test(migrations = "../migrations")]
 async fn steps_are_as_drawn(pool: PgPool) {
-    let drawn = drawn_with("skipped");
+    let drawn = drawn_with(&["skipped"]);
     assert_eq!(
         drawn.states,
         check(&pool, "step_status_is_known").await,
@@ -114,6 +114,25 @@ async fn steps_are_as_drawn(pool: PgPool) {
         drawn.last,
         constants(&guard),
         "what is drawn as an end and what private.keep_final_step guards"
+    );
+    assert!(
+        drawn.last.is_disjoint(&drawn.left),
+        "nothing leaves an end: {drawn:?}"
+    );
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn mails_are_as_drawn(pool: PgPool) {
+    let drawn = drawn_with(&["queued", "sent"]);
+    assert_eq!(
+        drawn.states,
+        check(&pool, "mail_status_is_known").await,
+        "the drawing (left) and the check (right)"
+    );
+    assert_eq!(
+        drawn.last,
+        check(&pool, "mail_is_finished_when_it_says_so").await,
+        "what is drawn as an end and what finishes"
     );
     assert!(
         drawn.last.is_disjoint(&drawn.left),

@@ -11,7 +11,7 @@ create temp view our_policies as
          coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') as check_text
     from pg_catalog.pg_policy p
     join pg_catalog.pg_class c on c.oid = p.polrelid
-   where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'billing', 'audit', 'analytics');
+   where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'billing', 'audit', 'edge', 'analytics');
 
 -- What is left of an expression when everything that is evaluated once a statement is taken out of it.
 create function pg_temp.per_row(expression text) returns text language sql as $$
@@ -30,21 +30,53 @@ begin
 end
 $$;
 
+-- A table whose schema is closed is read through the views over it, as its policies are met there.
+create temp table doors as
+  select distinct on_table as name from our_policies join pg_catalog.pg_class c on c.oid = on_table
+   where has_schema_privilege('authenticated', c.relnamespace, 'usage')
+  union
+  select distinct r.ev_class::regclass from our_policies
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = on_table and d.classid = 'pg_rewrite'::regclass
+    join pg_catalog.pg_rewrite r on r.oid = d.objid
+    join pg_catalog.pg_class c on c.oid = r.ev_class
+   where has_schema_privilege('authenticated', c.relnamespace, 'usage') and has_table_privilege('authenticated', c.oid, 'select');
+
 create temp table statements as
   select t.name, format(s.statement, t.name, t.changeable) as statement
     from (
-      select distinct on_table as name, (
+      select doors.name, (
         select quote_ident(a.attname) from pg_catalog.pg_attribute a
-         where a.attrelid = on_table and a.attnum > 0 and has_column_privilege('authenticated', on_table, a.attnum, 'update')
+         where a.attrelid = doors.name and a.attnum > 0 and has_column_privilege('authenticated', doors.name, a.attnum, 'update')
          order by a.attnum limit 1) as changeable
-        from our_policies
+        from doors
     ) t,
     (values ('select * from %1$s', 'select'), ('update %1$s set %2$s = %2$s', 'update'), ('delete from %1$s', 'delete')) s (statement, needs)
    where case s.needs when 'update' then t.changeable is not null else has_table_privilege('authenticated', t.name, s.needs) end;
 
-select plan(8 + (select count(*) from statements)::integer);
+select plan(11 + (select count(*) from statements)::integer);
 
 select cmp_ok(count(*), '>=', 16::bigint, 'there are policies to look at') from our_policies;
+
+select is_empty($$select distinct on_table from our_policies
+   where not exists (select from statements s where s.name = on_table)
+     and not exists (select from statements s join pg_catalog.pg_rewrite r on r.ev_class = s.name
+                       join pg_catalog.pg_depend d on d.objid = r.oid and d.refobjid = on_table)$$,
+  'every table with a policy is met by a statement below');
+
+-- A wall alone lets nobody in, and one that stands before another operation than its door guards nothing.
+select is_empty($$select w.on_table, w.polname from our_policies w
+   where not w.polpermissive
+     and not exists (select from our_policies d where d.polpermissive and d.on_table = w.on_table and d.polcmd = w.polcmd)$$,
+  'every restrictive policy stands behind a permissive one');
+
+-- What a tenant with a second factor wants it for: writes, and members, keys, billing and the audit log.
+select is_empty($$select d.on_table, d.polcmd from our_policies d
+   where d.polpermissive and (d.using_text || d.check_text) ~ 'tenants_with'
+     and (d.polcmd <> 'r' or (d.using_text ~ 'tenants_with\(''(members|keys|billing|audit|tenant|roles)\.'
+                              and d.on_table <> 'public.users'::regclass))
+     and not exists (select from our_policies w where not w.polpermissive and w.on_table = d.on_table and w.polcmd = d.polcmd
+                        and (w.using_text || w.check_text) ~ 'tenants_asking_for_second_factor')$$,
+  'what wants a second factor has its wall');
 
 select is_empty($$select on_table, polname from our_policies where polcmd = '*'$$, 'every policy is for one operation');
 

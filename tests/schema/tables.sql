@@ -14,7 +14,7 @@ create temp view our_tables as
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where c.relkind in ('r', 'p') and not c.relispartition
-     and n.nspname in ('public', 'private', 'queue', 'billing', 'audit', 'analytics')
+     and n.nspname in ('public', 'private', 'queue', 'billing', 'audit', 'edge', 'analytics')
      and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e');
 
 -- Key columns of a constraint or an index, in order.
@@ -31,7 +31,7 @@ create temp view foreign_keys as
     from pg_catalog.pg_constraint c
    where c.contype = 'f' and c.conrelid in (select oid from our_tables);
 
-select plan(13);
+select plan(16);
 
 select cmp_ok(count(*), '>=', 16::bigint, 'there are tables to look at') from our_tables;
 
@@ -40,7 +40,7 @@ select is_empty('select name from our_tables where not relrowsecurity', 'every t
 select is_empty($$
   select n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_'
-     and n.nspname not in ('public', 'private', 'queue', 'billing', 'audit', 'analytics', 'aias', 'auth', 'information_schema',
+     and n.nspname not in ('public', 'private', 'queue', 'billing', 'audit', 'edge', 'analytics', 'aias', 'auth', 'information_schema',
                            'storage', 'realtime', 'vault', 'extensions', 'graphql', 'supabase_migrations')
      and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')$$,
   'there is no table in a schema that nobody knows');
@@ -75,8 +75,17 @@ select is_empty($$
     union
     select f.conrelid from foreign_keys f join reached r on r.oid = f.confrelid where 'tenant_id' = any (f.from_columns)
   )
-  select name from our_tables where of_a_tenant and oid not in (select oid from reached)$$,
+  -- Not the log: a foreign key locks the tenant's row for each entry, and all writers of a tenant would meet there.
+  select name from our_tables where of_a_tenant and oid not in (select oid from reached) and schema <> 'audit'$$,
   'every tenant table hangs on public.tenants');
+select is_empty($$
+  select t.name from our_tables t
+   where t.schema = 'audit' and t.of_a_tenant
+     and not exists (
+       select from pg_catalog.pg_trigger g join pg_catalog.pg_proc p on p.oid = g.tgfoid
+        where g.tgrelid = 'public.tenants'::regclass and g.tgenabled = 'O' and g.tgtype & 8 <> 0
+          and p.prosrc ~ ('delete from ' || t.name || '\M'))$$,
+  'what does not is emptied by a trigger when a tenant goes');
 
 -- A full index whose first columns are the foreign key's, in any order.
 select is_empty($$
@@ -116,6 +125,30 @@ select is_empty($$
      -- Its id is the account's.
      and t.name <> 'public.users'::regclass$$,
   'every id is time-ordered');
+
+-- What belongs to a tenant as a whole ------------------------------------------------------------------------------------------------
+
+select is_empty($$
+  select t.name from our_tables t
+   where (t.schema = 'public' and (t.of_a_tenant or t.relname = 'tenants') or t.name::text = 'audit.log')
+     -- An export does not hold the exports.
+     and t.relname <> 'tenant_exports'
+     and not exists (
+       select from pg_catalog.pg_depend d join pg_catalog.pg_rewrite r on r.oid = d.objid
+        where d.classid = 'pg_rewrite'::regclass and d.refobjid = t.oid and r.ev_class = 'private.tenant_data'::regclass)$$,
+  'an export forgets no table of a tenant');
+
+-- Bits of pg_trigger.tgtype: 4 insert, 8 delete, 16 update.
+select is_empty($$
+  select t.name, operation.name from our_tables t, (values ('insert', 4), ('delete', 8), ('update', 16)) operation (name, bit)
+   where t.schema = 'public' and (t.of_a_tenant or t.relname = 'tenants')
+     -- Written by what is told elsewhere: a version repeats its workflow; what a run leaves is its own record; an export is told as an event.
+     and t.relname not in ('workflow_versions', 'executions', 'execution_steps', 'usage', 'tenant_exports')
+     and not exists (
+       select from pg_catalog.pg_trigger g
+        where g.tgrelid = t.oid and g.tgfoid = 'audit.record_change()'::regprocedure and g.tgenabled = 'O'
+          and g.tgtype & operation.bit <> 0 and g.tgattr = '')$$,
+  'every change of what a tenant owns is told in the audit log');
 
 select * from finish();
 rollback;

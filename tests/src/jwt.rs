@@ -36,6 +36,12 @@ impl Claims {
         }
     }
 
+    /// The same person, signed in by two factors.
+    pub fn with_second_factor(mut self) -> Self {
+        self.aal = "aal2".to_owned();
+        self
+    }
+
     /// The same person an hour too late.
     pub fn expired(mut self) -> Self {
         self.iat -= 7200;

@@ -1,5 +1,5 @@
 //! What other crates' tests stand on: the policies and the seed in a fresh database, the people in the seed, tokens in the shape of
-//! Supabase Auth, and statements run as one of those people.
+//! Supabase Auth, and statements run as one of those people. `world` has more tenants than the seed, with a row in every table.
 //!
 //! ```no_run
 //! # async fn example(pool: sqlx::PgPool) -> Result<(), sqlx::Error> {
@@ -19,6 +19,7 @@ pub mod actor;
 pub mod jwt;
 pub mod policies;
 pub mod seed;
+pub mod world;
 
 use std::path::PathBuf;
 

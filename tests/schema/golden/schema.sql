@@ -3,8 +3,20 @@
 -- aias; Type: SCHEMA; Schema: -
 CREATE SCHEMA aias;
 
+-- audit; Type: SCHEMA; Schema: -
+CREATE SCHEMA audit;
+
+-- SCHEMA audit; Type: COMMENT; Schema: -
+COMMENT ON SCHEMA audit IS 'The append-only log of changes and security events. Read through public.audit_log.';
+
 -- auth; Type: SCHEMA; Schema: -
 CREATE SCHEMA auth;
+
+-- edge; Type: SCHEMA; Schema: -
+CREATE SCHEMA edge;
+
+-- SCHEMA edge; Type: COMMENT; Schema: -
+COMMENT ON SCHEMA edge IS 'The few functions that edge-api calls as itself, before it knows who asks. Not exposed by PostgREST.';
 
 -- private; Type: SCHEMA; Schema: -
 CREATE SCHEMA private;
@@ -23,6 +35,322 @@ CREATE EXTENSION IF NOT EXISTS aias WITH SCHEMA aias;
 
 -- EXTENSION aias; Type: COMMENT; Schema: -
 COMMENT ON EXTENSION aias IS 'Workflow validation and exact quotas for AIAS';
+
+-- forget_tenant(); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.forget_tenant() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- After a truncate there is no tenant at all.
+  perform set_config('aias.audit_may_delete', 'inbox', true);
+  delete from audit.inbox i where tg_op = 'TRUNCATE' or i.tenant_id = old.id;
+  perform set_config('aias.audit_may_delete', 'log', true);
+  delete from audit.log l where tg_op = 'TRUNCATE' or l.tenant_id = old.id;
+  perform set_config('aias.audit_may_delete', '', true);
+  delete from audit.heads h where tg_op = 'TRUNCATE' or h.tenant_id = old.id;
+  return null;
+end
+$$;
+
+-- FUNCTION forget_tenant(); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.forget_tenant() IS 'A tenant that goes takes its log along: what is kept of it would be kept of its people.';
+
+-- holds_secret(text); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.holds_secret(text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN ($1 ~* '\m(bearer|basic)\s+\S|(authorization|api[-_]?key|token|secret|passw\w*|cookie|credential|private[-_]?key)["'']?\s*[=:]\s*\S|://[^/\s@]+:[^/\s@]+@'::text);
+
+-- link(bytea, bytea, bytea); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.link(last_hash bytea, start bytea, payload bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select sha256(coalesce(last_hash, start) || payload)
+$$;
+
+-- FUNCTION link(last_hash bytea, start bytea, payload bytea); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.link(last_hash bytea, start bytea, payload bytea) IS 'One step of a chain: the hash of an entry from the hash before it.';
+
+-- lock_chains(); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.lock_chains() RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select pg_advisory_xact_lock(hashtextextended('audit.chain', 0)) $$;
+
+-- FUNCTION lock_chains(); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.lock_chains() IS 'Waits until nobody chains, and until we commit nobody does.';
+
+-- make_months(integer); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.make_months(ahead integer DEFAULT 3) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  month timestamptz;
+  partition text;
+begin
+  for months in 0 .. ahead loop
+    month := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC';
+    month := (month at time zone 'UTC' + make_interval(months => months)) at time zone 'UTC';
+    partition := 'log_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+    if to_regclass('audit.' || partition) is null then
+      begin
+        execute format('create table audit.%I partition of audit.log for values from (%L) to (%L)', partition,
+          month, (month at time zone 'UTC' + interval '1 month') at time zone 'UTC');
+        execute format('alter table audit.%I enable row level security', partition);
+        execute format('create trigger _010_append_only before update or delete or truncate on audit.%I
+                          for each statement execute function audit.refuse_change()', partition);
+      exception
+        when duplicate_table then
+          null; -- Another worker was faster.
+        when check_violation then
+          -- The month has begun in the default partition. Its entries are as good there.
+          raise warning 'audit: % cannot be made, because audit.log_default has entries of that month', partition;
+      end;
+    end if;
+  end loop;
+end
+$$;
+
+-- FUNCTION make_months(ahead integer); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.make_months(ahead integer) IS 'Makes the partitions of this month and of those ahead. Workers call it again and again.';
+
+-- masked(jsonb); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.masked(value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  case jsonb_typeof(value)
+    when 'object' then
+      return coalesce((
+        select jsonb_object_agg(e.key, case
+                 -- A number of tokens is no secret, and neither is whether there is one.
+                 when audit.sounds_secret(e.key) and jsonb_typeof(e.value) in ('string', 'object', 'array') then '"(masked)"'
+                 else audit.masked(e.value) end)
+          from jsonb_each(value) e), '{}');
+    when 'array' then
+      return coalesce((
+        select jsonb_agg(case
+                 -- [{"name": "Authorization", "value": "..."}]
+                 when jsonb_typeof(e.item) = 'object' and audit.sounds_secret(coalesce(e.item ->> 'name', e.item ->> 'key'))
+                   then e.item || '{"value": "(masked)"}'
+                 else audit.masked(e.item) end order by e.position)
+          from jsonb_array_elements(value) with ordinality e (item, position)), '[]');
+    when 'string' then
+      return case when audit.holds_secret(value #>> '{}') then '"(masked)"' else value end;
+    else
+      return value;
+  end case;
+end
+$$;
+
+-- FUNCTION masked(value jsonb); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.masked(value jsonb) IS 'A value without what sounds like a secret: authorization, api_key, token, password and the like.';
+
+-- payload(uuid, bigint, uuid, timestamp with time zone, text, uuid, text, text, text, jsonb, jsonb, text); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- The time as microseconds: its text would depend on the session's zone.
+  select convert_to(jsonb_build_array(
+    tenant_id, seq, id, (extract(epoch from at) * 1000000)::bigint, actor_kind, actor_id, action, subject, subject_id, before, after, request_id
+  )::text, 'UTF8')
+$$;
+
+-- FUNCTION payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text) IS 'All that an entry says, as the bytes that are hashed.';
+
+-- record_change(); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.record_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  old_row jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) - 'updated_at' end;
+  new_row jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) - 'updated_at' end;
+  row_now jsonb := coalesce(new_row, old_row);
+  tenant uuid := row_now ->> tg_argv[0];
+  claims jsonb := nullif(current_setting('request.jwt.claims', true), '');
+  -- One text for the key, whatever number of columns it has.
+  key text := row_now ->> tg_argv[1];
+begin
+  if tg_op = 'UPDATE' then
+    if old_row = new_row then
+      return null;
+    end if;
+    select jsonb_object_agg(e.key, e.value), jsonb_object_agg(e.key, old_row -> e.key)
+      into new_row, old_row
+      from jsonb_each(new_row) e
+     where e.value is distinct from old_row -> e.key;
+  end if;
+  -- What goes with its tenant is not written down: the log goes too.
+  if tg_op = 'DELETE' and not exists (select from public.tenants t where t.id = tenant) then
+    return null;
+  end if;
+  insert into audit.inbox (tenant_id, actor_kind, actor_id, action, subject, subject_id, before, after, request_id)
+  values (
+    tenant,
+    case when claims ? 'api_key_id' then 'api_key' when claims ->> 'sub' is not null then 'user' else 'system' end,
+    coalesce(claims ->> 'api_key_id', claims ->> 'sub')::uuid,
+    tg_table_name || case tg_op when 'INSERT' then '.insert' when 'UPDATE' then '.update' else '.delete' end,
+    tg_table_name, key,
+    case when old_row is not null then audit.told(old_row) end,
+    case when new_row is not null then audit.told(new_row) end,
+    private.request_id());
+  return null;
+end
+$$;
+
+-- FUNCTION record_change(); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.record_change() IS 'Writes an entry for a changed row. The trigger''s arguments name the columns of the tenant and of the row''s key. An update tells only what it changed.';
+
+-- record_event(uuid, text, text, text, jsonb); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.record_event(tenant uuid, event text, subject text, subject_id text, details jsonb DEFAULT NULL::jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  actor jsonb := private.actor();
+begin
+  insert into audit.inbox (tenant_id, actor_kind, actor_id, action, subject, subject_id, after, request_id)
+  values (tenant, actor ->> 'kind', (actor ->> 'id')::uuid, event, record_event.subject, record_event.subject_id, details, private.request_id());
+end
+$$;
+
+-- FUNCTION record_event(tenant uuid, event text, subject text, subject_id text, details jsonb); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.record_event(tenant uuid, event text, subject text, subject_id text, details jsonb) IS 'Writes an entry for what is no change of a row: a sign-in, a key''s first use, an export.';
+
+-- record_sign_in(); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.record_sign_in() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into audit.inbox (tenant_id, actor_kind, actor_id, action, subject, subject_id)
+  select m.tenant_id, 'user', new.id, 'security.sign_in', 'users', new.id::text
+    from public.memberships m where m.user_id = new.id;
+  return null;
+end
+$$;
+
+-- FUNCTION record_sign_in(); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.record_sign_in() IS 'A sign-in lands in the log of each tenant that the person belongs to.';
+
+-- refuse_change(); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- Against slips. Whoever can switch this off is found by audit.verify.
+  -- A month refuses for itself what names it; what goes through the log is the log's to refuse.
+  if tg_op = 'DELETE' and current_setting('aias.audit_may_delete', true) = tg_table_name then
+    return null;
+  end if;
+  raise exception 'the audit log is append-only' using errcode = 'integrity_constraint_violation',
+    hint = 'entries go with their tenant, when it is erased';
+end
+$$;
+
+-- sounds_secret(text); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.sounds_secret(text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN ($1 ~* '(authorization|api[-_]?key|token|secret|passw|cookie|credential|private[-_]?key)'::text);
+
+-- told(jsonb); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.told(changed jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  told constant text := changed::text;
+begin
+  -- What most changes are: short, and without a word that could be a secret's.
+  if length(told) <= 2000 and told !~* '(authorization|api[-_]?key|token|secret|passw|cookie|credential|private[-_]?key|bearer|basic|@)' then
+    return changed;
+  end if;
+  return (
+    select jsonb_object_agg(e.key,
+             case when length(e.value::text) > 2000
+                  -- A drawing of a workflow may have megabytes, and its versions keep it. The digest says whether it is the same.
+                  then jsonb_build_object('omitted_bytes', octet_length(e.value::text), 'sha256', encode(sha256(convert_to(e.value::text, 'UTF8')), 'hex'))
+                  else audit.masked(jsonb_build_object(e.key, e.value)) -> e.key end)
+      from jsonb_each(changed) e);
+end
+$$;
+
+-- FUNCTION told(changed jsonb); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.told(changed jsonb) IS 'Columns as the log keeps them: secrets masked, and of what is longer than 2,000 characters its length and digest.';
+
+-- verify(uuid, bigint, bytea); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.verify(tenant uuid, known_seq bigint DEFAULT NULL::bigint, known_hash bytea DEFAULT NULL::bytea) RETURNS TABLE(seq bigint, id uuid, problem text, message text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  genesis constant bytea := decode(repeat('00', 32), 'hex');
+  head audit.heads;
+  last record;
+begin
+  select * into head from audit.heads h where h.tenant_id = tenant;
+  return query
+    with entries as (
+      select l.*, lag(l.seq) over o as seq_before, lag(l.hash) over o as hash_before
+        from audit.log l where l.tenant_id = tenant
+      window o as (order by l.seq, l.id)
+    )
+    select e.seq, e.id, found.problem, found.message
+      from entries e, lateral (
+        select 'missing' as problem, format('entries %s to %s are gone', coalesce(e.seq_before, 0) + 1, e.seq - 1) as message
+         where e.seq > coalesce(e.seq_before, 0) + 1
+        union all
+        select 'inserted', format('there are two entries %s', e.seq)
+         where e.seq = e.seq_before or e.seq < 1
+        union all
+        -- Behind a gap the hash before is not known; the gap is reported.
+        select 'edited', 'the entry does not say what was hashed, or stands in another place'
+         where e.seq = coalesce(e.seq_before, 0) + 1
+           and e.hash <> audit.link(null, coalesce(e.hash_before, genesis), audit.payload(
+                 e.tenant_id, e.seq, e.id, e.at, e.actor_kind, e.actor_id, e.action, e.subject, e.subject_id, e.before, e.after, e.request_id))
+      ) found
+     order by e.seq, e.id;
+  select l.seq, l.id, l.hash into last from audit.log l where l.tenant_id = tenant order by l.seq desc, l.id desc limit 1;
+  if coalesce(last.seq, 0) < coalesce(head.seq, 0) then
+    return query select head.seq, null::uuid, 'truncated',
+      format('the chain ends at %s and went to %s', coalesce(last.seq, 0), head.seq);
+  elsif coalesce(last.seq, 0) > coalesce(head.seq, 0) then
+    return query select last.seq, last.id, 'inserted', format('the chain goes to %s and ended at %s', last.seq, coalesce(head.seq, 0));
+  elsif last.hash is distinct from head.hash then
+    return query select last.seq, last.id, 'edited', 'the chain ends in another hash than it did';
+  end if;
+  if known_seq is not null and not exists (
+    select from audit.log l where l.tenant_id = tenant and l.seq = known_seq and l.hash = known_hash
+  ) then
+    return query select known_seq, null::uuid, 'rewritten', format('entry %s had another hash when it was noted', known_seq);
+  end if;
+end
+$$;
+
+-- FUNCTION verify(tenant uuid, known_seq bigint, known_hash bytea); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.verify(tenant uuid, known_seq bigint, known_hash bytea) IS 'What is wrong with a tenant''s chain; no row when nothing is. missing: entries are gone. edited: an entry was changed or moved. inserted: there is one too many. truncated: the end is gone. rewritten: the chain is not the one whose end (seq, hash) was noted elsewhere before.';
+
+-- wait_for_chainer(); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.wait_for_chainer() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- Before a tenant is locked: the chainer holds entries while it waits for their tenants.
+  perform audit.lock_chains();
+  return null;
+end
+$$;
 
 -- jwt(); Type: FUNCTION; Schema: auth
 CREATE FUNCTION auth.jwt() RETURNS jsonb
@@ -47,6 +375,221 @@ CREATE FUNCTION auth.uid() RETURNS uuid
     LANGUAGE sql STABLE
     SET search_path TO ''
     RETURN (COALESCE(NULLIF(current_setting('request.jwt.claim.sub'::text, true), ''::text), (auth.jwt() ->> 'sub'::text)))::uuid;
+
+-- authenticate_key(bytea); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.authenticate_key(key_hash bytea) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  api_key public.api_keys;
+begin
+  select k.* into api_key
+    from private.api_key_hashes h
+    join public.api_keys k on k.tenant_id = h.tenant_id and k.id = h.key_id
+   where h.hash = key_hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now());
+  if api_key.id is null then
+    return null;
+  end if;
+  if api_key.last_used_at is null or api_key.last_used_at < now() - interval '1 minute' then
+    -- Skipped while another request of the same key is at it: nobody waits for a note.
+    perform from public.api_keys k
+      where k.tenant_id = api_key.tenant_id and k.id = api_key.id
+        and k.last_used_at is not distinct from api_key.last_used_at
+        for no key update skip locked;
+    if found then
+      update public.api_keys k set last_used_at = now() where k.tenant_id = api_key.tenant_id and k.id = api_key.id;
+      if api_key.last_used_at is null then
+        insert into audit.inbox (tenant_id, actor_kind, actor_id, action, subject, subject_id)
+        values (api_key.tenant_id, 'api_key', api_key.id, 'security.key_first_used', 'api_keys', api_key.id::text);
+      end if;
+    end if;
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'role', 'authenticated', 'api_key_id', api_key.id, 'tenant_id', api_key.tenant_id,
+    'exp', floor(extract(epoch from nullif(api_key.expires_at, 'infinity')))));
+end
+$$;
+
+-- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
+
+-- domain_is_served(text, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.domain_is_served(domain text, base_domain text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select exists (select from edge.tenant_of_host(domain, base_domain))
+$$;
+
+-- FUNCTION domain_is_served(domain text, base_domain text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.domain_is_served(domain text, base_domain text) IS 'Whether a certificate may be asked for that name.';
+
+-- tenant_of_host(text, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.tenant_of_host(host text, base_domain text) RETURNS TABLE(tenant_id uuid, name text, subdomain text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select t.id, t.name, t.subdomain
+    from public.tenants t
+   where t.subdomain = case when right(host, length(base_domain) + 1) = '.' || base_domain
+                            then left(host, length(host) - length(base_domain) - 1) end
+     and t.status <> 'cancelled'
+  union all
+  select t.id, t.name, t.subdomain
+    from public.tenant_domains d
+    join public.tenants t on t.id = d.tenant_id
+   where d.domain = host and d.verified_at is not null and t.status <> 'cancelled'
+   limit 1
+$$;
+
+-- FUNCTION tenant_of_host(host text, base_domain text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.tenant_of_host(host text, base_domain text) IS 'Whose host it is: <subdomain>.<base_domain>, or a verified domain of a tenant that is not cancelled.';
+
+-- memberships; Type: TABLE; Schema: public
+CREATE TABLE public.memberships (
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- TABLE memberships; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.memberships IS 'Who belongs to which tenant, in which role.';
+
+-- accept_invitation(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.accept_invitation(token text) RETURNS public.memberships
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  invitation public.invitations := private.invitation_of_token(token);
+  membership public.memberships;
+  tenant_status text;
+begin
+  select t.status into tenant_status from public.tenants t where t.id = invitation.tenant_id;
+  if tenant_status <> 'active' then
+    perform private.refuse(403, 'tenant_' || tenant_status, format('this tenant is %s and takes nobody in', tenant_status));
+  end if;
+  if not private.is_still_granted(invitation) then
+    perform private.refuse_invitation();
+  end if;
+  update public.invitations i
+     set accepted_at = now(), accepted_by = (select auth.uid())
+   where i.tenant_id = invitation.tenant_id and i.id = invitation.id;
+  begin
+    insert into public.memberships (tenant_id, user_id, role)
+    values (invitation.tenant_id, (select auth.uid()), invitation.role)
+    returning * into membership;
+  exception when unique_violation then
+    perform private.refuse(409, 'already_member', 'you are a member already');
+  end;
+  return membership;
+end
+$$;
+
+-- access_audit(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.access_audit() RETURNS TABLE(tenant_id uuid, principal uuid, kept text, derived text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(a.tenant_id, d.tenant_id), coalesce(a.principal, d.principal),
+         format('%s %s %s', a.granted, a.granted_with_second_factor, a.ends_at),
+         format('%s %s %s', d.granted, d.granted_with_second_factor, d.ends_at)
+    from private.access a
+    full join (
+      select t.id as tenant_id, derived.* from public.tenants t cross join private.derived_access(t.id) derived
+    ) d on d.tenant_id = a.tenant_id and d.principal = a.principal
+   where (a.granted, a.granted_with_second_factor, a.ends_at) is distinct from (d.granted, d.granted_with_second_factor, d.ends_at)
+$$;
+
+-- FUNCTION access_audit(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.access_audit() IS 'Rows of private.access that are not what they are derived to be; none when all is well. Mended by select private.refresh_access(tenant_id).';
+
+-- actor(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.actor() RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  claims jsonb := nullif(current_setting('request.jwt.claims', true), '');
+  person text := coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''), claims ->> 'sub');
+begin
+  return case
+    when claims ? 'api_key_id' then jsonb_build_object('kind', 'api_key', 'id', claims ->> 'api_key_id')
+    when person is not null then jsonb_build_object('kind', 'user', 'id', person)
+    else jsonb_build_object('kind', 'system', 'id', null)
+  end;
+end
+$$;
+
+-- FUNCTION actor(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.actor() IS 'Who acts, for the audit log: {kind: user | api_key | system, id}.';
+
+-- tenant_domains; Type: TABLE; Schema: public
+CREATE TABLE public.tenant_domains (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    domain text NOT NULL,
+    verification_token text NOT NULL,
+    verified_at timestamp with time zone,
+    checked_at timestamp with time zone,
+    check_error text,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT domain_is_a_dns_name CHECK (((length(domain) <= 253) AND (domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$'::text)))
+);
+
+-- TABLE tenant_domains; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.tenant_domains IS 'Domains under which a tenant''s product is reached. Only a verified one is served.';
+
+-- COLUMN tenant_domains.domain; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenant_domains.domain IS 'Lower case, international names in their ASCII form.';
+
+-- COLUMN tenant_domains.verification_token; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenant_domains.verification_token IS 'To be published as TXT record _aias-challenge.<domain> with the text aias-verification=<token>. No secret: DNS is public.';
+
+-- add_domain(uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.add_domain(tenant uuid, wanted_domain text) RETURNS public.tenant_domains
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  added public.tenant_domains;
+begin
+  perform private.demand(tenant, 'tenant.manage');
+  if not private.has_feature(tenant, 'custom_domain') then
+    perform private.refuse(402, 'feature_not_in_plan', 'this tenant''s plan has no domains of its own', null, 'upgrade the plan');
+  end if;
+  -- Two that come at once are counted one after the other.
+  perform from public.tenants t where t.id = tenant for no key update;
+  if (select count(*) from public.tenant_domains d where d.tenant_id = tenant) >= 20 then
+    perform private.refuse(409, 'too_many_domains', 'a tenant has at most 20 domains', null, 'remove those that are not used');
+  end if;
+  begin
+    insert into public.tenant_domains (tenant_id, domain, verification_token, created_by)
+    values (tenant, rtrim(lower(btrim(wanted_domain)), '.'), replace(gen_random_uuid()::text, '-', ''), (select auth.uid()))
+    returning * into added;
+  exception
+    when unique_violation then
+      perform private.refuse(409, 'domain_exists', 'this tenant has that domain already');
+    when check_violation or not_null_violation then
+      perform private.refuse(400, 'invalid_domain', 'this is no domain name', null, 'for instance app.example.com, without https:// and path');
+  end;
+  perform private.ask_for_domain_check(tenant, added.id);
+  return added;
+end
+$$;
+
+-- ask_for_domain_check(uuid, uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  -- Every two minutes for an hour.
+  insert into queue.domain_checks as c (tenant_id, domain_id, tries_left) values (tenant, wanted_domain, 30)
+  on conflict (tenant_id, domain_id) do update set run_at = least(c.run_at, now()), tries_left = 30
+$$;
 
 -- executions; Type: TABLE; Schema: public
 CREATE TABLE public.executions (
@@ -91,6 +634,7 @@ CREATE FUNCTION private.cancel_execution(wanted_execution uuid) RETURNS public.e
 declare
   execution public.executions;
   job queue.jobs;
+  readable_in uuid;
 begin
   begin
     select e.* into strict execution
@@ -98,11 +642,10 @@ begin
      where e.id = wanted_execution and e.tenant_id = any (array(select private.tenants_with('executions.cancel')));
   exception
     when no_data_found then
-      if exists (
-        select from public.executions e
-         where e.id = wanted_execution and e.tenant_id = any (array(select private.tenants_with('executions.read')))
-      ) then
-        perform private.refuse(403, 'forbidden', 'your role may not cancel executions', null, 'ask for the permission executions.cancel');
+      select e.tenant_id into readable_in from public.executions e
+       where e.id = wanted_execution and e.tenant_id = any (array(select private.tenants_with('executions.read')));
+      if found then
+        perform private.demand(readable_in, 'executions.cancel');
       end if;
       perform private.refuse(404, 'not_found', 'there is no such execution');
     when too_many_rows then
@@ -146,7 +689,26 @@ begin
     returning e.* into execution;
     perform pg_notify('aias_cancellations', execution.id::text);
   end if;
+  perform audit.record_event(execution.tenant_id, 'executions.cancel', 'executions', execution.id::text);
   return execution;
+end
+$$;
+
+-- change_member_role(uuid, uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.change_member_role(tenant uuid, member uuid, wanted_role text) RETURNS public.memberships
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  membership public.memberships := private.member_to_manage(tenant, member);
+begin
+  perform private.find_role(tenant, wanted_role);
+  perform private.demand_grant(tenant, 'memberships', array[membership.role, wanted_role]);
+  update public.memberships m set role = wanted_role
+   where m.tenant_id = tenant and m.user_id = member and m.role <> wanted_role
+  returning * into membership;
+  select m.* into membership from public.memberships m where m.tenant_id = tenant and m.user_id = member;
+  return membership;
 end
 $$;
 
@@ -169,6 +731,20 @@ $$;
 
 -- FUNCTION charge_storage(tenant uuid, bytes bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) IS 'Takes bytes from a tenant''s storage, or gives them back when they are negative.';
+
+-- check_domain(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.check_domain(wanted_domain uuid) RETURNS public.tenant_domains
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  domain public.tenant_domains := private.domain_to_manage(wanted_domain);
+begin
+  perform aias.rate_limit_or_refuse('domain checks:' || domain.tenant_id, 30, interval '10 minutes', meter => 'domain_checks');
+  perform private.ask_for_domain_check(domain.tenant_id, domain.id);
+  return domain;
+end
+$$;
 
 -- check_workflow(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.check_workflow() RETURNS trigger
@@ -233,6 +809,72 @@ $$;
 -- FUNCTION close_table(closed regclass); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.close_table(closed regclass) IS 'Takes every policy and every API grant off a table, so that a file in policies/ can say from nothing who may do what.';
 
+-- tenants; Type: TABLE; Schema: public
+CREATE TABLE public.tenants (
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    name text NOT NULL,
+    subdomain text NOT NULL,
+    plan_id uuid NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    limit_overrides jsonb DEFAULT '{}'::jsonb NOT NULL,
+    billing_anchor timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    region text DEFAULT 'default'::text NOT NULL,
+    requires_second_factor boolean DEFAULT false NOT NULL,
+    cancelled_at timestamp with time zone,
+    cancelled_by_owner boolean DEFAULT false NOT NULL,
+    CONSTRAINT cancelled_tenant_says_since_when CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
+    CONSTRAINT tenant_limit_overrides_are_an_object CHECK ((jsonb_typeof(limit_overrides) = 'object'::text)),
+    CONSTRAINT tenant_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
+    CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'cancelled'::text]))),
+    CONSTRAINT tenant_subdomain_is_a_dns_label CHECK ((subdomain ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+-- TABLE tenants; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.tenants IS 'One customer of the product: a company or a team.';
+
+-- COLUMN tenants.status; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.status IS 'active; suspended: readable, and nothing can be changed; cancelled: readable by owners for 30 days, then erased.';
+
+-- COLUMN tenants.features; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.features IS 'Features beside those of the plan.';
+
+-- COLUMN tenants.limit_overrides; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.limit_overrides IS 'Limits that differ from the plan, by meter; null means unlimited.';
+
+-- COLUMN tenants.billing_anchor; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.billing_anchor IS 'Start of the first billing period; later ones begin a month apart.';
+
+-- COLUMN tenants.requires_second_factor; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.requires_second_factor IS 'Then changes, and anything about members, keys, billing and the audit log, want a session of level aal2.';
+
+-- COLUMN tenants.cancelled_by_owner; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.cancelled_by_owner IS 'Then an owner may take it back. One that the operator had suspended or has cancelled is the operator''s to reopen.';
+
+-- close_tenant(uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) RETURNS public.tenants
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  closed public.tenants;
+begin
+  perform private.demand(tenant, 'tenant.close');
+  update public.tenants t set status = 'cancelled' where t.id = tenant and t.subdomain = typed_subdomain and t.status <> 'cancelled'
+  returning * into closed;
+  if closed.id is null then
+    select t.* into closed from public.tenants t where t.id = tenant;
+    if closed.status = 'cancelled' then
+      perform private.refuse(409, 'tenant_cancelled', 'this tenant is cancelled already');
+    end if;
+    perform private.refuse(400, 'wrong_subdomain', 'this is not the subdomain of the tenant that is to be cancelled', null, 'type it as it is');
+  end if;
+  return closed;
+end
+$$;
+
 -- count_request(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.count_request(tenant uuid) RETURNS void
     LANGUAGE plpgsql
@@ -285,35 +927,59 @@ $$;
 -- FUNCTION count_storage(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.count_storage() IS 'Charges files to their tenants'' storage_bytes.';
 
--- tenants; Type: TABLE; Schema: public
-CREATE TABLE public.tenants (
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    name text NOT NULL,
-    subdomain text NOT NULL,
-    plan_id uuid NOT NULL,
-    status text DEFAULT 'active'::text NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
-    limit_overrides jsonb DEFAULT '{}'::jsonb NOT NULL,
-    billing_anchor timestamp with time zone DEFAULT now() NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT tenant_limit_overrides_are_an_object CHECK ((jsonb_typeof(limit_overrides) = 'object'::text)),
-    CONSTRAINT tenant_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
-    CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'cancelled'::text]))),
-    CONSTRAINT tenant_subdomain_is_a_dns_label CHECK ((subdomain ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
-);
+-- create_api_key(uuid, text, text[], timestamp with time zone); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.create_api_key(tenant uuid, wanted_name text, wanted_scopes text[], wanted_expiry timestamp with time zone) RETURNS TABLE(tenant_id uuid, id uuid, name text, prefix text, scopes text[], expires_at timestamp with time zone, created_at timestamp with time zone, key text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  made public.api_keys;
+  unknown text[];
+  -- gen_random_uuid() is made of the system's random bytes, 122 bits each.
+  random bytea := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+  secret text := rtrim(translate(encode(random, 'base64'), '+/', '-_'), '=');
+  wanted_prefix text := 'aias_' || encode(substring(uuid_send(gen_random_uuid()) from 1 for 4), 'hex');
+begin
+  perform private.demand(tenant, 'keys.manage');
+  unknown := array(select wanted from unnest(wanted_scopes) wanted except select p.key from public.permissions p order by 1);
+  if cardinality(unknown) > 0 then
+    perform private.refuse(400, 'unknown_permission', format('there is no permission %s', array_to_string(unknown, ', ')),
+      null, 'the table permissions lists them');
+  end if;
+  if private.mask_of(wanted_scopes) & ~private.held_in(tenant) <> 0 then
+    perform private.refuse_escalation(tenant, 'api_keys', private.mask_of(wanted_scopes) & ~private.held_in(tenant));
+  end if;
+  -- Or a key that is to end would live on in its successors.
+  if coalesce(wanted_expiry, 'infinity') > (
+    select a.ends_at from private.access a where a.tenant_id = tenant and a.principal = private.principal()
+  ) then
+    perform private.refuse_escalation(tenant, 'api_keys', 0, 'a key makes none that outlives it');
+  end if;
+  if wanted_expiry <= now() then
+    perform private.refuse(400, 'expiry_in_the_past', 'a key that is over already is of no use', null, 'choose a time to come, or none');
+  end if;
+  perform private.lock_access(tenant);
+  if (select count(*) from public.api_keys k where k.tenant_id = tenant and k.revoked_at is null) >= 100 then
+    perform private.refuse(409, 'too_many_keys', 'a tenant has at most 100 keys', null, 'revoke those that nobody uses');
+  end if;
+  begin
+    insert into public.api_keys (tenant_id, name, prefix, scopes, expires_at, created_by)
+    values (tenant, wanted_name, wanted_prefix, array(select distinct s from unnest(wanted_scopes) s order by 1), nullif(wanted_expiry, 'infinity'),
+            (select auth.uid()))
+    returning * into made;
+  exception when check_violation or not_null_violation then
+    perform private.refuse(400, 'key_invalid', 'a key needs a name of 1 to 200 characters and at least one scope');
+  end;
+  insert into private.api_key_hashes (tenant_id, key_id, hash)
+  values (tenant, made.id, sha256(convert_to(wanted_prefix || '_' || secret, 'UTF8')));
+  return query
+    select made.tenant_id, made.id, made.name, made.prefix, made.scopes, made.expires_at, made.created_at, wanted_prefix || '_' || secret;
+end
+$$;
 
--- TABLE tenants; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.tenants IS 'One customer of the product: a company or a team.';
-
--- COLUMN tenants.limit_overrides; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.tenants.limit_overrides IS 'Limits that differ from the plan, by meter; null means unlimited.';
-
--- COLUMN tenants.billing_anchor; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.tenants.billing_anchor IS 'Start of the first billing period; later ones begin a month apart.';
-
--- create_tenant(text, text); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.create_tenant(wanted_name text, wanted_subdomain text) RETURNS public.tenants
+-- create_tenant(text, text, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.create_tenant(wanted_name text, wanted_subdomain text, wanted_region text) RETURNS public.tenants
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -325,13 +991,15 @@ begin
     perform private.refuse(401, 'not_signed_in', 'sign in before making a tenant');
   end if;
   begin
-    insert into public.tenants (name, subdomain, plan_id)
-    select wanted_name, lower(wanted_subdomain), p.id from public.subscription_plans p where p.key = 'starter'
+    insert into public.tenants (name, subdomain, region, plan_id)
+    select wanted_name, lower(wanted_subdomain), wanted_region, p.id from public.subscription_plans p where p.key = 'starter'
     returning * into created;
   exception
     when unique_violation then
       perform private.refuse(409, 'subdomain_taken', format('the subdomain "%s" is taken', lower(wanted_subdomain)),
         null, 'choose another subdomain');
+    when foreign_key_violation then
+      perform private.refuse(400, 'unknown_region', format('there is no region "%s"', wanted_region), null, 'the table regions lists them');
     when check_violation or not_null_violation then
       perform private.refuse(400, 'tenant_invalid', 'a tenant needs a name of 1 to 200 characters and a subdomain of a-z, 0-9 and -',
         null, 'for instance name "Acme" and subdomain "acme"');
@@ -340,6 +1008,156 @@ begin
   select created.id, r.key, r.name, r.permissions, true from private.built_in_roles r;
   insert into public.memberships (tenant_id, user_id, role) values (created.id, caller, 'owner');
   return created;
+end
+$$;
+
+-- custom_access_token_hook(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.custom_access_token_hook(event jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select jsonb_set(event, '{claims,app_metadata}',
+           coalesce(event #> '{claims,app_metadata}', '{}') || jsonb_build_object('tenants', coalesce((
+             select jsonb_agg(jsonb_build_object('id', m.tenant_id, 'role', m.role) order by m.tenant_id)
+               from (
+                 -- A token travels in a header, and headers are short.
+                 select m.tenant_id, m.role from public.memberships m
+                  where m.user_id = (event ->> 'user_id')::uuid order by m.created_at limit 50
+               ) m), '[]')))
+$$;
+
+-- FUNCTION custom_access_token_hook(event jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.custom_access_token_hook(event jsonb) IS 'Writes the tenants of a person, 50 at most, as [{id, role}] into app_metadata.tenants. A hint for frontends, as old as the token: access is decided from tables.';
+
+-- decline_invitation(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.decline_invitation(token text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  invitation public.invitations := private.invitation_of_token(token);
+begin
+  update public.invitations i set declined_at = now() where i.tenant_id = invitation.tenant_id and i.id = invitation.id;
+end
+$$;
+
+-- demand(uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.demand(tenant uuid, permission text) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  who uuid := private.principal();
+  wanted bigint := private.mask_of(array[permission]);
+  held private.access;
+  tenant_status text;
+begin
+  if private.held_in(tenant) & wanted <> 0 then
+    return;
+  end if;
+  select a.* into held from private.access a where a.principal = who and a.tenant_id = tenant and a.ends_at > now();
+  if held.tenant_id is null then
+    perform private.refuse(404, 'not_found', 'there is no such tenant');
+  end if;
+  if held.granted_with_second_factor & wanted <> 0 then
+    perform private.refuse(403, 'second_factor_required', 'this tenant asks for a second factor to do this',
+      null, 'verify a second factor in this session (aal2) and try again');
+  end if;
+  select t.status into tenant_status from public.tenants t where t.id = tenant;
+  if tenant_status <> 'active' then
+    perform private.refuse(403, 'tenant_' || tenant_status, format('this tenant is %s: it can be read and not be changed', tenant_status));
+  end if;
+  perform private.refuse(403, 'forbidden',
+    format('your %s may not do this', case when who in (select m.user_id from public.memberships m where m.tenant_id = tenant) then 'role' else 'key' end),
+    null, format('ask for the permission %s', permission));
+end
+$$;
+
+-- FUNCTION demand(tenant uuid, permission text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.demand(tenant uuid, permission text) IS 'Passes when the caller holds a permission in a tenant, and otherwise refuses with the reason.';
+
+-- demand_grant(uuid, text, text[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.demand_grant(tenant uuid, attempt text, roles text[]) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  missing bigint;
+begin
+  select coalesce(bit_or(private.mask_of(r.permissions)), 0) & ~private.held_in(tenant) into missing
+    from public.roles r where r.tenant_id = tenant and r.key = any (roles);
+  if missing <> 0 then
+    perform private.refuse_escalation(tenant, attempt, missing);
+  end if;
+  -- An owner is more than the sum of the permissions.
+  if 'owner' = any (roles) and not exists (
+    select from public.memberships m where m.tenant_id = tenant and m.user_id = private.principal() and m.role = 'owner'
+  ) then
+    perform private.refuse_escalation(tenant, attempt, 0, 'only an owner makes or unmakes an owner');
+  end if;
+end
+$$;
+
+-- FUNCTION demand_grant(tenant uuid, attempt text, roles text[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.demand_grant(tenant uuid, attempt text, roles text[]) IS 'Passes when the caller holds all that these roles allow, and otherwise refuses with 403.';
+
+-- derived_access(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.derived_access(tenant uuid) RETURNS TABLE(principal uuid, granted bigint, granted_with_second_factor bigint, ends_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with state as (
+    select t.status, t.requires_second_factor, t.cancelled_at + interval '30 days' as closes_at,
+           private.mask_of(array(select p.key from public.permissions p where p.allowed_when_suspended)) as when_suspended,
+           private.mask_of(array(select p.key from public.permissions p where p.allowed_without_second_factor)) as without_second_factor
+      from public.tenants t where t.id = tenant
+  ),
+  role_masks as materialized (
+    select r.key, private.mask_of(r.permissions) as mask from public.roles r where r.tenant_id = tenant
+  ),
+  holders as (
+    select m.user_id as principal, r.mask, m.role = 'owner' as is_owner, true as is_person, 'infinity'::timestamptz as ends_at
+      from public.memberships m
+      join role_masks r on r.key = m.role
+     where m.tenant_id = tenant
+    union all
+    select k.id, private.mask_of(k.scopes), false, false, coalesce(k.expires_at, 'infinity')
+      from public.api_keys k
+     where k.tenant_id = tenant and k.revoked_at is null
+  ),
+  in_force as (
+    select h.principal, h.is_person, s.requires_second_factor, s.without_second_factor,
+           case when s.status = 'active' then h.mask else h.mask & s.when_suspended end as mask,
+           case when s.status = 'cancelled' then least(h.ends_at, s.closes_at) else h.ends_at end as ends_at
+      from holders h cross join state s
+     where s.status <> 'cancelled' or h.is_owner
+  )
+  select f.principal,
+         -- A key is no session and has no factors: it is a credential of its own, which members with keys.manage (and both factors) can revoke.
+         case when f.requires_second_factor and f.is_person then f.mask & f.without_second_factor else f.mask end,
+         f.mask,
+         f.ends_at
+    from in_force f
+$$;
+
+-- FUNCTION derived_access(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.derived_access(tenant uuid) IS 'What private.access is to hold of a tenant.';
+
+-- domain_to_manage(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.domain_to_manage(wanted_domain uuid) RETURNS public.tenant_domains
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  domain public.tenant_domains;
+begin
+  select d.* into domain from public.tenant_domains d
+   where d.id = wanted_domain and d.tenant_id = any (array(select private.own_tenants()));
+  if domain.id is null then
+    perform private.refuse(404, 'not_found', 'there is no such domain');
+  end if;
+  perform private.demand(domain.tenant_id, 'tenant.manage');
+  return domain;
 end
 $$;
 
@@ -356,6 +1174,120 @@ $$;
 
 -- FUNCTION empty_stock(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.empty_stock() IS 'After a truncate: nobody has anything of the meter named by the trigger''s argument.';
+
+-- end_invitation(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.end_invitation() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.invitation_tokens t where t.tenant_id = new.tenant_id and t.invitation_id = new.id;
+  update queue.mails m set status = 'dropped', finished_at = now(), claimed_by = null
+   where m.tenant_id = new.tenant_id and m.subject_id = new.id and m.template = 'invitation' and m.status = 'queued';
+  return null;
+end
+$$;
+
+-- FUNCTION end_invitation(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.end_invitation() IS 'An invitation that is over has no tokens and no mails left.';
+
+-- export_chunk(uuid, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.export_chunk(wanted_export uuid, number integer) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  export public.tenant_exports;
+begin
+  select e.* into export from public.tenant_exports e
+   where e.id = wanted_export and e.tenant_id = any (array(select private.own_tenants()));
+  if export.id is null then
+    perform private.refuse(404, 'not_found', 'there is no such export');
+  end if;
+  perform private.demand(export.tenant_id, 'tenant.export');
+  if export.status = 'expired' then
+    perform private.refuse(410, 'export_expired', 'this export is over', null, 'ask for a new one: rpc export_tenant');
+  elsif export.status <> 'ready' then
+    perform private.refuse(409, 'export_not_ready', format('this export is %s', export.status), null, 'watch the table tenant_exports');
+  end if;
+  return (
+    select c.content from private.export_chunks c
+     where c.tenant_id = export.tenant_id and c.export_id = export.id and c.number = export_chunk.number);
+end
+$$;
+
+-- tenant_exports; Type: TABLE; Schema: public
+CREATE TABLE public.tenant_exports (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    lines bigint,
+    bytes bigint,
+    attempt integer DEFAULT 0 NOT NULL,
+    error text,
+    requested_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    CONSTRAINT export_is_finished_when_it_says_so CHECK (((status = 'queued'::text) = (finished_at IS NULL))),
+    CONSTRAINT export_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'ready'::text, 'failed'::text, 'expired'::text]))),
+    CONSTRAINT export_that_is_ready_expires CHECK (((status <> 'ready'::text) OR (expires_at IS NOT NULL)))
+);
+
+-- TABLE tenant_exports; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.tenant_exports IS 'Exports of all of a tenant''s data as NDJSON, one {"source", "line"} a row; kept for 7 days.';
+
+-- export_tenant(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.export_tenant(tenant uuid) RETURNS public.tenant_exports
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  asked public.tenant_exports;
+begin
+  perform private.demand(tenant, 'tenant.export');
+  -- Each reads all that there is.
+  perform aias.rate_limit_or_refuse('exports:' || tenant, 10, interval '1 day', meter => 'exports');
+  insert into public.tenant_exports (tenant_id, requested_by) values (tenant, (select auth.uid()))
+  on conflict (tenant_id) where status = 'queued' do nothing
+  returning * into asked;
+  if asked.id is null then
+    perform private.refuse(409, 'export_under_way', 'an export of this tenant is being made already', null, 'watch the table tenant_exports');
+  end if;
+  perform audit.record_event(tenant, 'security.export_requested', 'tenant_exports', asked.id::text);
+  return asked;
+end
+$$;
+
+-- roles; Type: TABLE; Schema: public
+CREATE TABLE public.roles (
+    tenant_id uuid NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    permissions text[] DEFAULT '{}'::text[] NOT NULL,
+    built_in boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT role_key_is_a_word CHECK ((key ~ '^[a-z][a-z0-9_-]{0,62}$'::text))
+);
+
+-- TABLE roles; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.roles IS 'What the members of a tenant may do: the built-in roles, and the tenant''s own.';
+
+-- find_role(uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.find_role(tenant uuid, wanted text) RETURNS public.roles
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  found_role public.roles;
+begin
+  select r.* into found_role from public.roles r where r.tenant_id = tenant and r.key = wanted;
+  if found_role.key is null then
+    perform private.refuse(400, 'unknown_role', format('this tenant has no role %s', wanted), null, 'the table roles lists them');
+  end if;
+  return found_role;
+end
+$$;
 
 -- forget_all_quotas(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.forget_all_quotas() RETURNS trigger
@@ -395,6 +1327,326 @@ $$;
 
 -- FUNCTION give_stock_back(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.give_stock_back() IS 'Gives deleted rows back to the meter named by the trigger''s argument.';
+
+-- guard_role(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.guard_role() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  tenant uuid;
+  unknown text[];
+  missing bigint;
+begin
+  if tg_op = 'DELETE' then
+    tenant := old.tenant_id;
+  else
+    tenant := new.tenant_id;
+    unknown := array(select wanted from unnest(new.permissions) wanted except select p.key from public.permissions p order by 1);
+    if cardinality(unknown) > 0 then
+      perform private.refuse(400, 'unknown_permission', format('there is no permission %s', array_to_string(unknown, ', ')),
+        null, 'the table permissions lists them');
+    end if;
+    new.permissions := array(select distinct wanted from unnest(new.permissions) wanted order by 1);
+  end if;
+  if private.is_caller() then
+    -- This runs before row-level security sees an inserted row. Whoever may not write here is refused there, in words that tell nothing.
+    if not tenant = any (array(select private.tenants_with('roles.manage'))) then
+      return case tg_op when 'DELETE' then old else new end;
+    end if;
+    if (tg_op <> 'INSERT' and old.built_in) or (tg_op <> 'DELETE' and new.built_in) then
+      perform private.refuse(403, 'built_in_role', 'a built-in role stays as it is', null, 'make a role of your own with the permissions you need');
+    end if;
+    missing := (case when tg_op = 'INSERT' then 0 else private.mask_of(old.permissions) end
+                | case when tg_op = 'DELETE' then 0 else private.mask_of(new.permissions) end) & ~private.held_in(tenant);
+    if missing <> 0 then
+      perform private.refuse_escalation(tenant, 'roles', missing);
+    end if;
+  end if;
+  if tg_op = 'DELETE' and exists (select from public.tenants t where t.id = tenant) then
+    if exists (select from public.memberships m where m.tenant_id = tenant and m.role = old.key) then
+      perform private.refuse(409, 'role_in_use', format('somebody has the role %s', old.key), null, 'give its members another role first');
+    end if;
+    -- Those who were invited as such have not come yet.
+    update public.invitations i set revoked_at = now()
+     where i.tenant_id = tenant and i.role = old.key
+       and i.accepted_at is null and i.declined_at is null and i.revoked_at is null;
+  end if;
+  return case tg_op when 'DELETE' then old else new end;
+end
+$$;
+
+-- FUNCTION guard_role(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.guard_role() IS 'A role names permissions that exist; clients leave built-in roles alone and grant only what they hold.';
+
+-- guard_second_factor(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.guard_second_factor() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- Whoever asks it of others has one, or the next thing they know is that they are shut out. Nor does an API key take it off.
+  if private.is_caller() and not private.has_second_factor() then
+    perform private.refuse(403, 'second_factor_required', 'verify a second factor yourself before you require one, or no more',
+      null, 'enroll one, verify it in this session (aal2) and try again');
+  end if;
+  return new;
+end
+$$;
+
+-- guard_subdomain(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.guard_subdomain() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if private.is_caller() and exists (select from private.reserved_subdomains r where r.subdomain = new.subdomain) then
+    perform private.refuse(409, 'subdomain_taken', format('the subdomain "%s" is taken', new.subdomain), null, 'choose another subdomain');
+  end if;
+  return new;
+end
+$$;
+
+-- has_feature(uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.has_feature(tenant uuid, feature text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from public.tenants t
+      join public.subscription_plans p on p.id = t.plan_id
+     where t.id = tenant and feature = any (p.features || t.features)
+  )
+$$;
+
+-- FUNCTION has_feature(tenant uuid, feature text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.has_feature(tenant uuid, feature text) IS 'Whether a tenant''s plan, or the operator beside the plan, gives it a feature.';
+
+-- has_second_factor(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.has_second_factor() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  -- https://supabase.com/docs/guides/auth/auth-mfa
+  return coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'aal' = 'aal2', false);
+end
+$$;
+
+-- FUNCTION has_second_factor(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.has_second_factor() IS 'Whether the session was signed in by two factors.';
+
+-- held_in(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.held_in(tenant uuid) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  who uuid := private.principal();
+begin
+  return coalesce((
+    select case when private.has_second_factor() then a.granted_with_second_factor else a.granted end
+      from private.access a
+     where a.principal = who and a.tenant_id = tenant and a.ends_at > now()
+  ), 0);
+end
+$$;
+
+-- FUNCTION held_in(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.held_in(tenant uuid) IS 'The permissions that the caller holds in a tenant now, as bits; 0 in a tenant that does not exist.';
+
+-- invitations; Type: TABLE; Schema: public
+CREATE TABLE public.invitations (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    invited_by uuid,
+    granted_by uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone DEFAULT (now() + '7 days'::interval) NOT NULL,
+    accepted_at timestamp with time zone,
+    accepted_by uuid,
+    declined_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    delivery_error text,
+    CONSTRAINT invitation_email_is_an_address CHECK (((email = lower(email)) AND (email ~ '^[^@[:space:][:cntrl:]<>(),;:\\"]+@[^@[:space:][:cntrl:]<>(),;:\\"]+$'::text) AND (length(email) <= 254))),
+    CONSTRAINT invitation_ends_one_way CHECK ((num_nonnulls(accepted_at, declined_at, revoked_at) <= 1))
+);
+
+-- TABLE invitations; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.invitations IS 'Who was asked to join, and as what. Pending while none of accepted_at, declined_at and revoked_at is set.';
+
+-- COLUMN invitations.role; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.invitations.role IS 'The role''s key. No foreign key: a role that goes withdraws its pending invitations, and history stays.';
+
+-- COLUMN invitations.granted_by; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.invitations.granted_by IS 'The user or API key whose right to invite into this role it stands on, to its end: an invitation is worth nothing when they could not give it any more.';
+
+-- COLUMN invitations.delivery_error; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.invitations.delivery_error IS 'Why the mail has not arrived yet, in the mail server''s words.';
+
+-- invitation_of_token(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.invitation_of_token(token text) RETURNS public.invitations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  invitation public.invitations;
+  account auth.users;
+begin
+  select u.* into account from auth.users u where u.id = (select auth.uid());
+  if account.id is null then
+    perform private.refuse(401, 'not_signed_in', 'sign in with the address that was invited');
+  end if;
+  select i.* into invitation
+    from private.invitation_tokens t
+    join public.invitations i on i.tenant_id = t.tenant_id and i.id = t.invitation_id
+   where t.hash = sha256(convert_to(token, 'UTF8'))
+     for no key update of i;
+  -- A token of an invitation that is over is gone, and with it the difference to one that never was.
+  -- Who waited for the lock above has the row as it is now, beside a token that was there before.
+  if invitation.id is null or not private.is_pending(invitation) then
+    perform private.refuse_invitation();
+  end if;
+  if lower(account.email) is distinct from invitation.email then
+    perform private.refuse(403, 'wrong_account', 'this invitation was sent to another address', null, 'sign in with the address that was invited');
+  end if;
+  if account.email_confirmed_at is null then
+    perform private.refuse(403, 'email_not_confirmed', 'confirm your e-mail address first');
+  end if;
+  if invitation.expires_at <= now() then
+    perform private.refuse(410, 'invitation_expired', 'this invitation is over', null, 'ask for a new one');
+  end if;
+  return invitation;
+end
+$$;
+
+-- FUNCTION invitation_of_token(token text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.invitation_of_token(token text) IS 'The pending invitation behind a token, locked, when the caller''s confirmed address is the one that was invited.';
+
+-- invitation_to_manage(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.invitation_to_manage(wanted_invitation uuid) RETURNS public.invitations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  invitation public.invitations;
+begin
+  select i.* into invitation
+    from public.invitations i
+   where i.id = wanted_invitation and i.tenant_id = any (array(select private.own_tenants()))
+     for no key update;
+  if invitation.id is null then
+    perform private.refuse(404, 'not_found', 'there is no such invitation');
+  end if;
+  perform private.demand(invitation.tenant_id, 'members.manage');
+  if not private.is_pending(invitation) then
+    perform private.refuse(409, 'invitation_over', 'this invitation was used, declined or withdrawn already');
+  end if;
+  return invitation;
+end
+$$;
+
+-- invite_member(uuid, text, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.invite_member(tenant uuid, wanted_email text, wanted_role text) RETURNS public.invitations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  address text := lower(btrim(wanted_email));
+  invitation public.invitations;
+begin
+  perform private.demand(tenant, 'members.manage');
+  perform private.find_role(tenant, wanted_role);
+  perform private.demand_grant(tenant, 'invitations', array[wanted_role]);
+  if exists (
+    select from public.memberships m join public.users u on u.id = m.user_id where m.tenant_id = tenant and lower(u.email) = address
+  ) then
+    perform private.refuse(409, 'already_member', 'somebody with this address is a member already');
+  end if;
+  perform private.limit_invitations(tenant);
+  -- One that nobody used in time makes room for a new one.
+  update public.invitations i set revoked_at = now()
+   where i.tenant_id = tenant and i.email = address and i.expires_at <= now()
+     and i.accepted_at is null and i.declined_at is null and i.revoked_at is null;
+  begin
+    insert into public.invitations (tenant_id, email, role, invited_by, granted_by)
+    values (tenant, address, wanted_role, (select auth.uid()), private.principal())
+    returning * into invitation;
+  exception
+    when unique_violation then
+      perform private.refuse(409, 'already_invited', 'somebody with this address is invited already',
+        null, 'rpc resend_invitation sends the mail again, rpc revoke_invitation takes it back');
+    when check_violation or not_null_violation then
+      perform private.refuse(400, 'invalid_email', 'this is no e-mail address');
+  end;
+  perform private.mail_invitation(invitation);
+  return invitation;
+end
+$$;
+
+-- is_caller(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.is_caller() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  -- The role that the request runs as, also inside a definer.
+  select current_setting('role') in ('anon', 'authenticated')
+$$;
+
+-- FUNCTION is_caller(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.is_caller() IS 'Whether somebody from outside is behind this transaction, and not a worker or the operator.';
+
+-- is_pending(public.invitations); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.is_pending(invitation public.invitations) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select num_nonnulls(invitation.accepted_at, invitation.declined_at, invitation.revoked_at) = 0
+$$;
+
+-- is_still_granted(public.invitations); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.is_still_granted(invitation public.invitations) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  -- Asked when it is used, and not kept true by triggers: the granter may have left, lost a role, had a role edited, or be a key that was
+  -- revoked; the role may have been edited to allow more than was given.
+  select exists (
+    select from private.access a
+      join public.roles r on r.tenant_id = a.tenant_id and r.key = invitation.role
+     where a.tenant_id = invitation.tenant_id and a.principal = invitation.granted_by and a.ends_at > now()
+       and (private.mask_of(r.permissions) | private.mask_of('{members.manage}')) & ~a.granted_with_second_factor = 0
+       and (r.key <> 'owner' or exists (
+         select from public.memberships m where m.tenant_id = a.tenant_id and m.user_id = a.principal and m.role = 'owner')))
+$$;
+
+-- FUNCTION is_still_granted(invitation public.invitations); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.is_still_granted(invitation public.invitations) IS 'Whether whoever gave an invitation could give it now.';
+
+-- keep_an_owner(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_an_owner() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  orphan uuid;
+begin
+  -- Renewing access has made us the only one who changes this tenant's members, so whoever else has just left is seen here.
+  select d.tenant_id into orphan
+    from deleted d
+    join public.tenants t on t.id = d.tenant_id
+   where d.role = 'owner'
+     and not exists (select from public.memberships m where m.tenant_id = d.tenant_id and m.role = 'owner')
+   limit 1;
+  if orphan is not null then
+    perform private.refuse(409, 'last_owner', 'a tenant always has an owner', null, 'make somebody else an owner first: rpc transfer_ownership');
+  end if;
+  return null;
+end
+$$;
 
 -- keep_columns(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.keep_columns() RETURNS trigger
@@ -451,6 +1703,30 @@ $$;
 -- FUNCTION keep_identity(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.keep_identity() IS 'Refuses an update. The trigger''s condition says that it moves a row to another tenant or to another id.';
 
+-- leave_tenant(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.leave_tenant(tenant uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if not exists (select from public.memberships m where m.tenant_id = tenant and m.user_id = (select auth.uid())) then
+    perform private.refuse(404, 'not_found', 'there is no such tenant');
+  end if;
+  -- See private.member_to_manage.
+  perform private.lock_access(tenant);
+  delete from public.memberships m where m.tenant_id = tenant and m.user_id = (select auth.uid());
+end
+$$;
+
+-- limit_invitations(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.limit_invitations(tenant uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  -- Mails go to people who did not ask for them: not without end.
+  select aias.rate_limit_or_refuse('invitations:' || tenant, 100, interval '1 hour', meter => 'invitations')
+$$;
+
 -- limit_of(uuid, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.limit_of(tenant uuid, meter text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -483,16 +1759,175 @@ $$;
 -- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) IS 'List price of a call in USD; null when the model has no price.';
 
--- own_tenants(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.own_tenants() RETURNS SETOF uuid
+-- lock_access(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.lock_access(tenant uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  insert into private.access_epochs as e (tenant_id, epoch) values (tenant, 1)
+  on conflict (tenant_id) do update set epoch = e.epoch + 1
+$$;
+
+-- FUNCTION lock_access(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.lock_access(tenant uuid) IS 'From here on nobody else changes who may do what in this tenant until we commit. What others committed while we waited is seen by the next statement; a transaction whose snapshot is too old to see it fails with 40001.';
+
+-- lock_access_of_person(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.lock_access_of_person() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- An account that goes takes its memberships along. Their tenants are locked before them, as by everybody who changes members.
+  perform private.lock_access(m.tenant_id)
+     from (select m.tenant_id from public.memberships m where m.user_id = old.id order by m.tenant_id) m;
+  return old;
+end
+$$;
+
+-- look_at_invitation(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.look_at_invitation(token text) RETURNS TABLE(tenant_name text, role text, role_name text, email text, invited_by text, expires_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select t.name, i.role, r.name, i.email, u.name, i.expires_at
+    from private.invitation_of_token(token) i
+    join public.tenants t on t.id = i.tenant_id
+    left join public.roles r on r.tenant_id = i.tenant_id and r.key = i.role
+    left join public.users u on u.id = i.invited_by
+$$;
+
+-- mail_invitation(public.invitations); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.mail_invitation(invitation public.invitations) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  insert into queue.mails (tenant_id, idempotency_key, template, recipient, subject_id, expires_at, variables)
+  select invitation.tenant_id, format('invitation:%s:%s', invitation.id, extract(epoch from invitation.expires_at)), 'invitation',
+         invitation.email, invitation.id, invitation.expires_at,
+         jsonb_build_object(
+           'tenant_name', t.name,
+           'role_name', (select r.name from public.roles r where r.tenant_id = t.id and r.key = invitation.role),
+           'invited_by', (select nullif(u.name, '') from public.users u where u.id = invitation.invited_by),
+           'expires_at', to_char(invitation.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+    from public.tenants t
+   where t.id = invitation.tenant_id
+  on conflict on constraint mail_is_promised_once do nothing;
+  perform pg_notify('aias_mails', '');
+end
+$$;
+
+-- FUNCTION mail_invitation(invitation public.invitations); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.mail_invitation(invitation public.invitations) IS 'Promises the mail of an invitation, once for each time that its end is set.';
+
+-- mask_of(text[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.mask_of(permissions text[]) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(bit_or(1::bigint << p.bit), 0) from public.permissions p where p.key = any (permissions)
+$$;
+
+-- FUNCTION mask_of(permissions text[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.mask_of(permissions text[]) IS 'A set of permissions as bits.';
+
+-- member_to_manage(uuid, uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.member_to_manage(tenant uuid, member uuid) RETURNS public.memberships
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  membership public.memberships;
+begin
+  perform private.demand(tenant, 'members.manage');
+  -- Everybody who changes members passes here first, and rows after it: no two of them wait for each other in a circle. What was allowed
+  -- before the wait may not be after it.
+  perform private.lock_access(tenant);
+  perform private.demand(tenant, 'members.manage');
+  select m.* into membership from public.memberships m where m.tenant_id = tenant and m.user_id = member for no key update;
+  if membership.user_id is null then
+    perform private.refuse(404, 'not_found', 'this tenant has no such member');
+  end if;
+  return membership;
+end
+$$;
+
+-- my_tenants(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.my_tenants() RETURNS TABLE(tenant_id uuid, name text, subdomain text, status text, role text, permissions text[], requires_second_factor boolean, second_factor_missing boolean, access_ends_at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-  select tenant_id from public.memberships where user_id = (select auth.uid())
+  select t.id, t.name, t.subdomain, t.status, m.role, private.permissions_in(private.held_in(t.id)),
+         t.requires_second_factor, a.granted <> a.granted_with_second_factor and not private.has_second_factor(),
+         nullif(a.ends_at, 'infinity')
+    from private.access a
+    join public.tenants t on t.id = a.tenant_id
+    left join public.memberships m on m.tenant_id = t.id and m.user_id = a.principal
+   where a.principal = private.principal() and a.ends_at > now()
+   order by t.name, t.id
+$$;
+
+-- note_cancellation(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.note_cancellation() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  new.cancelled_at := case when new.status = 'cancelled' then coalesce(new.cancelled_at, now()) end;
+  if tg_op = 'INSERT' then
+    new.cancelled_by_owner := false;
+  elsif old.status is distinct from new.status then
+    -- Out of an active tenant only: to cancel and reopen a suspended one would lift the suspension.
+    new.cancelled_by_owner := new.status = 'cancelled' and old.status = 'active' and private.is_caller();
+  end if;
+  return new;
+end
+$$;
+
+-- FUNCTION note_cancellation(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.note_cancellation() IS 'Keeps cancelled_at beside the status, by whatever road the status changes.';
+
+-- own_tenants(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.own_tenants() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO ''
+    AS $$
+declare
+  who uuid := private.principal();
+begin
+  return query select a.tenant_id from private.access a where a.principal = who and a.ends_at > now();
+end
 $$;
 
 -- FUNCTION own_tenants(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.own_tenants() IS 'The tenants that the caller belongs to, in any role.';
+
+-- permissions_in(bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.permissions_in(mask bigint) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(p.key order by p.key), '{}') from public.permissions p where mask & (1::bigint << p.bit) <> 0
+$$;
+
+-- FUNCTION permissions_in(mask bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.permissions_in(mask bigint) IS 'Bits as a set of permissions.';
+
+-- principal(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.principal() RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  claims jsonb := nullif(current_setting('request.jwt.claims', true), '');
+begin
+  -- `request.jwt.claim.sub` is what PostgREST before 9 set, and what auth.uid() still reads first.
+  return coalesce(claims ->> 'api_key_id', nullif(current_setting('request.jwt.claim.sub', true), ''), claims ->> 'sub');
+end
+$$;
+
+-- FUNCTION principal(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.principal() IS 'Who asks: the id of an API key, which edge-api puts into the claims and no Auth server does, or else of a user. Null: nobody.';
 
 -- publish_workflow(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.publish_workflow() RETURNS trigger
@@ -545,6 +1980,98 @@ begin
 end
 $$;
 
+-- refresh_access(uuid, uuid[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.refresh_access(tenant uuid, only_principals uuid[] DEFAULT NULL::uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- A tenant that goes takes its rows along.
+  if not exists (select from public.tenants t where t.id = tenant) then
+    return;
+  end if;
+  perform private.lock_access(tenant);
+  delete from private.access a
+   where a.tenant_id = tenant
+     and (only_principals is null or a.principal = any (only_principals))
+     and not exists (select from private.derived_access(tenant) d where d.principal = a.principal);
+  insert into private.access as a (tenant_id, principal, granted, granted_with_second_factor, ends_at)
+  select tenant, d.principal, d.granted, d.granted_with_second_factor, d.ends_at
+    from private.derived_access(tenant) d
+   where only_principals is null or d.principal = any (only_principals)
+  on conflict (tenant_id, principal) do update
+    set granted = excluded.granted, granted_with_second_factor = excluded.granted_with_second_factor, ends_at = excluded.ends_at
+    where (a.granted, a.granted_with_second_factor, a.ends_at)
+          is distinct from (excluded.granted, excluded.granted_with_second_factor, excluded.ends_at);
+end
+$$;
+
+-- FUNCTION refresh_access(tenant uuid, only_principals uuid[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.refresh_access(tenant uuid, only_principals uuid[]) IS 'Makes private.access of a tenant, or of some principals in it, what it is derived to be.';
+
+-- refresh_all_access(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.refresh_all_access() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.refresh_access(t.id) from public.tenants t order by t.id;
+  return null;
+end
+$$;
+
+-- refresh_changed_access(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.refresh_changed_access() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  changed record;
+begin
+  -- In tenant order, so that two statements over many tenants cannot wait for each other in a circle.
+  if tg_op = 'INSERT' then
+    for changed in
+      select c.tenant_id, array_agg(distinct to_jsonb(c) ->> tg_argv[0])::uuid[] as principals from inserted c group by 1 order by 1
+    loop
+      perform private.refresh_access(changed.tenant_id, changed.principals);
+    end loop;
+  elsif tg_op = 'DELETE' then
+    for changed in
+      select c.tenant_id, array_agg(distinct to_jsonb(c) ->> tg_argv[0])::uuid[] as principals from deleted c group by 1 order by 1
+    loop
+      perform private.refresh_access(changed.tenant_id, changed.principals);
+    end loop;
+  else
+    for changed in
+      select c.tenant_id, array_agg(distinct c.principal) as principals
+        from (select i.tenant_id, (to_jsonb(i) ->> tg_argv[0])::uuid as principal from inserted i
+              union select d.tenant_id, (to_jsonb(d) ->> tg_argv[0])::uuid from deleted d) c
+       group by 1 order by 1
+    loop
+      perform private.refresh_access(changed.tenant_id, changed.principals);
+    end loop;
+  end if;
+  return null;
+end
+$$;
+
+-- FUNCTION refresh_changed_access(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.refresh_changed_access() IS 'Renews the access of the principals in the changed rows; the trigger''s argument names their column.';
+
+-- refresh_tenant_access(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.refresh_tenant_access() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.refresh_access((to_jsonb(new) ->> tg_argv[0])::uuid);
+  return null;
+end
+$$;
+
+-- FUNCTION refresh_tenant_access(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.refresh_tenant_access() IS 'Renews the access of everybody in a tenant; the trigger''s argument names the column that names it.';
+
 -- refuse(integer, text, text, text, text, jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.refuse(status integer, code text, message text, details text DEFAULT NULL::text, hint text DEFAULT NULL::text, headers jsonb DEFAULT '{}'::jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -560,6 +2087,179 @@ $$;
 
 -- FUNCTION refuse(status integer, code text, message text, details text, hint text, headers jsonb); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.refuse(status integer, code text, message text, details text, hint text, headers jsonb) IS 'Ends the transaction with an HTTP status and the body {code, message, details, hint}.';
+
+-- refuse_escalation(uuid, text, bigint, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.refuse_escalation(tenant uuid, attempt text, missing bigint, reason text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  names text[] := private.permissions_in(missing);
+begin
+  perform aias.note(jsonb_build_object(
+    'action', 'security.escalation_denied', 'tenant_id', tenant, 'subject', attempt, 'missing', names,
+    'actor', private.actor(), 'request_id', private.request_id()));
+  perform private.refuse(403, 'escalation',
+    coalesce(reason, format('nobody grants what they do not hold; you do not hold %s', array_to_string(names, ', '))),
+    null, 'ask somebody who holds it');
+end
+$$;
+
+-- FUNCTION refuse_escalation(tenant uuid, attempt text, missing bigint, reason text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.refuse_escalation(tenant uuid, attempt text, missing bigint, reason text) IS 'Refuses with 403, and leaves a note that a rollback does not take back.';
+
+-- refuse_invitation(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.refuse_invitation() RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select private.refuse(404, 'not_found', 'this invitation does not exist, or was used, declined or withdrawn', null, 'ask for a new one')
+$$;
+
+-- remove_domain(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.remove_domain(wanted_domain uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  domain public.tenant_domains := private.domain_to_manage(wanted_domain);
+begin
+  delete from public.tenant_domains d where d.tenant_id = domain.tenant_id and d.id = domain.id;
+end
+$$;
+
+-- remove_member(uuid, uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.remove_member(tenant uuid, member uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  membership public.memberships := private.member_to_manage(tenant, member);
+begin
+  perform private.demand_grant(tenant, 'memberships', array[membership.role]);
+  delete from public.memberships m where m.tenant_id = tenant and m.user_id = member;
+end
+$$;
+
+-- reopen_tenant(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.reopen_tenant(tenant uuid) RETURNS public.tenants
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  reopened public.tenants;
+begin
+  perform private.demand(tenant, 'tenant.close');
+  update public.tenants t set status = 'active' where t.id = tenant and t.status = 'cancelled' and t.cancelled_by_owner
+  returning * into reopened;
+  if reopened.id is null then
+    perform private.refuse(409, 'tenant_not_cancelled', 'this tenant was not cancelled by an owner', null, 'ask the operator');
+  end if;
+  return reopened;
+end
+$$;
+
+-- request_id(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.request_id() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  -- https://docs.postgrest.org/en/stable/references/transactions.html#request-headers-cookies-and-jwt-claims
+  -- What such ids are made of; a header can hold anything.
+  return nullif(left(regexp_replace(
+    nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-request-id', '[^A-Za-z0-9._:/+=@-]', '', 'g'), 128), '');
+exception when invalid_text_representation then
+  return null;
+end
+$$;
+
+-- FUNCTION request_id(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.request_id() IS 'The request that this transaction serves, when the client or a gateway named it.';
+
+-- resend_invitation(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.resend_invitation(wanted_invitation uuid) RETURNS public.invitations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  invitation public.invitations := private.invitation_to_manage(wanted_invitation);
+begin
+  perform private.demand_grant(invitation.tenant_id, 'invitations', array[invitation.role]);
+  perform private.limit_invitations(invitation.tenant_id);
+  update public.invitations i
+     set expires_at = now() + interval '7 days', delivery_error = null, invited_by = (select auth.uid()), granted_by = private.principal()
+   where i.tenant_id = invitation.tenant_id and i.id = invitation.id
+  returning * into invitation;
+  perform private.mail_invitation(invitation);
+  return invitation;
+end
+$$;
+
+-- api_keys; Type: TABLE; Schema: public
+CREATE TABLE public.api_keys (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    name text NOT NULL,
+    prefix text NOT NULL,
+    scopes text[] NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_key_has_scopes CHECK ((cardinality(scopes) > 0)),
+    CONSTRAINT api_key_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200)))
+);
+
+-- TABLE api_keys; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.api_keys IS 'Credentials of a tenant for edge-api. The key itself is shown once, when it is made, and kept nowhere. A key is the tenant''s: it outlives the membership of whoever made it, so that a product does not stop when somebody leaves; created_by says which to revoke then.';
+
+-- COLUMN api_keys.prefix; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.api_keys.prefix IS 'How the key begins, to recognise it by.';
+
+-- COLUMN api_keys.scopes; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.api_keys.scopes IS 'The permissions that it acts with.';
+
+-- COLUMN api_keys.last_used_at; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.api_keys.last_used_at IS 'To the minute.';
+
+-- revoke_api_key(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.revoke_api_key(wanted_key uuid) RETURNS public.api_keys
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  api_key public.api_keys;
+begin
+  select k.* into api_key from public.api_keys k
+   where k.id = wanted_key and k.tenant_id = any (array(select private.own_tenants()))
+     for no key update;
+  if api_key.id is null then
+    perform private.refuse(404, 'not_found', 'there is no such key');
+  end if;
+  perform private.demand(api_key.tenant_id, 'keys.manage');
+  update public.api_keys k set revoked_at = coalesce(k.revoked_at, now())
+   where k.tenant_id = api_key.tenant_id and k.id = api_key.id
+  returning * into api_key;
+  return api_key;
+end
+$$;
+
+-- revoke_invitation(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.revoke_invitation(wanted_invitation uuid) RETURNS public.invitations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  invitation public.invitations := private.invitation_to_manage(wanted_invitation);
+begin
+  update public.invitations i set revoked_at = now()
+   where i.tenant_id = invitation.tenant_id and i.id = invitation.id
+  returning * into invitation;
+  return invitation;
+end
+$$;
 
 -- size_of_object(jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.size_of_object(metadata jsonb) RETURNS bigint
@@ -597,7 +2297,7 @@ CREATE FUNCTION private.start_execution(wanted_workflow uuid, execution_input js
     AS $$
 declare
   workflow public.workflows;
-  tenant_status text;
+  readable_in uuid;
   execution public.executions;
 begin
   begin
@@ -606,20 +2306,16 @@ begin
      where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.execute')));
   exception
     when no_data_found then
-      if exists (
-        select from public.workflows w
-         where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.read')))
-      ) then
-        perform private.refuse(403, 'forbidden', 'your role may not start executions', null, 'ask for the permission workflows.execute');
+      -- Whoever may read it learns why it cannot be started: the role, a second factor, or that the tenant is suspended.
+      select w.tenant_id into readable_in from public.workflows w
+       where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.read')));
+      if found then
+        perform private.demand(readable_in, 'workflows.execute');
       end if;
       perform private.refuse(404, 'not_found', 'there is no such workflow');
     when too_many_rows then
       perform private.refuse(409, 'ambiguous_id', 'two of your tenants have a workflow with this id', null, 'give one of them a new id');
   end;
-  select t.status into tenant_status from public.tenants t where t.id = workflow.tenant_id;
-  if tenant_status <> 'active' then
-    perform private.refuse(403, 'tenant_' || tenant_status, format('this tenant is %s and starts no executions', tenant_status));
-  end if;
   if workflow.status <> 'active' then
     perform private.refuse(409, 'workflow_not_active', format('workflow "%s" is %s', workflow.name, workflow.status),
       null, 'activate it first: rpc activate_workflow');
@@ -767,20 +2463,49 @@ $$;
 -- FUNCTION tenant_of_object(name text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.tenant_of_object(name text) IS 'Whose file it is, by its first folder; null when nobody''s.';
 
--- tenants_with(text); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.tenants_with(permission text) RETURNS SETOF uuid
-    LANGUAGE sql STABLE SECURITY DEFINER
+-- tenants_asking_for_second_factor(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.tenants_asking_for_second_factor() RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path TO ''
     AS $$
-  select m.tenant_id
-    from public.memberships m
-    join public.roles r on r.tenant_id = m.tenant_id and r.key = m.role
-   where m.user_id = (select auth.uid())
-     and r.permissions @> array[permission]
+declare
+  who uuid := private.principal();
+begin
+  if private.has_second_factor() then
+    return;
+  end if;
+  return query
+    select a.tenant_id from private.access a where a.principal = who and a.granted <> a.granted_with_second_factor;
+end
+$$;
+
+-- FUNCTION tenants_asking_for_second_factor(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.tenants_asking_for_second_factor() IS 'The tenants in which the caller''s session is not enough for all that the caller may do. Asked by restrictive policies: a wall behind private.tenants_with.';
+
+-- tenants_with(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.tenants_with(permission text) RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO ''
+    AS $$
+declare
+  claims jsonb := nullif(current_setting('request.jwt.claims', true), '');
+  who uuid := coalesce(claims ->> 'api_key_id', nullif(current_setting('request.jwt.claim.sub', true), ''), claims ->> 'sub');
+  wanted bigint := (select 1::bigint << p.bit from public.permissions p where p.key = permission);
+begin
+  if claims ->> 'aal' = 'aal2' then
+    return query
+      select a.tenant_id from private.access a
+       where a.principal = who and a.granted_with_second_factor & wanted <> 0 and a.ends_at > now();
+  else
+    return query
+      select a.tenant_id from private.access a
+       where a.principal = who and a.granted & wanted <> 0 and a.ends_at > now();
+  end if;
+end
 $$;
 
 -- FUNCTION tenants_with(permission text); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.tenants_with(permission text) IS 'The tenants in which the caller holds a permission. Read from the tables, so a revoked member is out in the next statement.';
+COMMENT ON FUNCTION private.tenants_with(permission text) IS 'The tenants in which the caller holds a permission that is in force: by role or scopes, the tenant''s status, and the second factor where it wants one. Read from a table, so a revoked member is out in the next statement.';
 
 -- touch_updated_at(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.touch_updated_at() RETURNS trigger
@@ -795,6 +2520,35 @@ $$;
 
 -- FUNCTION touch_updated_at(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.touch_updated_at() IS 'Keeps updated_at true, whatever the client sent.';
+
+-- transfer_ownership(uuid, uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.transfer_ownership(tenant uuid, member uuid) RETURNS public.memberships
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  membership public.memberships := private.member_to_manage(tenant, member);
+begin
+  perform private.demand_grant(tenant, 'memberships', array['owner', membership.role]);
+  if member = (select auth.uid()) then
+    perform private.refuse(409, 'already_owner', 'you are an owner already');
+  end if;
+  update public.memberships m set role = 'owner' where m.tenant_id = tenant and m.user_id = member returning * into membership;
+  update public.memberships m set role = 'admin' where m.tenant_id = tenant and m.user_id = (select auth.uid());
+  return membership;
+end
+$$;
+
+-- verify_audit(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.verify_audit(tenant uuid) RETURNS TABLE(seq bigint, id uuid, problem text, message text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'audit.read');
+  return query select * from audit.verify(tenant);
+end
+$$;
 
 -- watch_storage(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.watch_storage() RETURNS boolean
@@ -851,6 +2605,15 @@ $_$;
 -- FUNCTION workflow_problems(tenant uuid, nodes jsonb, connections jsonb); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.workflow_problems(tenant uuid, nodes jsonb, connections jsonb) IS 'aias.workflow_problems, and what only the tenant''s other rows can tell.';
 
+-- accept_invitation(text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.accept_invitation(token text) RETURNS public.memberships
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.accept_invitation(token) $$;
+
+-- FUNCTION accept_invitation(token text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.accept_invitation(token text) IS 'Makes the caller a member, by the token that was mailed to the caller''s confirmed address. Answers 402 when the plan has no seat left.';
+
 -- workflows; Type: TABLE; Schema: public
 CREATE TABLE public.workflows (
     tenant_id uuid NOT NULL,
@@ -889,11 +2652,13 @@ CREATE FUNCTION public.activate_workflow(workflow_id uuid) RETURNS public.workfl
     AS $$
 declare
   activated public.workflows;
+  readable_in uuid;
 begin
   update public.workflows w set status = 'active' where w.id = activate_workflow.workflow_id returning * into activated;
   if activated.id is null then
-    if exists (select from public.workflows w where w.id = activate_workflow.workflow_id) then
-      perform private.refuse(403, 'forbidden', 'your role may not activate workflows', null, 'ask for the permission workflows.write');
+    select w.tenant_id into readable_in from public.workflows w where w.id = activate_workflow.workflow_id;
+    if found then
+      perform private.demand(readable_in, 'workflows.write');
     end if;
     perform private.refuse(404, 'not_found', 'there is no such workflow');
   end if;
@@ -904,6 +2669,15 @@ $$;
 -- FUNCTION activate_workflow(workflow_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.activate_workflow(workflow_id uuid) IS 'Checks and publishes a workflow so that it can be started. Answers 422 with every problem when it cannot run.';
 
+-- add_domain(uuid, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.add_domain(tenant_id uuid, domain text) RETURNS public.tenant_domains
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.add_domain(tenant_id, domain) $$;
+
+-- FUNCTION add_domain(tenant_id uuid, domain text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.add_domain(tenant_id uuid, domain text) IS 'Claims a domain. Publish the TXT record _aias-challenge.<domain> = aias-verification=<verification_token>; it is looked for at once and for an hour.';
+
 -- cancel_execution(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.cancel_execution(execution_id uuid) RETURNS public.executions
     LANGUAGE sql
@@ -913,14 +2687,113 @@ CREATE FUNCTION public.cancel_execution(execution_id uuid) RETURNS public.execut
 -- FUNCTION cancel_execution(execution_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.cancel_execution(execution_id uuid) IS 'Ends an execution. One that a worker holds is cancelled by that worker a moment later; watch its status.';
 
--- create_tenant(text, text); Type: FUNCTION; Schema: public
-CREATE FUNCTION public.create_tenant(name text, subdomain text) RETURNS public.tenants
+-- change_member_role(uuid, uuid, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.change_member_role(tenant_id uuid, user_id uuid, role text) RETURNS public.memberships
     LANGUAGE sql
     SET search_path TO ''
-    AS $$ select * from private.create_tenant(name, subdomain) $$;
+    AS $$ select * from private.change_member_role(tenant_id, user_id, role) $$;
 
--- FUNCTION create_tenant(name text, subdomain text); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.create_tenant(name text, subdomain text) IS 'Makes a tenant on the starter plan, with the caller as its owner.';
+-- FUNCTION change_member_role(tenant_id uuid, user_id uuid, role text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.change_member_role(tenant_id uuid, user_id uuid, role text) IS 'Gives a member another role. The caller holds every permission of the old role and of the new one; only an owner makes or unmakes an owner.';
+
+-- check_domain(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.check_domain(domain_id uuid) RETURNS public.tenant_domains
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.check_domain(domain_id) $$;
+
+-- FUNCTION check_domain(domain_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.check_domain(domain_id uuid) IS 'Has the DNS of a domain looked at again, soon. Watch verified_at and check_error.';
+
+-- close_tenant(uuid, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.close_tenant(tenant_id uuid, subdomain text) RETURNS public.tenants
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.close_tenant(tenant_id, subdomain) $$;
+
+-- FUNCTION close_tenant(tenant_id uuid, subdomain text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.close_tenant(tenant_id uuid, subdomain text) IS 'Cancels a tenant: from now on only owners read it, and after 30 days it is erased. Its subdomain is asked for so that it is not done by mistake.';
+
+-- create_api_key(uuid, text, text[], timestamp with time zone); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.create_api_key(tenant_id uuid, name text, scopes text[], expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(tenant_id uuid, id uuid, name text, prefix text, scopes text[], expires_at timestamp with time zone, created_at timestamp with time zone, key text)
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $_$ select * from private.create_api_key($1, $2, $3, $4) $_$;
+
+-- FUNCTION create_api_key(tenant_id uuid, name text, scopes text[], expires_at timestamp with time zone); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.create_api_key(tenant_id uuid, name text, scopes text[], expires_at timestamp with time zone) IS 'Makes a key for edge-api that acts with these scopes, each of which the caller holds. The column key is shown this once and kept nowhere.';
+
+-- create_tenant(text, text, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.create_tenant(name text, subdomain text, region text DEFAULT 'default'::text) RETURNS public.tenants
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.create_tenant(name, subdomain, region) $$;
+
+-- FUNCTION create_tenant(name text, subdomain text, region text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.create_tenant(name text, subdomain text, region text) IS 'Makes a tenant on the starter plan, with the caller as its owner. Its data stays in the region it is made in.';
+
+-- decline_invitation(text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.decline_invitation(token text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.decline_invitation(token) $$;
+
+-- FUNCTION decline_invitation(token text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.decline_invitation(token text) IS 'Says no to an invitation.';
+
+-- export_chunk(uuid, integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.export_chunk(export_id uuid, number integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ select private.export_chunk(export_id, number) $$;
+
+-- FUNCTION export_chunk(export_id uuid, number integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.export_chunk(export_id uuid, number integer) IS 'A piece of an export, whole lines of NDJSON, counted from 1; null after the last.';
+
+-- export_tenant(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.export_tenant(tenant_id uuid) RETURNS public.tenant_exports
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.export_tenant(tenant_id) $$;
+
+-- FUNCTION export_tenant(tenant_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.export_tenant(tenant_id uuid) IS 'Has all data of a tenant written to a file. Watch its row until status is ready; then read it with rpc export_chunk, or GET /v1/exports/{id} of edge-api.';
+
+-- invite_member(uuid, text, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.invite_member(tenant_id uuid, email text, role text) RETURNS public.invitations
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.invite_member(tenant_id, email, role) $$;
+
+-- FUNCTION invite_member(tenant_id uuid, email text, role text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.invite_member(tenant_id uuid, email text, role text) IS 'Invites somebody by e-mail into a role whose every permission the caller holds. The mail carries a link with a token, good for 7 days and once.';
+
+-- leave_tenant(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.leave_tenant(tenant_id uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.leave_tenant(tenant_id) $$;
+
+-- FUNCTION leave_tenant(tenant_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.leave_tenant(tenant_id uuid) IS 'Ends the caller''s membership. Refused for the last owner.';
+
+-- look_at_invitation(text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.look_at_invitation(token text) RETURNS TABLE(tenant_name text, role text, role_name text, email text, invited_by text, expires_at timestamp with time zone)
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.look_at_invitation(token) $$;
+
+-- FUNCTION look_at_invitation(token text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.look_at_invitation(token text) IS 'What an invitation is to, for the page that asks whether to accept.';
+
+-- my_tenants(); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.my_tenants() RETURNS TABLE(tenant_id uuid, name text, subdomain text, status text, role text, permissions text[], requires_second_factor boolean, second_factor_missing boolean, access_ends_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ select * from private.my_tenants() $$;
+
+-- FUNCTION my_tenants(); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.my_tenants() IS 'The caller''s tenants, with the permissions that are in force now: what a frontend shows or hides by. second_factor_missing: more with aal2.';
 
 -- quota_status(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.quota_status(tenant_id uuid) RETURNS TABLE(meter text, kind text, quota_limit bigint, used bigint, reserved bigint, remaining bigint, period_start timestamp with time zone, resets_at timestamp with time zone)
@@ -931,6 +2804,60 @@ CREATE FUNCTION public.quota_status(tenant_id uuid) RETURNS TABLE(meter text, ki
 -- FUNCTION quota_status(tenant_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.quota_status(tenant_id uuid) IS 'What a tenant has used of its plan in this billing period. A null limit means unlimited.';
 
+-- remove_domain(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.remove_domain(domain_id uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.remove_domain(domain_id) $$;
+
+-- FUNCTION remove_domain(domain_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.remove_domain(domain_id uuid) IS 'Gives a domain up; it is not served any more.';
+
+-- remove_member(uuid, uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.remove_member(tenant_id uuid, user_id uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.remove_member(tenant_id, user_id) $$;
+
+-- FUNCTION remove_member(tenant_id uuid, user_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.remove_member(tenant_id uuid, user_id uuid) IS 'Removes a member, who is out in the next statement. The caller holds all that the member''s role allows.';
+
+-- reopen_tenant(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.reopen_tenant(tenant_id uuid) RETURNS public.tenants
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.reopen_tenant(tenant_id) $$;
+
+-- FUNCTION reopen_tenant(tenant_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.reopen_tenant(tenant_id uuid) IS 'Takes a cancellation by an owner back, within 30 days.';
+
+-- resend_invitation(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.resend_invitation(invitation_id uuid) RETURNS public.invitations
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.resend_invitation(invitation_id) $$;
+
+-- FUNCTION resend_invitation(invitation_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.resend_invitation(invitation_id uuid) IS 'Mails an invitation again, in the caller''s name, good for another 7 days.';
+
+-- revoke_api_key(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.revoke_api_key(key_id uuid) RETURNS public.api_keys
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.revoke_api_key(key_id) $$;
+
+-- FUNCTION revoke_api_key(key_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.revoke_api_key(key_id uuid) IS 'Ends a key: its next request is refused. Doing it again changes nothing.';
+
+-- revoke_invitation(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.revoke_invitation(invitation_id uuid) RETURNS public.invitations
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.revoke_invitation(invitation_id) $$;
+
+-- FUNCTION revoke_invitation(invitation_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.revoke_invitation(invitation_id uuid) IS 'Withdraws an invitation: its link is worth nothing from here on.';
+
 -- start_execution(uuid, jsonb, text); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text) RETURNS public.executions
     LANGUAGE sql
@@ -939,6 +2866,24 @@ CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}
 
 -- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) IS 'Starts an active workflow. The same idempotency key returns the execution that it first started. Answers 402 when the plan''s executions are used up, and 429 when more are started in a minute than the plan allows.';
+
+-- transfer_ownership(uuid, uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.transfer_ownership(tenant_id uuid, user_id uuid) RETURNS public.memberships
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.transfer_ownership(tenant_id, user_id) $$;
+
+-- FUNCTION transfer_ownership(tenant_id uuid, user_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.transfer_ownership(tenant_id uuid, user_id uuid) IS 'Makes a member the owner in the caller''s place; the caller becomes an admin. Answers the new owner''s membership.';
+
+-- verify_audit(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.verify_audit(tenant_id uuid) RETURNS TABLE(seq bigint, id uuid, problem text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ select * from private.verify_audit(tenant_id) $$;
+
+-- FUNCTION verify_audit(tenant_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.verify_audit(tenant_id uuid) IS 'Checks the chain of a tenant''s audit log; no row when nothing was removed or edited.';
 
 -- workflow_problems(jsonb, jsonb); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) RETURNS TABLE(severity text, code text, node_id text, pointer text, message text)
@@ -959,6 +2904,69 @@ $$;
 
 -- FUNCTION agent(tenant uuid, agent uuid); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.agent(tenant uuid, agent uuid) IS 'The agent that an ai_processing step names.';
+
+-- chain_audit(integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.chain_audit(max_entries integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  chained integer;
+begin
+  -- One at a time; the others have nothing to do. The lock goes with the transaction.
+  if not pg_try_advisory_xact_lock(hashtextextended('audit.chain', 0)) then
+    return 0;
+  end if;
+  -- Refusals took their own entries back; the notes that they left are entered now.
+  insert into audit.inbox (tenant_id, at, actor_kind, actor_id, action, subject, after, request_id)
+  select t.id, n.at, n.note #>> '{actor,kind}', (n.note #>> '{actor,id}')::uuid, n.note ->> 'action', n.note ->> 'subject',
+         n.note - array['action', 'tenant_id', 'actor', 'request_id', 'subject'], n.note ->> 'request_id'
+    from aias.take_notes(1000) n
+    join public.tenants t on t.id = (n.note ->> 'tenant_id')::uuid;
+  perform set_config('aias.audit_may_delete', 'inbox', true);
+  with picked as materialized (
+    select i.tenant_id, i.id from audit.inbox i limit max_entries for update skip locked
+  ),
+  moved as (
+    delete from audit.inbox i using picked p where i.tenant_id = p.tenant_id and i.id = p.id returning i.*
+  ),
+  -- Held until we commit: a tenant that is being erased has either gone already, and its entries go here, or waits for us and takes
+  -- them along.
+  tenants as materialized (
+    select t.id from public.tenants t where t.id in (select m.tenant_id from moved m) for key share
+  ),
+  numbered as (
+    select m.*, coalesce(h.hash, decode(repeat('00', 32), 'hex')) as start,
+           coalesce(h.seq, 0) + row_number() over (partition by m.tenant_id order by m.id) as seq
+      from moved m
+      join tenants t on t.id = m.tenant_id
+      left join audit.heads h on h.tenant_id = m.tenant_id
+  ),
+  linked as (
+    select n.*, audit.chained(n.start, audit.payload(
+             n.tenant_id, n.seq, n.id, n.at, n.actor_kind, n.actor_id, n.action, n.subject, n.subject_id, n.before, n.after, n.request_id
+           )) over (partition by n.tenant_id order by n.seq) as hash
+      from numbered n
+  ),
+  stored as (
+    insert into audit.log (tenant_id, seq, id, at, actor_kind, actor_id, action, subject, subject_id, before, after, request_id, hash)
+    select l.tenant_id, l.seq, l.id, l.at, l.actor_kind, l.actor_id, l.action, l.subject, l.subject_id, l.before, l.after, l.request_id, l.hash
+      from linked l
+    returning tenant_id, seq, hash
+  ),
+  ended as (
+    insert into audit.heads as h (tenant_id, seq, hash)
+    select distinct on (s.tenant_id) s.tenant_id, s.seq, s.hash from stored s order by s.tenant_id, s.seq desc
+    on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash, chained_at = now()
+  )
+  select count(*) into chained from moved;
+  perform set_config('aias.audit_may_delete', '', true);
+  return chained;
+end
+$$;
+
+-- FUNCTION chain_audit(max_entries integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.chain_audit(max_entries integer) IS 'Enters the notes of refusals, and moves up to max_entries from the inbox to the end of their tenants'' chains. Answers how many; 0 also while another worker is at it.';
 
 -- claim(text, integer, interval); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.claim(worker text, max_jobs integer, lease interval) RETURNS TABLE(tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint, workflow_id uuid, workflow_version integer, input jsonb, created_at timestamp with time zone, started_at timestamp with time zone, cancel_requested boolean, steps jsonb)
@@ -1010,6 +3018,145 @@ $$;
 -- FUNCTION claim(worker text, max_jobs integer, lease interval); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval) IS 'Takes up to max_jobs due jobs for a lease, with everything that is needed to go on: input and the steps recorded so far.';
 
+-- claim_domain_checks(text, integer, interval); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) RETURNS TABLE(tenant_id uuid, id uuid, domain text, verification_token text, fencing_token bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with due as (
+    select c.tenant_id, c.domain_id from queue.domain_checks c
+     where c.run_at <= now() order by c.run_at limit max_checks for update skip locked
+  ),
+  claimed as (
+    update queue.domain_checks c
+       set run_at = now() + lease, fencing_token = c.fencing_token + 1, claimed_by = worker
+      from due where c.tenant_id = due.tenant_id and c.domain_id = due.domain_id
+    returning c.tenant_id, c.domain_id, c.fencing_token
+  )
+  select c.tenant_id, c.domain_id, d.domain, d.verification_token, c.fencing_token
+    from claimed c
+    join public.tenant_domains d on d.tenant_id = c.tenant_id and d.id = c.domain_id
+$$;
+
+-- FUNCTION claim_domain_checks(worker text, max_checks integer, lease interval); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) IS 'Takes domains whose DNS is to be looked at, for a lease.';
+
+-- claim_mails(text, integer, interval); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) RETURNS TABLE(tenant_id uuid, id uuid, fencing_token bigint, attempt integer, idempotency_key text, template text, recipient text, variables jsonb, expires_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with due as (
+    select m.tenant_id, m.id from queue.mails m
+     where m.status = 'queued' and m.run_at <= now()
+     order by m.run_at
+     limit max_mails
+       for update skip locked
+  )
+  update queue.mails m
+     set run_at = now() + lease, fencing_token = m.fencing_token + 1, attempt = m.attempt + 1, claimed_by = worker
+    from due
+   where m.tenant_id = due.tenant_id and m.id = due.id
+  returning m.tenant_id, m.id, m.fencing_token, m.attempt, m.idempotency_key, m.template, m.recipient, m.variables, m.expires_at
+$$;
+
+-- FUNCTION claim_mails(worker text, max_mails integer, lease interval); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) IS 'Takes up to max_mails due mails for a lease. What is not recorded by its end is claimed again.';
+
+-- erase_next_tenant(integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.erase_next_tenant(batch integer) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  due uuid;
+  erased bigint;
+begin
+  -- Before any row: the chainer holds entries while it waits for their tenants, see queue.chain_audit.
+  perform audit.lock_chains();
+  select t.id into due from public.tenants t
+   where t.status = 'cancelled' and t.cancelled_at <= now() - interval '30 days'
+   -- Beside the checks of foreign keys, which share the tenant's key.
+   order by t.cancelled_at limit 1 for no key update skip locked;
+  if due is null then
+    return null;
+  end if;
+  -- What there may be millions of goes first, a bounded piece a call, so that no transaction is long. Steps go with their executions.
+  delete from public.executions e using (
+    select x.tenant_id, x.id from public.executions x where x.tenant_id = due limit batch
+  ) piece where e.tenant_id = piece.tenant_id and e.id = piece.id;
+  get diagnostics erased = row_count;
+  if erased > 0 then
+    return due;
+  end if;
+  delete from public.usage u using (
+    select x.tenant_id, x.id from public.usage x where x.tenant_id = due limit batch
+  ) piece where u.tenant_id = piece.tenant_id and u.id = piece.id;
+  get diagnostics erased = row_count;
+  if erased > 0 then
+    return due;
+  end if;
+  perform set_config('aias.audit_may_delete', 'log', true);
+  delete from audit.log l using (
+    select x.tenant_id, x.seq, x.at from audit.log x where x.tenant_id = due limit batch
+  ) piece where l.tenant_id = piece.tenant_id and l.seq = piece.seq and l.at = piece.at;
+  get diagnostics erased = row_count;
+  perform set_config('aias.audit_may_delete', '', true);
+  if erased > 0 then
+    return due;
+  end if;
+  -- The rest hangs on the tenant's row.
+  delete from public.tenants t where t.id = due;
+  delete from aias.rate_limits r where r.key like '%:' || due::text;
+  return due;
+end
+$$;
+
+-- FUNCTION erase_next_tenant(batch integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.erase_next_tenant(batch integer) IS 'Erases a bounded piece of a tenant that was cancelled 30 days ago, and at last its row. Answers whose; null when none is due. Files in Storage are erased through Storage''s own API.';
+
+-- fail_export(uuid, uuid, text); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  update public.tenant_exports e
+     set attempt = e.attempt + 1,
+         error = reason,
+         status = case when e.attempt + 1 >= 5 then 'failed' else e.status end,
+         finished_at = case when e.attempt + 1 >= 5 then now() end,
+         -- Others go first.
+         created_at = case when e.attempt + 1 >= 5 then e.created_at else now() end
+   where e.tenant_id = tenant and e.id = export and e.status = 'queued'
+$$;
+
+-- FUNCTION fail_export(tenant uuid, export uuid, reason text); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) IS 'Notes that an attempt failed; after the fifth the export has.';
+
+-- mail_token(uuid, uuid, bigint, bytea); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  invitation public.invitations;
+begin
+  select i.* into invitation
+    from queue.mails m
+    join public.invitations i on i.tenant_id = m.tenant_id and i.id = m.subject_id
+   where m.tenant_id = tenant and m.id = mail and m.fencing_token = token and m.status = 'queued' and m.template = 'invitation'
+     for no key update of i;
+  if invitation.id is null or not private.is_pending(invitation) or invitation.expires_at <= now() then
+    return false;
+  end if;
+  insert into private.invitation_tokens (tenant_id, hash, invitation_id) values (tenant, token_hash, invitation.id);
+  return true;
+end
+$$;
+
+-- FUNCTION mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) IS 'Keeps the hash of the token that is about to be mailed. False when the invitation is not pending any more, or the lease is lost: then nothing is sent.';
+
 -- next_due(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.next_due() RETURNS timestamp with time zone
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1020,6 +3167,28 @@ $$;
 
 -- FUNCTION next_due(); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.next_due() IS 'When the next job may be claimed, so that an idle worker knows how long to sleep.';
+
+-- next_export(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.next_export() RETURNS TABLE(tenant_id uuid, id uuid)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select e.tenant_id, e.id from public.tenant_exports e where e.status = 'queued' order by e.created_at limit 1 for update skip locked
+$$;
+
+-- FUNCTION next_export(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.next_export() IS 'Takes the next export for this transaction, in which queue.run_next_export makes it: who fails knows which one it was.';
+
+-- next_mail_due(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.next_mail_due() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select min(m.run_at) from queue.mails m where m.status = 'queued'
+$$;
+
+-- FUNCTION next_mail_due(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.next_mail_due() IS 'When the next mail may be claimed.';
 
 -- plan(uuid, uuid, integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) RETURNS TABLE(plan jsonb, tenant_name text)
@@ -1154,6 +3323,86 @@ $$;
 -- FUNCTION record(worker text, results jsonb); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.record(worker text, results jsonb) IS 'Writes what a worker found out, for many executions in one transaction: [{tenant_id, execution_id, fencing_token, status, run_at, output, error, steps}]. Status running keeps the lease, waiting gives it up until run_at, the others end the execution. accepted is false when the lease was lost. Repeating a call changes nothing.';
 
+-- record_domain_check(uuid, uuid, bigint, boolean, text); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  checked queue.domain_checks;
+  claimed_domain text;
+begin
+  select c.* into checked from queue.domain_checks c
+   where c.tenant_id = tenant and c.domain_id = record_domain_check.domain_id and c.fencing_token = token
+     for update;
+  if checked.domain_id is null then
+    return false;
+  end if;
+  if verified then
+    select d.domain into claimed_domain from public.tenant_domains d where d.tenant_id = tenant and d.id = checked.domain_id;
+    -- Two tenants cannot have one name. Whoever can write its DNS now has it now.
+    perform pg_advisory_xact_lock(hashtextextended('tenant_domains ' || claimed_domain, 0));
+    update public.tenant_domains d
+       set verified_at = null, check_error = 'another tenant has proven that this domain is theirs'
+     where d.domain = claimed_domain and d.verified_at is not null and (d.tenant_id, d.id) <> (tenant, checked.domain_id);
+    update public.tenant_domains d
+       set verified_at = coalesce(d.verified_at, now()), checked_at = now(), check_error = null
+     where d.tenant_id = tenant and d.id = checked.domain_id;
+  else
+    -- One that is verified stays so: a name server that does not answer must not take a product down.
+    update public.tenant_domains d set checked_at = now(), check_error = error
+     where d.tenant_id = tenant and d.id = checked.domain_id;
+  end if;
+  if verified or checked.tries_left <= 1 then
+    delete from queue.domain_checks c where c.tenant_id = tenant and c.domain_id = checked.domain_id;
+  else
+    update queue.domain_checks c set run_at = now() + interval '2 minutes', tries_left = c.tries_left - 1, claimed_by = null
+     where c.tenant_id = tenant and c.domain_id = checked.domain_id;
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text) IS 'Writes what DNS said of a claimed domain. False when the lease was lost.';
+
+-- record_mail(text, uuid, uuid, bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text DEFAULT NULL::text, retry_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  recorded queue.mails;
+begin
+  -- The invitation first, then the mail: the order in which an invitation ends.
+  perform from public.invitations i
+    where i.tenant_id = tenant
+      and i.id = (select m.subject_id from queue.mails m where m.tenant_id = tenant and m.id = mail and m.template = 'invitation')
+      for no key update;
+  update queue.mails m
+     set status = case outcome when 'retry' then 'queued' else outcome end,
+         run_at = case outcome when 'retry' then coalesce(retry_at, now()) else m.run_at end,
+         finished_at = case outcome when 'retry' then null else now() end,
+         claimed_by = null,
+         error = record_mail.error
+   where m.tenant_id = tenant and m.id = mail and m.fencing_token = token and m.claimed_by = worker and m.status = 'queued'
+  returning * into recorded;
+  if recorded.id is null then
+    return false;
+  end if;
+  if recorded.template = 'invitation' and outcome <> 'dropped' then
+    update public.invitations i
+       set sent_at = case when outcome = 'sent' then now() else i.sent_at end,
+           delivery_error = case when outcome = 'sent' then null else record_mail.error end
+     where i.tenant_id = tenant and i.id = recorded.subject_id;
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) IS 'Writes what became of a claimed mail: sent, retry (at retry_at), dead or dropped. False when the lease was lost.';
+
 -- record_usage(uuid, uuid, text, integer, jsonb); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) RETURNS record
     LANGUAGE plpgsql
@@ -1229,17 +3478,170 @@ $$;
 -- FUNCTION reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) IS 'Sets tokens aside before an LLM call; refused when the plan has none left. Null when the lease is lost. queue.record settles it.';
 
--- sweep(); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.sweep() RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+-- run_next_export(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.run_next_export() RETURNS TABLE(tenant_id uuid, id uuid, lines bigint, bytes bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+#variable_conflict use_column
+declare
+  export public.tenant_exports;
+  datum record;
+  pending text[] := '{}';
+  pending_bytes bigint := 0;
+  chunks integer := 0;
+  line text;
+begin
+  -- The row is held until the end: who dies lets go of it, and another begins again.
+  select e.* into export from public.tenant_exports e
+   where e.status = 'queued' order by e.created_at limit 1 for update skip locked;
+  if export.id is null then
+    return;
+  end if;
+  lines := 0;
+  bytes := 0;
+  for datum in select d.source, d.line from private.tenant_data d where d.tenant_id = export.tenant_id loop
+    line := jsonb_build_object('source', datum.source, 'line', datum.line)::text;
+    pending := pending || line;
+    pending_bytes := pending_bytes + octet_length(line) + 1;
+    lines := lines + 1;
+    if pending_bytes >= 1048576 then
+      chunks := chunks + 1;
+      insert into private.export_chunks (tenant_id, export_id, number, content)
+      values (export.tenant_id, export.id, chunks, array_to_string(pending, chr(10)) || chr(10));
+      bytes := bytes + pending_bytes;
+      pending := '{}';
+      pending_bytes := 0;
+    end if;
+  end loop;
+  if pending_bytes > 0 then
+    insert into private.export_chunks (tenant_id, export_id, number, content)
+    values (export.tenant_id, export.id, chunks + 1, array_to_string(pending, chr(10)) || chr(10));
+    bytes := bytes + pending_bytes;
+  end if;
+  update public.tenant_exports e
+     set status = 'ready', lines = run_next_export.lines, bytes = run_next_export.bytes, error = null,
+         finished_at = now(), expires_at = now() + interval '7 days'
+   where e.tenant_id = export.tenant_id and e.id = export.id;
+  perform audit.record_event(export.tenant_id, 'security.exported', 'tenant_exports', export.id::text,
+    jsonb_build_object('lines', lines, 'bytes', bytes, 'requested_by', export.requested_by));
+  tenant_id := export.tenant_id;
+  id := export.id;
+  return next;
+end
+$$;
+
+-- FUNCTION run_next_export(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.run_next_export() IS 'Writes one whole export. Called in a transaction of isolation level repeatable read, so that it shows one instant. No row: there is nothing to do.';
+
+-- sweep(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.sweep() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
   -- Bounded, so that it never holds anything up; what is left is for the next time.
-  select aias.quota_sweep(1000), aias.rate_limit_sweep(1000);
+  perform aias.quota_sweep(1000), aias.rate_limit_sweep(1000);
+  perform audit.make_months();
+  with over as (
+    select e.tenant_id, e.id from public.tenant_exports e
+     where e.status = 'ready' and e.expires_at <= now() limit 10 for update skip locked
+  ),
+  dropped as (
+    delete from private.export_chunks c using over o where c.tenant_id = o.tenant_id and c.export_id = o.id
+  )
+  update public.tenant_exports e set status = 'expired' from over o where e.tenant_id = o.tenant_id and e.id = o.id;
+  delete from queue.mails m using (
+    select x.tenant_id, x.id from queue.mails x where x.finished_at < now() - interval '30 days' limit 1000 for update skip locked
+  ) old where m.tenant_id = old.tenant_id and m.id = old.id;
+end
 $$;
 
 -- FUNCTION sweep(); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed, and removes counts that do not matter any more. Any number of workers may call it at once.';
+COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files and mails that do not matter any more; makes the months to come. Any number of workers may call it at once.';
+
+-- chained(bytea, bytea); Type: AGGREGATE; Schema: audit
+CREATE AGGREGATE audit.chained(start bytea, payload bytea) (
+    SFUNC = audit.link,
+    STYPE = bytea
+);
+
+-- AGGREGATE chained(start bytea, payload bytea); Type: COMMENT; Schema: audit
+COMMENT ON AGGREGATE audit.chained(start bytea, payload bytea) IS 'Over rows in order: the hash of each, from the start on.';
+
+-- heads; Type: TABLE; Schema: audit
+CREATE TABLE audit.heads (
+    tenant_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    hash bytea NOT NULL,
+    chained_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- TABLE heads; Type: COMMENT; Schema: audit
+COMMENT ON TABLE audit.heads IS 'The end of each tenant''s chain: what audit.verify measures a truncated tail against.';
+
+-- inbox; Type: TABLE; Schema: audit
+CREATE TABLE audit.inbox (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id uuid,
+    action text NOT NULL,
+    subject text NOT NULL,
+    subject_id text,
+    before jsonb,
+    after jsonb,
+    request_id text
+)
+WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='5000');
+
+-- TABLE inbox; Type: COMMENT; Schema: audit
+COMMENT ON TABLE audit.inbox IS 'Entries that are not chained yet. No foreign key: writers of one tenant would meet on its row. They go with the tenant, by a trigger.';
+
+-- log; Type: TABLE; Schema: audit
+CREATE TABLE audit.log (
+    tenant_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id uuid,
+    action text NOT NULL,
+    subject text NOT NULL,
+    subject_id text,
+    before jsonb,
+    after jsonb,
+    request_id text,
+    hash bytea NOT NULL
+)
+PARTITION BY RANGE (at);
+
+-- TABLE log; Type: COMMENT; Schema: audit
+COMMENT ON TABLE audit.log IS 'Entries for good, by month. seq has no gaps in a tenant.';
+
+-- COLUMN log.hash; Type: COMMENT; Schema: audit
+COMMENT ON COLUMN audit.log.hash IS 'SHA-256 of the hash of seq - 1 (32 zero bytes before the first) and of audit.payload of this entry.';
+
+-- log_default; Type: TABLE; Schema: audit
+CREATE TABLE audit.log_default (
+    tenant_id uuid CONSTRAINT log_tenant_id_not_null NOT NULL,
+    seq bigint CONSTRAINT log_seq_not_null NOT NULL,
+    id uuid DEFAULT aias.uuid7() CONSTRAINT log_id_not_null NOT NULL,
+    at timestamp with time zone CONSTRAINT log_at_not_null NOT NULL,
+    actor_kind text CONSTRAINT log_actor_kind_not_null NOT NULL,
+    actor_id uuid,
+    action text CONSTRAINT log_action_not_null NOT NULL,
+    subject text CONSTRAINT log_subject_not_null NOT NULL,
+    subject_id text,
+    before jsonb,
+    after jsonb,
+    request_id text,
+    hash bytea CONSTRAINT log_hash_not_null NOT NULL
+);
+
+-- TABLE log_default; Type: COMMENT; Schema: audit
+COMMENT ON TABLE audit.log_default IS 'For an entry whose month has no partition, so that nothing is ever refused. Empty while audit.make_months() is called in time.';
 
 -- users; Type: TABLE; Schema: auth
 CREATE TABLE auth.users (
@@ -1280,6 +3682,38 @@ CREATE TABLE auth.users (
     deleted_at timestamp with time zone
 );
 
+-- access; Type: TABLE; Schema: private
+CREATE TABLE private.access (
+    tenant_id uuid NOT NULL,
+    principal uuid NOT NULL,
+    granted bigint NOT NULL,
+    granted_with_second_factor bigint NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL
+);
+
+-- TABLE access; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.access IS 'What a user or an API key may do in a tenant now. Derived, and renewed by triggers on what it is derived from; private.access_audit() compares.';
+
+-- access_epochs; Type: TABLE; Schema: private
+CREATE TABLE private.access_epochs (
+    tenant_id uuid NOT NULL,
+    epoch bigint NOT NULL
+);
+
+-- TABLE access_epochs; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.access_epochs IS 'One row a tenant, changed by whatever renews its access: two transactions that change a tenant''s members, roles, keys or status pass one by one.';
+
+-- api_key_hashes; Type: TABLE; Schema: private
+CREATE TABLE private.api_key_hashes (
+    tenant_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT api_key_hash_is_sha256 CHECK ((length(hash) = 32))
+);
+
+-- TABLE api_key_hashes; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.api_key_hashes IS 'SHA-256 of each key. A key has 244 random bits, so a fast hash is as good as a slow one: there is nothing to guess.';
+
 -- built_in_roles; Type: TABLE; Schema: private
 CREATE TABLE private.built_in_roles (
     key text NOT NULL,
@@ -1289,6 +3723,29 @@ CREATE TABLE private.built_in_roles (
 
 -- TABLE built_in_roles; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.built_in_roles IS 'The roles that every new tenant starts with.';
+
+-- export_chunks; Type: TABLE; Schema: private
+CREATE TABLE private.export_chunks (
+    tenant_id uuid NOT NULL,
+    export_id uuid NOT NULL,
+    number integer NOT NULL,
+    content text NOT NULL
+);
+
+-- TABLE export_chunks; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.export_chunks IS 'The files: whole lines, about a megabyte a chunk.';
+
+-- invitation_tokens; Type: TABLE; Schema: private
+CREATE TABLE private.invitation_tokens (
+    tenant_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    invitation_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT invitation_token_hash_is_sha256 CHECK ((length(hash) = 32))
+);
+
+-- TABLE invitation_tokens; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.invitation_tokens IS 'SHA-256 of the tokens that were mailed, one a sending. They go when the invitation is over. The tokens themselves are kept nowhere.';
 
 -- llm_prices; Type: TABLE; Schema: private
 CREATE TABLE private.llm_prices (
@@ -1313,6 +3770,14 @@ CREATE TABLE private.meters (
 
 -- TABLE meters; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.meters IS 'What is counted: a stock exists at a time, a flow happens during a billing period.';
+
+-- reserved_subdomains; Type: TABLE; Schema: private
+CREATE TABLE private.reserved_subdomains (
+    subdomain text NOT NULL
+);
+
+-- TABLE reserved_subdomains; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.reserved_subdomains IS 'Names under the base domain that are the operator''s: who had one of them would be taken for the operator. The operator adds and removes.';
 
 -- ai_agents; Type: TABLE; Schema: public
 CREATE TABLE public.ai_agents (
@@ -1385,61 +3850,6 @@ COMMENT ON COLUMN public.execution_steps.error IS '{code, message, details?}';
 -- COLUMN execution_steps.run_at; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.execution_steps.run_at IS 'When a waiting step goes on: the next attempt, or the end of a delay.';
 
--- memberships; Type: TABLE; Schema: public
-CREATE TABLE public.memberships (
-    tenant_id uuid NOT NULL,
-    user_id uuid NOT NULL,
-    role text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
--- TABLE memberships; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.memberships IS 'Who belongs to which tenant, in which role.';
-
--- permissions; Type: TABLE; Schema: public
-CREATE TABLE public.permissions (
-    key text NOT NULL,
-    description text NOT NULL
-);
-
--- TABLE permissions; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.permissions IS 'Everything a role can allow.';
-
--- roles; Type: TABLE; Schema: public
-CREATE TABLE public.roles (
-    tenant_id uuid NOT NULL,
-    key text NOT NULL,
-    name text NOT NULL,
-    permissions text[] DEFAULT '{}'::text[] NOT NULL,
-    built_in boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT role_key_is_a_word CHECK ((key ~ '^[a-z][a-z0-9_-]{0,62}$'::text))
-);
-
--- TABLE roles; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.roles IS 'What the members of a tenant may do: the built-in roles, and the tenant''s own.';
-
--- subscription_plans; Type: TABLE; Schema: public
-CREATE TABLE public.subscription_plans (
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    key text NOT NULL,
-    name text NOT NULL,
-    price_monthly integer NOT NULL,
-    price_yearly integer NOT NULL,
-    currency text DEFAULT 'usd'::text NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
-    limits jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
-    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0)))
-);
-
--- TABLE subscription_plans; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in minor units of the currency.';
-
--- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
-
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
     tenant_id uuid NOT NULL,
@@ -1496,6 +3906,188 @@ COMMENT ON TABLE public.workflow_versions IS 'What was published, never changed 
 -- COLUMN workflow_versions.plan; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.workflow_versions.plan IS 'The graph as a worker runs it, made by aias.workflow_plan.';
 
+-- tenant_data; Type: VIEW; Schema: private
+CREATE VIEW private.tenant_data AS
+ SELECT t.id AS tenant_id,
+    'tenants'::text AS source,
+    to_jsonb(t.*) AS line
+   FROM public.tenants t
+UNION ALL
+ SELECT m.tenant_id,
+    'users'::text AS source,
+    to_jsonb(u.*) AS line
+   FROM (public.users u
+     JOIN public.memberships m ON ((m.user_id = u.id)))
+UNION ALL
+ SELECT x.tenant_id,
+    'roles'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.roles x
+UNION ALL
+ SELECT x.tenant_id,
+    'memberships'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.memberships x
+UNION ALL
+ SELECT x.tenant_id,
+    'invitations'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.invitations x
+UNION ALL
+ SELECT x.tenant_id,
+    'api_keys'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.api_keys x
+UNION ALL
+ SELECT x.tenant_id,
+    'tenant_domains'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.tenant_domains x
+UNION ALL
+ SELECT x.tenant_id,
+    'ai_agents'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.ai_agents x
+UNION ALL
+ SELECT x.tenant_id,
+    'workflows'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.workflows x
+UNION ALL
+ SELECT x.tenant_id,
+    'workflow_versions'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.workflow_versions x
+UNION ALL
+ SELECT x.tenant_id,
+    'executions'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.executions x
+UNION ALL
+ SELECT x.tenant_id,
+    'execution_steps'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.execution_steps x
+UNION ALL
+ SELECT x.tenant_id,
+    'usage'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.usage x
+UNION ALL
+ SELECT x.tenant_id,
+    'audit_log'::text AS source,
+    ((to_jsonb(x.*) - 'hash'::text) || jsonb_build_object('hash', encode(x.hash, 'hex'::text))) AS line
+   FROM audit.log x
+UNION ALL
+ SELECT x.tenant_id,
+    'audit_log'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM audit.inbox x;
+
+-- VIEW tenant_data; Type: COMMENT; Schema: private
+COMMENT ON VIEW private.tenant_data IS 'Every row that a tenant owns, as {source, line}: what an export holds. A test sees to it that no table of tenants is forgotten.';
+
+-- audit_log; Type: VIEW; Schema: public
+CREATE VIEW public.audit_log WITH (security_invoker='true') AS
+ SELECT l.tenant_id,
+    l.id,
+    l.at,
+    l.actor_kind,
+    l.actor_id,
+    l.action,
+    l.subject,
+    l.subject_id,
+    l.before,
+    l.after,
+    l.request_id,
+    l.seq,
+    encode(l.hash, 'hex'::text) AS hash
+   FROM audit.log l
+UNION ALL
+ SELECT i.tenant_id,
+    i.id,
+    i.at,
+    i.actor_kind,
+    i.actor_id,
+    i.action,
+    i.subject,
+    i.subject_id,
+    i.before,
+    i.after,
+    i.request_id,
+    NULL::bigint AS seq,
+    NULL::text AS hash
+   FROM audit.inbox i;
+
+-- VIEW audit_log; Type: COMMENT; Schema: public
+COMMENT ON VIEW public.audit_log IS 'Who changed what, and every security event. before and after hold what changed, secrets masked. seq and hash are null for the moment until an entry is chained.';
+
+-- permissions; Type: TABLE; Schema: public
+CREATE TABLE public.permissions (
+    key text NOT NULL,
+    description text NOT NULL,
+    "bit" smallint NOT NULL,
+    allowed_when_suspended boolean DEFAULT false NOT NULL,
+    allowed_without_second_factor boolean DEFAULT false NOT NULL,
+    CONSTRAINT permission_bit_fits_a_bigint CHECK ((("bit" >= 0) AND ("bit" <= 62)))
+);
+
+-- TABLE permissions; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.permissions IS 'Everything a role can allow.';
+
+-- COLUMN permissions."bit"; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.permissions."bit" IS 'Its place in private.access. Never given to another permission.';
+
+-- COLUMN permissions.allowed_when_suspended; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.permissions.allowed_when_suspended IS 'In force while the tenant is suspended, and for owners while it is cancelled.';
+
+-- COLUMN permissions.allowed_without_second_factor; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.permissions.allowed_without_second_factor IS 'In force with one factor although the tenant requires two: what only reads, and not members, keys, billing or the audit log.';
+
+-- regions; Type: TABLE; Schema: public
+CREATE TABLE public.regions (
+    key text NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT region_key_is_a_word CHECK ((key ~ '^[a-z][a-z0-9-]{0,62}$'::text))
+);
+
+-- TABLE regions; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.regions IS 'Where data can live. The operator adds rows; a tenant chooses one when it is made and keeps it, since moving data is no update of a row.';
+
+-- subscription_plans; Type: TABLE; Schema: public
+CREATE TABLE public.subscription_plans (
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    price_monthly integer NOT NULL,
+    price_yearly integer NOT NULL,
+    currency text DEFAULT 'usd'::text NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    limits jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
+    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0)))
+);
+
+-- TABLE subscription_plans; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in minor units of the currency.';
+
+-- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
+
+-- domain_checks; Type: TABLE; Schema: queue
+CREATE TABLE queue.domain_checks (
+    tenant_id uuid NOT NULL,
+    domain_id uuid NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    tries_left integer NOT NULL,
+    fencing_token bigint DEFAULT 0 NOT NULL,
+    claimed_by text
+);
+
+-- TABLE domain_checks; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.domain_checks IS 'Domains whose DNS a worker is to look at. A record takes its time to spread, so it looks several times.';
+
 -- jobs; Type: TABLE; Schema: queue
 CREATE TABLE queue.jobs (
     tenant_id uuid NOT NULL,
@@ -1519,6 +4111,60 @@ COMMENT ON COLUMN queue.jobs.fencing_token IS 'Raised by every claim; a result t
 -- COLUMN jobs.claims_without_progress; Type: COMMENT; Schema: queue
 COMMENT ON COLUMN queue.jobs.claims_without_progress IS 'Claims since a result was last recorded; too many mean that it kills its workers.';
 
+-- mails; Type: TABLE; Schema: queue
+CREATE TABLE queue.mails (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    idempotency_key text NOT NULL,
+    template text NOT NULL,
+    recipient text NOT NULL,
+    subject_id uuid,
+    variables jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    attempt integer DEFAULT 0 NOT NULL,
+    fencing_token bigint DEFAULT 0 NOT NULL,
+    claimed_by text,
+    error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT mail_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['sent'::text, 'dead'::text, 'dropped'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT mail_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'sent'::text, 'dead'::text, 'dropped'::text]))),
+    CONSTRAINT mail_template_is_known CHECK ((template = 'invitation'::text))
+);
+
+-- TABLE mails; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.mails IS 'The outbox. Holds no token: a worker makes one for each sending, and only its hash comes back.';
+
+-- COLUMN mails.subject_id; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.mails.subject_id IS 'What it is about: the invitation.';
+
+-- COLUMN mails.expires_at; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.mails.expires_at IS 'From then on it makes no sense to send it.';
+
+-- COLUMN mails.error; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.mails.error IS 'What the mail server last said.';
+
+-- log_default; Type: TABLE ATTACH; Schema: audit
+ALTER TABLE ONLY audit.log ATTACH PARTITION audit.log_default DEFAULT;
+
+-- heads heads_pkey; Type: CONSTRAINT; Schema: audit
+ALTER TABLE ONLY audit.heads
+    ADD CONSTRAINT heads_pkey PRIMARY KEY (tenant_id);
+
+-- inbox inbox_pkey; Type: CONSTRAINT; Schema: audit
+ALTER TABLE ONLY audit.inbox
+    ADD CONSTRAINT inbox_pkey PRIMARY KEY (tenant_id, id);
+
+-- log log_pkey; Type: CONSTRAINT; Schema: audit
+ALTER TABLE ONLY audit.log
+    ADD CONSTRAINT log_pkey PRIMARY KEY (tenant_id, seq, at);
+
+-- log_default log_default_pkey; Type: CONSTRAINT; Schema: audit
+ALTER TABLE ONLY audit.log_default
+    ADD CONSTRAINT log_default_pkey PRIMARY KEY (tenant_id, seq, at);
+
 -- users users_phone_key; Type: CONSTRAINT; Schema: auth
 ALTER TABLE ONLY auth.users
     ADD CONSTRAINT users_phone_key UNIQUE (phone);
@@ -1527,9 +4173,37 @@ ALTER TABLE ONLY auth.users
 ALTER TABLE ONLY auth.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+-- access_epochs access_epochs_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.access_epochs
+    ADD CONSTRAINT access_epochs_pkey PRIMARY KEY (tenant_id);
+
+-- access access_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.access
+    ADD CONSTRAINT access_pkey PRIMARY KEY (tenant_id, principal);
+
+-- api_key_hashes api_key_hash_is_unique; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.api_key_hashes
+    ADD CONSTRAINT api_key_hash_is_unique UNIQUE (hash);
+
+-- api_key_hashes api_key_hashes_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.api_key_hashes
+    ADD CONSTRAINT api_key_hashes_pkey PRIMARY KEY (tenant_id, key_id);
+
 -- built_in_roles built_in_roles_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.built_in_roles
     ADD CONSTRAINT built_in_roles_pkey PRIMARY KEY (key);
+
+-- export_chunks export_chunks_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.export_chunks
+    ADD CONSTRAINT export_chunks_pkey PRIMARY KEY (tenant_id, export_id, number);
+
+-- invitation_tokens invitation_token_hash_is_unique; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.invitation_tokens
+    ADD CONSTRAINT invitation_token_hash_is_unique UNIQUE (hash);
+
+-- invitation_tokens invitation_tokens_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.invitation_tokens
+    ADD CONSTRAINT invitation_tokens_pkey PRIMARY KEY (tenant_id, hash);
 
 -- llm_prices llm_prices_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.llm_prices
@@ -1539,6 +4213,10 @@ ALTER TABLE ONLY private.llm_prices
 ALTER TABLE ONLY private.meters
     ADD CONSTRAINT meters_pkey PRIMARY KEY (key);
 
+-- reserved_subdomains reserved_subdomains_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.reserved_subdomains
+    ADD CONSTRAINT reserved_subdomains_pkey PRIMARY KEY (subdomain);
+
 -- ai_agents agent_slug_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT agent_slug_is_unique UNIQUE (tenant_id, slug);
@@ -1546,6 +4224,14 @@ ALTER TABLE ONLY public.ai_agents
 -- ai_agents ai_agents_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_pkey PRIMARY KEY (tenant_id, id);
+
+-- api_keys api_keys_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id);
+
+-- tenant_domains domain_is_claimed_once_by_a_tenant; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_domains
+    ADD CONSTRAINT domain_is_claimed_once_by_a_tenant UNIQUE (tenant_id, domain);
 
 -- executions execution_idempotency_key_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.executions
@@ -1559,9 +4245,17 @@ ALTER TABLE ONLY public.execution_steps
 ALTER TABLE ONLY public.executions
     ADD CONSTRAINT executions_pkey PRIMARY KEY (tenant_id, id);
 
+-- invitations invitations_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (tenant_id, id);
+
 -- memberships memberships_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_pkey PRIMARY KEY (tenant_id, user_id);
+
+-- permissions permission_bit_is_unique; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.permissions
+    ADD CONSTRAINT permission_bit_is_unique UNIQUE ("bit");
 
 -- permissions permissions_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.permissions
@@ -1571,6 +4265,10 @@ ALTER TABLE ONLY public.permissions
 ALTER TABLE ONLY public.subscription_plans
     ADD CONSTRAINT plan_key_is_unique UNIQUE (key);
 
+-- regions regions_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.regions
+    ADD CONSTRAINT regions_pkey PRIMARY KEY (key);
+
 -- roles roles_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_pkey PRIMARY KEY (tenant_id, key);
@@ -1578,6 +4276,14 @@ ALTER TABLE ONLY public.roles
 -- subscription_plans subscription_plans_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.subscription_plans
     ADD CONSTRAINT subscription_plans_pkey PRIMARY KEY (id);
+
+-- tenant_domains tenant_domains_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_domains
+    ADD CONSTRAINT tenant_domains_pkey PRIMARY KEY (tenant_id, id);
+
+-- tenant_exports tenant_exports_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_exports
+    ADD CONSTRAINT tenant_exports_pkey PRIMARY KEY (tenant_id, id);
 
 -- tenants tenant_subdomain_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenants
@@ -1607,15 +4313,51 @@ ALTER TABLE ONLY public.workflow_versions
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_pkey PRIMARY KEY (tenant_id, id);
 
+-- domain_checks domain_checks_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.domain_checks
+    ADD CONSTRAINT domain_checks_pkey PRIMARY KEY (tenant_id, domain_id);
+
 -- jobs jobs_pkey; Type: CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (tenant_id, execution_id);
 
+-- mails mail_is_promised_once; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.mails
+    ADD CONSTRAINT mail_is_promised_once UNIQUE (tenant_id, idempotency_key);
+
+-- mails mails_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.mails
+    ADD CONSTRAINT mails_pkey PRIMARY KEY (tenant_id, id);
+
+-- log_tenant_at; Type: INDEX; Schema: audit
+CREATE INDEX log_tenant_at ON ONLY audit.log USING btree (tenant_id, at);
+
+-- log_default_tenant_id_at_idx; Type: INDEX; Schema: audit
+CREATE INDEX log_default_tenant_id_at_idx ON audit.log_default USING btree (tenant_id, at);
+
+-- log_subject; Type: INDEX; Schema: audit
+CREATE INDEX log_subject ON ONLY audit.log USING btree (tenant_id, subject, subject_id);
+
+-- log_default_tenant_id_subject_subject_id_idx; Type: INDEX; Schema: audit
+CREATE INDEX log_default_tenant_id_subject_subject_id_idx ON audit.log_default USING btree (tenant_id, subject, subject_id);
+
 -- users_email_partial_key; Type: INDEX; Schema: auth
 CREATE UNIQUE INDEX users_email_partial_key ON auth.users USING btree (email) WHERE (is_sso_user = false);
 
+-- access_asking; Type: INDEX; Schema: private
+CREATE INDEX access_asking ON private.access USING btree (principal) INCLUDE (tenant_id) WHERE (granted <> granted_with_second_factor);
+
+-- access_principal; Type: INDEX; Schema: private
+CREATE UNIQUE INDEX access_principal ON private.access USING btree (principal, tenant_id) INCLUDE (granted, granted_with_second_factor, ends_at);
+
+-- invitation_tokens_invitation; Type: INDEX; Schema: private
+CREATE INDEX invitation_tokens_invitation ON private.invitation_tokens USING btree (tenant_id, invitation_id);
+
 -- ai_agents_created_by; Type: INDEX; Schema: public
 CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
+
+-- api_keys_created_by; Type: INDEX; Schema: public
+CREATE INDEX api_keys_created_by ON public.api_keys USING btree (created_by);
 
 -- execution_steps_revision; Type: INDEX; Schema: public
 CREATE INDEX execution_steps_revision ON public.execution_steps USING btree (tenant_id, execution_id, revision);
@@ -1626,14 +4368,53 @@ CREATE INDEX executions_started_by ON public.executions USING btree (started_by)
 -- executions_workflow; Type: INDEX; Schema: public
 CREATE INDEX executions_workflow ON public.executions USING btree (tenant_id, workflow_id, workflow_version);
 
+-- invitations_accepted_by; Type: INDEX; Schema: public
+CREATE INDEX invitations_accepted_by ON public.invitations USING btree (accepted_by);
+
+-- invitations_invited_by; Type: INDEX; Schema: public
+CREATE INDEX invitations_invited_by ON public.invitations USING btree (invited_by);
+
+-- invitations_pending; Type: INDEX; Schema: public
+CREATE UNIQUE INDEX invitations_pending ON public.invitations USING btree (tenant_id, email) WHERE ((accepted_at IS NULL) AND (declined_at IS NULL) AND (revoked_at IS NULL));
+
+-- invitations_role; Type: INDEX; Schema: public
+CREATE INDEX invitations_role ON public.invitations USING btree (tenant_id, role);
+
 -- memberships_tenant_id_role; Type: INDEX; Schema: public
 CREATE INDEX memberships_tenant_id_role ON public.memberships USING btree (tenant_id, role);
 
 -- memberships_user_id; Type: INDEX; Schema: public
 CREATE INDEX memberships_user_id ON public.memberships USING btree (user_id) INCLUDE (tenant_id, role);
 
+-- tenant_domains_created_by; Type: INDEX; Schema: public
+CREATE INDEX tenant_domains_created_by ON public.tenant_domains USING btree (created_by);
+
+-- tenant_domains_verified; Type: INDEX; Schema: public
+CREATE UNIQUE INDEX tenant_domains_verified ON public.tenant_domains USING btree (domain) WHERE (verified_at IS NOT NULL);
+
+-- tenant_exports_expires_at; Type: INDEX; Schema: public
+CREATE INDEX tenant_exports_expires_at ON public.tenant_exports USING btree (expires_at) WHERE (status = 'ready'::text);
+
+-- tenant_exports_queued; Type: INDEX; Schema: public
+CREATE UNIQUE INDEX tenant_exports_queued ON public.tenant_exports USING btree (tenant_id) WHERE (status = 'queued'::text);
+
+-- tenant_exports_requested_by; Type: INDEX; Schema: public
+CREATE INDEX tenant_exports_requested_by ON public.tenant_exports USING btree (requested_by);
+
+-- tenant_exports_waiting; Type: INDEX; Schema: public
+CREATE INDEX tenant_exports_waiting ON public.tenant_exports USING btree (created_at) WHERE (status = 'queued'::text);
+
+-- tenants_cancelled_at; Type: INDEX; Schema: public
+CREATE INDEX tenants_cancelled_at ON public.tenants USING btree (cancelled_at) WHERE (cancelled_at IS NOT NULL);
+
 -- tenants_plan_id; Type: INDEX; Schema: public
 CREATE INDEX tenants_plan_id ON public.tenants USING btree (plan_id);
+
+-- tenants_region; Type: INDEX; Schema: public
+CREATE INDEX tenants_region ON public.tenants USING btree (region);
+
+-- usage_created_at; Type: INDEX; Schema: public
+CREATE INDEX usage_created_at ON public.usage USING btree (tenant_id, created_at);
 
 -- usage_execution; Type: INDEX; Schema: public
 CREATE INDEX usage_execution ON public.usage USING btree (tenant_id, execution_id);
@@ -1644,17 +4425,53 @@ CREATE INDEX workflow_versions_created_by ON public.workflow_versions USING btre
 -- workflows_created_by; Type: INDEX; Schema: public
 CREATE INDEX workflows_created_by ON public.workflows USING btree (created_by);
 
+-- domain_checks_run_at; Type: INDEX; Schema: queue
+CREATE INDEX domain_checks_run_at ON queue.domain_checks USING btree (run_at);
+
 -- jobs_run_at; Type: INDEX; Schema: queue
 CREATE INDEX jobs_run_at ON queue.jobs USING btree (run_at);
+
+-- mails_finished_at; Type: INDEX; Schema: queue
+CREATE INDEX mails_finished_at ON queue.mails USING btree (finished_at) WHERE (status <> 'queued'::text);
+
+-- mails_run_at; Type: INDEX; Schema: queue
+CREATE INDEX mails_run_at ON queue.mails USING btree (run_at) WHERE (status = 'queued'::text);
+
+-- log_default_pkey; Type: INDEX ATTACH; Schema: audit
+ALTER INDEX audit.log_pkey ATTACH PARTITION audit.log_default_pkey;
+
+-- log_default_tenant_id_at_idx; Type: INDEX ATTACH; Schema: audit
+ALTER INDEX audit.log_tenant_at ATTACH PARTITION audit.log_default_tenant_id_at_idx;
+
+-- log_default_tenant_id_subject_subject_id_idx; Type: INDEX ATTACH; Schema: audit
+ALTER INDEX audit.log_subject ATTACH PARTITION audit.log_default_tenant_id_subject_subject_id_idx;
+
+-- inbox _010_append_only; Type: TRIGGER; Schema: audit
+CREATE TRIGGER _010_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.inbox FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+
+-- log _010_append_only; Type: TRIGGER; Schema: audit
+CREATE TRIGGER _010_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.log FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+
+-- log_default _010_append_only; Type: TRIGGER; Schema: audit
+CREATE TRIGGER _010_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.log_default FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
 
 -- users aias_100_sync_profile; Type: TRIGGER; Schema: auth
 CREATE TRIGGER aias_100_sync_profile AFTER INSERT OR UPDATE OF email ON auth.users FOR EACH ROW EXECUTE FUNCTION private.sync_profile();
 
+-- users aias_800_record_sign_in; Type: TRIGGER; Schema: auth
+CREATE TRIGGER aias_800_record_sign_in AFTER UPDATE OF last_sign_in_at ON auth.users FOR EACH ROW WHEN ((new.last_sign_in_at IS DISTINCT FROM old.last_sign_in_at)) EXECUTE FUNCTION audit.record_sign_in();
+
+-- tenants _010_wait_for_chainer; Type: TRIGGER; Schema: public
+CREATE TRIGGER _010_wait_for_chainer BEFORE DELETE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION audit.wait_for_chainer();
+
 -- ai_agents _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_by', 'created_at');
 
+-- roles _050_keep_columns; Type: TRIGGER; Schema: public
+CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_at');
+
 -- tenants _050_keep_columns; Type: TRIGGER; Schema: public
-CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.keep_columns('id', 'plan_id', 'status', 'features', 'limit_overrides', 'billing_anchor', 'created_at');
+CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.keep_columns('id', 'plan_id', 'status', 'features', 'limit_overrides', 'billing_anchor', 'created_at', 'region', 'cancelled_at', 'cancelled_by_owner');
 
 -- users _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION private.keep_columns('id', 'email', 'created_at');
@@ -1671,17 +4488,44 @@ CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.workflows FOR EACH ROW 
 -- ai_agents _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.ai_agents FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
 
+-- invitations _060_keep_identity; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.invitations FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
+
 -- memberships _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.memberships FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.user_id IS DISTINCT FROM old.user_id))) EXECUTE FUNCTION private.keep_identity();
+
+-- roles _060_keep_identity; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.roles FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.key IS DISTINCT FROM old.key))) EXECUTE FUNCTION private.keep_identity();
+
+-- tenant_domains _060_keep_identity; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.tenant_domains FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id) OR (new.domain IS DISTINCT FROM old.domain))) EXECUTE FUNCTION private.keep_identity();
 
 -- workflows _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.workflows FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
 
+-- tenants _060_note_cancellation; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_note_cancellation BEFORE INSERT OR UPDATE OF status, cancelled_at ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.note_cancellation();
+
+-- tenants _070_guard_subdomain_of_changed; Type: TRIGGER; Schema: public
+CREATE TRIGGER _070_guard_subdomain_of_changed BEFORE UPDATE OF subdomain ON public.tenants FOR EACH ROW WHEN ((new.subdomain IS DISTINCT FROM old.subdomain)) EXECUTE FUNCTION private.guard_subdomain();
+
+-- tenants _070_guard_subdomain_of_new; Type: TRIGGER; Schema: public
+CREATE TRIGGER _070_guard_subdomain_of_new BEFORE INSERT ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.guard_subdomain();
+
 -- workflows _100_check; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_check BEFORE INSERT OR UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.check_workflow();
 
+-- roles _100_guard; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_guard BEFORE INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION private.guard_role();
+
+-- tenants _100_guard_second_factor; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_guard_second_factor BEFORE UPDATE OF requires_second_factor ON public.tenants FOR EACH ROW WHEN ((new.requires_second_factor IS DISTINCT FROM old.requires_second_factor)) EXECUTE FUNCTION private.guard_second_factor();
+
 -- execution_steps _100_keep_final; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_keep_final BEFORE UPDATE ON public.execution_steps FOR EACH ROW EXECUTE FUNCTION private.keep_final_step();
+
+-- users _100_lock_access; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_lock_access BEFORE DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION private.lock_access_of_person();
 
 -- subscription_plans _100_sync_limits; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_sync_limits AFTER UPDATE OF limits ON public.subscription_plans FOR EACH ROW WHEN ((old.limits IS DISTINCT FROM new.limits)) EXECUTE FUNCTION private.sync_plan_limits();
@@ -1691,6 +4535,9 @@ CREATE TRIGGER _100_sync_limits AFTER INSERT OR UPDATE OF plan_id, limit_overrid
 
 -- memberships _200_empty_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_empty_stock AFTER TRUNCATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('users');
+
+-- invitations _200_end; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_end AFTER UPDATE OF accepted_at, declined_at, revoked_at ON public.invitations FOR EACH ROW WHEN (((num_nonnulls(old.accepted_at, old.declined_at, old.revoked_at) = 0) AND (num_nonnulls(new.accepted_at, new.declined_at, new.revoked_at) > 0))) EXECUTE FUNCTION private.end_invitation();
 
 -- memberships _200_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_give_stock_back AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('users');
@@ -1710,8 +4557,74 @@ CREATE TRIGGER _300_empty_stock AFTER TRUNCATE ON public.workflows FOR EACH STAT
 -- workflows _300_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_give_stock_back AFTER DELETE ON public.workflows REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('workflows');
 
+-- roles _300_refresh_access; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access AFTER UPDATE OF permissions ON public.roles FOR EACH ROW WHEN ((old.permissions IS DISTINCT FROM new.permissions)) EXECUTE FUNCTION private.refresh_tenant_access('tenant_id');
+
+-- tenants _300_refresh_access; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access AFTER UPDATE OF status, requires_second_factor, cancelled_at ON public.tenants FOR EACH ROW WHEN ((((old.status IS DISTINCT FROM new.status) OR (old.requires_second_factor IS DISTINCT FROM new.requires_second_factor)) OR (old.cancelled_at IS DISTINCT FROM new.cancelled_at))) EXECUTE FUNCTION private.refresh_tenant_access('id');
+
+-- api_keys _300_refresh_access_of_all; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_all AFTER TRUNCATE ON public.api_keys FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_all_access();
+
+-- memberships _300_refresh_access_of_all; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_all AFTER TRUNCATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_all_access();
+
+-- permissions _300_refresh_access_of_all; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_all AFTER UPDATE ON public.permissions FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_all_access();
+
+-- api_keys _300_refresh_access_of_changed; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_changed AFTER UPDATE OF scopes, expires_at, revoked_at ON public.api_keys FOR EACH ROW EXECUTE FUNCTION private.refresh_tenant_access('tenant_id');
+
+-- memberships _300_refresh_access_of_changed; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_changed AFTER UPDATE ON public.memberships REFERENCING OLD TABLE AS deleted NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_changed_access('user_id');
+
+-- api_keys _300_refresh_access_of_gone; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_gone AFTER DELETE ON public.api_keys REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_changed_access('id');
+
+-- memberships _300_refresh_access_of_gone; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_gone AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_changed_access('user_id');
+
+-- api_keys _300_refresh_access_of_new; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_new AFTER INSERT ON public.api_keys REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_changed_access('id');
+
+-- memberships _300_refresh_access_of_new; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_refresh_access_of_new AFTER INSERT ON public.memberships REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_changed_access('user_id');
+
 -- workflows _300_take_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_take_stock AFTER INSERT ON public.workflows REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.take_stock('workflows');
+
+-- memberships _400_keep_an_owner_by_delete; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_keep_an_owner_by_delete AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.keep_an_owner();
+
+-- memberships _400_keep_an_owner_by_update; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_keep_an_owner_by_update AFTER UPDATE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.keep_an_owner();
+
+-- ai_agents _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+
+-- api_keys _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE ON public.api_keys FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+
+-- invitations _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invitations FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+
+-- memberships _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'user_id');
+
+-- roles _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'key');
+
+-- tenant_domains _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.tenant_domains FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+
+-- tenants _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION audit.record_change('id', 'id');
+
+-- workflows _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+
+-- api_keys _800_audit_changed; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit_changed AFTER UPDATE ON public.api_keys FOR EACH ROW WHEN (((to_jsonb(old.*) - 'last_used_at'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'last_used_at'::text))) EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
 
 -- tenants _900_forget_all_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION private.forget_all_quotas();
@@ -1731,6 +4644,32 @@ CREATE TRIGGER _900_touch BEFORE UPDATE ON public.users FOR EACH ROW EXECUTE FUN
 -- workflows _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
+-- tenants _910_forget_all_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _910_forget_all_audit AFTER TRUNCATE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION audit.forget_tenant();
+
+-- tenants _910_forget_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _910_forget_audit AFTER DELETE ON public.tenants FOR EACH ROW EXECUTE FUNCTION audit.forget_tenant();
+
+-- access_epochs access_epochs_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.access_epochs
+    ADD CONSTRAINT access_epochs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- access access_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.access
+    ADD CONSTRAINT access_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- export_chunks chunk_belongs_to_an_export; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.export_chunks
+    ADD CONSTRAINT chunk_belongs_to_an_export FOREIGN KEY (tenant_id, export_id) REFERENCES public.tenant_exports(tenant_id, id) ON DELETE CASCADE;
+
+-- api_key_hashes hash_belongs_to_a_key; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.api_key_hashes
+    ADD CONSTRAINT hash_belongs_to_a_key FOREIGN KEY (tenant_id, key_id) REFERENCES public.api_keys(tenant_id, id) ON DELETE CASCADE;
+
+-- invitation_tokens token_belongs_to_an_invitation; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.invitation_tokens
+    ADD CONSTRAINT token_belongs_to_an_invitation FOREIGN KEY (tenant_id, invitation_id) REFERENCES public.invitations(tenant_id, id) ON DELETE CASCADE;
+
 -- ai_agents ai_agents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
@@ -1738,6 +4677,14 @@ ALTER TABLE ONLY public.ai_agents
 -- ai_agents ai_agents_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- api_keys api_keys_created_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- api_keys api_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- executions execution_runs_a_published_version; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.executions
@@ -1750,6 +4697,18 @@ ALTER TABLE ONLY public.executions
 -- executions executions_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.executions
     ADD CONSTRAINT executions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- invitations invitations_accepted_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_accepted_by_fkey FOREIGN KEY (accepted_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- invitations invitations_invited_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- invitations invitations_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- memberships membership_role_exists; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
@@ -1770,6 +4729,26 @@ ALTER TABLE ONLY public.roles
 -- execution_steps step_belongs_to_an_execution; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.execution_steps
     ADD CONSTRAINT step_belongs_to_an_execution FOREIGN KEY (tenant_id, execution_id) REFERENCES public.executions(tenant_id, id) ON DELETE CASCADE;
+
+-- tenant_domains tenant_domains_created_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_domains
+    ADD CONSTRAINT tenant_domains_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- tenant_domains tenant_domains_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_domains
+    ADD CONSTRAINT tenant_domains_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- tenant_exports tenant_exports_requested_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_exports
+    ADD CONSTRAINT tenant_exports_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- tenant_exports tenant_exports_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_exports
+    ADD CONSTRAINT tenant_exports_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- tenants tenant_region_is_known; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenants
+    ADD CONSTRAINT tenant_region_is_known FOREIGN KEY (region) REFERENCES public.regions(key);
 
 -- tenants tenants_plan_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenants
@@ -1799,12 +4778,59 @@ ALTER TABLE ONLY public.workflows
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- domain_checks check_belongs_to_a_domain; Type: FK CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.domain_checks
+    ADD CONSTRAINT check_belongs_to_a_domain FOREIGN KEY (tenant_id, domain_id) REFERENCES public.tenant_domains(tenant_id, id) ON DELETE CASCADE;
+
 -- jobs job_belongs_to_an_execution; Type: FK CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.jobs
     ADD CONSTRAINT job_belongs_to_an_execution FOREIGN KEY (tenant_id, execution_id) REFERENCES public.executions(tenant_id, id) ON DELETE CASCADE;
 
+-- mails mails_tenant_id_fkey; Type: FK CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.mails
+    ADD CONSTRAINT mails_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- heads; Type: ROW SECURITY; Schema: audit
+ALTER TABLE audit.heads ENABLE ROW LEVEL SECURITY;
+
+-- inbox; Type: ROW SECURITY; Schema: audit
+ALTER TABLE audit.inbox ENABLE ROW LEVEL SECURITY;
+
+-- log; Type: ROW SECURITY; Schema: audit
+ALTER TABLE audit.log ENABLE ROW LEVEL SECURITY;
+
+-- log_default; Type: ROW SECURITY; Schema: audit
+ALTER TABLE audit.log_default ENABLE ROW LEVEL SECURITY;
+
+-- log members with audit.read read the log; Type: POLICY; Schema: audit
+CREATE POLICY "members with audit.read read the log" ON audit.log FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('audit.read'::text) AS tenants_with))));
+
+-- inbox members with audit.read read what is to be chained; Type: POLICY; Schema: audit
+CREATE POLICY "members with audit.read read what is to be chained" ON audit.inbox FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('audit.read'::text) AS tenants_with))));
+
+-- log reading the log waits for a second factor; Type: POLICY; Schema: audit
+CREATE POLICY "reading the log waits for a second factor" ON audit.log AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- inbox reading what is to be chained waits for a second factor; Type: POLICY; Schema: audit
+CREATE POLICY "reading what is to be chained waits for a second factor" ON audit.inbox AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- access; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.access ENABLE ROW LEVEL SECURITY;
+
+-- access_epochs; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.access_epochs ENABLE ROW LEVEL SECURITY;
+
+-- api_key_hashes; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.api_key_hashes ENABLE ROW LEVEL SECURITY;
+
 -- built_in_roles; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.built_in_roles ENABLE ROW LEVEL SECURITY;
+
+-- export_chunks; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.export_chunks ENABLE ROW LEVEL SECURITY;
+
+-- invitation_tokens; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.invitation_tokens ENABLE ROW LEVEL SECURITY;
 
 -- llm_prices; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.llm_prices ENABLE ROW LEVEL SECURITY;
@@ -1812,17 +4838,50 @@ ALTER TABLE private.llm_prices ENABLE ROW LEVEL SECURITY;
 -- meters; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.meters ENABLE ROW LEVEL SECURITY;
 
+-- reserved_subdomains; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.reserved_subdomains ENABLE ROW LEVEL SECURITY;
+
 -- ai_agents; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.ai_agents ENABLE ROW LEVEL SECURITY;
 
 -- subscription_plans anyone reads the plans; Type: POLICY; Schema: public
 CREATE POLICY "anyone reads the plans" ON public.subscription_plans FOR SELECT TO anon, authenticated USING (true);
 
+-- regions anyone reads the regions; Type: POLICY; Schema: public
+CREATE POLICY "anyone reads the regions" ON public.regions FOR SELECT TO anon, authenticated USING (true);
+
+-- api_keys; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+-- tenants changes of a tenant wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants AS RESTRICTIVE FOR UPDATE TO authenticated USING ((id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))) WITH CHECK ((id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- ai_agents changes of agents wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "changes of agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))) WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- roles changes of roles wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "changes of roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))) WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- workflows changes of workflows wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "changes of workflows wait for a second factor" ON public.workflows AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))) WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- ai_agents deleting agents waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "deleting agents waits for a second factor" ON public.ai_agents AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- roles deleting roles waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "deleting roles waits for a second factor" ON public.roles AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- workflows deleting workflows waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "deleting workflows waits for a second factor" ON public.workflows AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
 -- execution_steps; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.execution_steps ENABLE ROW LEVEL SECURITY;
 
 -- executions; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.executions ENABLE ROW LEVEL SECURITY;
+
+-- invitations; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
 -- roles members read the roles of their tenants; Type: POLICY; Schema: public
 CREATE POLICY "members read the roles of their tenants" ON public.roles FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.own_tenants() AS own_tenants))));
@@ -1851,6 +4910,27 @@ CREATE POLICY "members with executions.read read executions" ON public.execution
 -- execution_steps members with executions.read read steps; Type: POLICY; Schema: public
 CREATE POLICY "members with executions.read read steps" ON public.execution_steps FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('executions.read'::text) AS tenants_with))));
 
+-- api_keys members with keys.manage read keys; Type: POLICY; Schema: public
+CREATE POLICY "members with keys.manage read keys" ON public.api_keys FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('keys.manage'::text) AS tenants_with))));
+
+-- invitations members with members.manage read invitations; Type: POLICY; Schema: public
+CREATE POLICY "members with members.manage read invitations" ON public.invitations FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('members.manage'::text) AS tenants_with))));
+
+-- roles members with roles.manage change roles; Type: POLICY; Schema: public
+CREATE POLICY "members with roles.manage change roles" ON public.roles FOR UPDATE TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('roles.manage'::text) AS tenants_with)))) WITH CHECK ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('roles.manage'::text) AS tenants_with))));
+
+-- roles members with roles.manage delete roles; Type: POLICY; Schema: public
+CREATE POLICY "members with roles.manage delete roles" ON public.roles FOR DELETE TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('roles.manage'::text) AS tenants_with))));
+
+-- roles members with roles.manage make roles; Type: POLICY; Schema: public
+CREATE POLICY "members with roles.manage make roles" ON public.roles FOR INSERT TO authenticated WITH CHECK ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('roles.manage'::text) AS tenants_with))));
+
+-- tenant_exports members with tenant.export read exports; Type: POLICY; Schema: public
+CREATE POLICY "members with tenant.export read exports" ON public.tenant_exports FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('tenant.export'::text) AS tenants_with))));
+
+-- tenant_domains members with tenant.manage read domains; Type: POLICY; Schema: public
+CREATE POLICY "members with tenant.manage read domains" ON public.tenant_domains FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('tenant.manage'::text) AS tenants_with))));
+
 -- usage members with usage.read read usage; Type: POLICY; Schema: public
 CREATE POLICY "members with usage.read read usage" ON public.usage FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('usage.read'::text) AS tenants_with))));
 
@@ -1872,6 +4952,15 @@ CREATE POLICY "members with workflows.write make workflows" ON public.workflows 
 -- memberships; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
 
+-- ai_agents new agents wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "new agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- roles new roles wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "new roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- workflows new workflows wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "new workflows wait for a second factor" ON public.workflows AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
 -- users people change their own profile; Type: POLICY; Schema: public
 CREATE POLICY "people change their own profile" ON public.users FOR UPDATE TO authenticated USING ((id = ( SELECT auth.uid() AS uid))) WITH CHECK ((id = ( SELECT auth.uid() AS uid)));
 
@@ -1883,6 +4972,24 @@ CREATE POLICY "people read themselves and their fellow members" ON public.users 
 -- permissions; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 
+-- tenant_domains reading domains waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading domains waits for a second factor" ON public.tenant_domains AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- tenant_exports reading exports waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading exports waits for a second factor" ON public.tenant_exports AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- invitations reading invitations waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading invitations waits for a second factor" ON public.invitations AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- api_keys reading keys waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading keys waits for a second factor" ON public.api_keys AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+
+-- memberships reading members waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading members waits for a second factor" ON public.memberships AS RESTRICTIVE FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))));
+
+-- regions; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.regions ENABLE ROW LEVEL SECURITY;
+
 -- roles; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.roles ENABLE ROW LEVEL SECURITY;
 
@@ -1891,6 +4998,12 @@ CREATE POLICY "signed-in people read the permissions" ON public.permissions FOR 
 
 -- subscription_plans; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.subscription_plans ENABLE ROW LEVEL SECURITY;
+
+-- tenant_domains; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.tenant_domains ENABLE ROW LEVEL SECURITY;
+
+-- tenant_exports; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.tenant_exports ENABLE ROW LEVEL SECURITY;
 
 -- tenants; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
@@ -1910,8 +5023,14 @@ ALTER TABLE public.workflow_versions ENABLE ROW LEVEL SECURITY;
 -- workflows; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.workflows ENABLE ROW LEVEL SECURITY;
 
+-- domain_checks; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.domain_checks ENABLE ROW LEVEL SECURITY;
+
 -- jobs; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.jobs ENABLE ROW LEVEL SECURITY;
+
+-- mails; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.mails ENABLE ROW LEVEL SECURITY;
 
 -- SCHEMA aias; Type: ACL; Schema: -
 GRANT USAGE ON SCHEMA aias TO authenticated;
@@ -1920,6 +5039,9 @@ GRANT USAGE ON SCHEMA aias TO authenticated;
 GRANT USAGE ON SCHEMA auth TO anon;
 GRANT USAGE ON SCHEMA auth TO authenticated;
 GRANT USAGE ON SCHEMA auth TO service_role;
+
+-- SCHEMA edge; Type: ACL; Schema: -
+GRANT USAGE ON SCHEMA edge TO aias_edge;
 
 -- SCHEMA private; Type: ACL; Schema: -
 GRANT USAGE ON SCHEMA private TO authenticated;
@@ -1940,6 +5062,51 @@ GRANT ALL ON FUNCTION aias.workflow_is_valid(nodes jsonb, connections jsonb) TO 
 
 -- FUNCTION workflow_problems(nodes jsonb, connections jsonb); Type: ACL; Schema: aias
 GRANT ALL ON FUNCTION aias.workflow_problems(nodes jsonb, connections jsonb) TO authenticated;
+
+-- FUNCTION forget_tenant(); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.forget_tenant() FROM PUBLIC;
+
+-- FUNCTION holds_secret(text); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.holds_secret(text) FROM PUBLIC;
+
+-- FUNCTION link(last_hash bytea, start bytea, payload bytea); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.link(last_hash bytea, start bytea, payload bytea) FROM PUBLIC;
+
+-- FUNCTION lock_chains(); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.lock_chains() FROM PUBLIC;
+
+-- FUNCTION make_months(ahead integer); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.make_months(ahead integer) FROM PUBLIC;
+
+-- FUNCTION masked(value jsonb); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.masked(value jsonb) FROM PUBLIC;
+
+-- FUNCTION payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text) FROM PUBLIC;
+
+-- FUNCTION record_change(); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.record_change() FROM PUBLIC;
+
+-- FUNCTION record_event(tenant uuid, event text, subject text, subject_id text, details jsonb); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.record_event(tenant uuid, event text, subject text, subject_id text, details jsonb) FROM PUBLIC;
+
+-- FUNCTION record_sign_in(); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.record_sign_in() FROM PUBLIC;
+
+-- FUNCTION refuse_change(); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.refuse_change() FROM PUBLIC;
+
+-- FUNCTION sounds_secret(text); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.sounds_secret(text) FROM PUBLIC;
+
+-- FUNCTION told(changed jsonb); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.told(changed jsonb) FROM PUBLIC;
+
+-- FUNCTION verify(tenant uuid, known_seq bigint, known_hash bytea); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.verify(tenant uuid, known_seq bigint, known_hash bytea) FROM PUBLIC;
+
+-- FUNCTION wait_for_chainer(); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.wait_for_chainer() FROM PUBLIC;
 
 -- FUNCTION jwt(); Type: ACL; Schema: auth
 REVOKE ALL ON FUNCTION auth.jwt() FROM PUBLIC;
@@ -1965,6 +5132,41 @@ GRANT ALL ON FUNCTION auth.uid() TO anon;
 GRANT ALL ON FUNCTION auth.uid() TO authenticated;
 GRANT ALL ON FUNCTION auth.uid() TO service_role;
 
+-- FUNCTION authenticate_key(key_hash bytea); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
+
+-- FUNCTION domain_is_served(domain text, base_domain text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO aias_edge;
+
+-- FUNCTION tenant_of_host(host text, base_domain text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.tenant_of_host(host text, base_domain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.tenant_of_host(host text, base_domain text) TO aias_edge;
+
+-- TABLE memberships; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.memberships TO authenticated;
+
+-- FUNCTION accept_invitation(token text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.accept_invitation(token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.accept_invitation(token text) TO authenticated;
+
+-- FUNCTION access_audit(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.access_audit() FROM PUBLIC;
+
+-- FUNCTION actor(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.actor() FROM PUBLIC;
+
+-- TABLE tenant_domains; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.tenant_domains TO authenticated;
+
+-- FUNCTION add_domain(tenant uuid, wanted_domain text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) TO authenticated;
+
+-- FUNCTION ask_for_domain_check(tenant uuid, wanted_domain uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) FROM PUBLIC;
+
 -- TABLE executions; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.executions TO authenticated;
 
@@ -1972,20 +5174,22 @@ GRANT SELECT ON TABLE public.executions TO authenticated;
 REVOKE ALL ON FUNCTION private.cancel_execution(wanted_execution uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.cancel_execution(wanted_execution uuid) TO authenticated;
 
+-- FUNCTION change_member_role(tenant uuid, member uuid, wanted_role text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.change_member_role(tenant uuid, member uuid, wanted_role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.change_member_role(tenant uuid, member uuid, wanted_role text) TO authenticated;
+
 -- FUNCTION charge_storage(tenant uuid, bytes bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) FROM PUBLIC;
+
+-- FUNCTION check_domain(wanted_domain uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.check_domain(wanted_domain uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.check_domain(wanted_domain uuid) TO authenticated;
 
 -- FUNCTION check_workflow(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_workflow() FROM PUBLIC;
 
 -- FUNCTION close_table(closed regclass); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_table(closed regclass) FROM PUBLIC;
-
--- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
-
--- FUNCTION count_storage(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.count_storage() FROM PUBLIC;
 
 -- TABLE tenants; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.tenants TO authenticated;
@@ -1996,12 +5200,69 @@ GRANT UPDATE(name) ON TABLE public.tenants TO authenticated;
 -- COLUMN tenants.subdomain; Type: ACL; Schema: public
 GRANT UPDATE(subdomain) ON TABLE public.tenants TO authenticated;
 
--- FUNCTION create_tenant(wanted_name text, wanted_subdomain text); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.create_tenant(wanted_name text, wanted_subdomain text) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.create_tenant(wanted_name text, wanted_subdomain text) TO authenticated;
+-- COLUMN tenants.requires_second_factor; Type: ACL; Schema: public
+GRANT UPDATE(requires_second_factor) ON TABLE public.tenants TO authenticated;
+
+-- FUNCTION close_tenant(tenant uuid, typed_subdomain text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) TO authenticated;
+
+-- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION count_storage(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_storage() FROM PUBLIC;
+
+-- FUNCTION create_api_key(tenant uuid, wanted_name text, wanted_scopes text[], wanted_expiry timestamp with time zone); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.create_api_key(tenant uuid, wanted_name text, wanted_scopes text[], wanted_expiry timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.create_api_key(tenant uuid, wanted_name text, wanted_scopes text[], wanted_expiry timestamp with time zone) TO authenticated;
+
+-- FUNCTION create_tenant(wanted_name text, wanted_subdomain text, wanted_region text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.create_tenant(wanted_name text, wanted_subdomain text, wanted_region text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.create_tenant(wanted_name text, wanted_subdomain text, wanted_region text) TO authenticated;
+
+-- FUNCTION custom_access_token_hook(event jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.custom_access_token_hook(event jsonb) FROM PUBLIC;
+
+-- FUNCTION decline_invitation(token text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.decline_invitation(token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.decline_invitation(token text) TO authenticated;
+
+-- FUNCTION demand(tenant uuid, permission text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.demand(tenant uuid, permission text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.demand(tenant uuid, permission text) TO authenticated;
+
+-- FUNCTION demand_grant(tenant uuid, attempt text, roles text[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.demand_grant(tenant uuid, attempt text, roles text[]) FROM PUBLIC;
+
+-- FUNCTION derived_access(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.derived_access(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION domain_to_manage(wanted_domain uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.domain_to_manage(wanted_domain uuid) FROM PUBLIC;
 
 -- FUNCTION empty_stock(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.empty_stock() FROM PUBLIC;
+
+-- FUNCTION end_invitation(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.end_invitation() FROM PUBLIC;
+
+-- FUNCTION export_chunk(wanted_export uuid, number integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.export_chunk(wanted_export uuid, number integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.export_chunk(wanted_export uuid, number integer) TO authenticated;
+
+-- TABLE tenant_exports; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.tenant_exports TO authenticated;
+
+-- FUNCTION export_tenant(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.export_tenant(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.export_tenant(tenant uuid) TO authenticated;
+
+-- TABLE roles; Type: ACL; Schema: public
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.roles TO authenticated;
+
+-- FUNCTION find_role(tenant uuid, wanted text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.find_role(tenant uuid, wanted text) FROM PUBLIC;
 
 -- FUNCTION forget_all_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_all_quotas() FROM PUBLIC;
@@ -2012,6 +5273,51 @@ REVOKE ALL ON FUNCTION private.forget_quotas() FROM PUBLIC;
 -- FUNCTION give_stock_back(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.give_stock_back() FROM PUBLIC;
 
+-- FUNCTION guard_role(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.guard_role() FROM PUBLIC;
+
+-- FUNCTION guard_second_factor(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.guard_second_factor() FROM PUBLIC;
+
+-- FUNCTION guard_subdomain(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.guard_subdomain() FROM PUBLIC;
+
+-- FUNCTION has_feature(tenant uuid, feature text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.has_feature(tenant uuid, feature text) FROM PUBLIC;
+
+-- FUNCTION has_second_factor(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.has_second_factor() FROM PUBLIC;
+GRANT ALL ON FUNCTION private.has_second_factor() TO authenticated;
+
+-- FUNCTION held_in(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.held_in(tenant uuid) FROM PUBLIC;
+
+-- TABLE invitations; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.invitations TO authenticated;
+
+-- FUNCTION invitation_of_token(token text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.invitation_of_token(token text) FROM PUBLIC;
+
+-- FUNCTION invitation_to_manage(wanted_invitation uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.invitation_to_manage(wanted_invitation uuid) FROM PUBLIC;
+
+-- FUNCTION invite_member(tenant uuid, wanted_email text, wanted_role text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.invite_member(tenant uuid, wanted_email text, wanted_role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.invite_member(tenant uuid, wanted_email text, wanted_role text) TO authenticated;
+
+-- FUNCTION is_caller(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.is_caller() FROM PUBLIC;
+GRANT ALL ON FUNCTION private.is_caller() TO authenticated;
+
+-- FUNCTION is_pending(invitation public.invitations); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.is_pending(invitation public.invitations) FROM PUBLIC;
+
+-- FUNCTION is_still_granted(invitation public.invitations); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.is_still_granted(invitation public.invitations) FROM PUBLIC;
+
+-- FUNCTION keep_an_owner(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_an_owner() FROM PUBLIC;
+
 -- FUNCTION keep_columns(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_columns() FROM PUBLIC;
 
@@ -2021,15 +5327,55 @@ REVOKE ALL ON FUNCTION private.keep_final_step() FROM PUBLIC;
 -- FUNCTION keep_identity(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_identity() FROM PUBLIC;
 
+-- FUNCTION leave_tenant(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.leave_tenant(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.leave_tenant(tenant uuid) TO authenticated;
+
+-- FUNCTION limit_invitations(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.limit_invitations(tenant uuid) FROM PUBLIC;
+
 -- FUNCTION limit_of(tenant uuid, meter text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.limit_of(tenant uuid, meter text) FROM PUBLIC;
 
 -- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) FROM PUBLIC;
 
+-- FUNCTION lock_access(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.lock_access(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION lock_access_of_person(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.lock_access_of_person() FROM PUBLIC;
+
+-- FUNCTION look_at_invitation(token text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.look_at_invitation(token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.look_at_invitation(token text) TO authenticated;
+
+-- FUNCTION mail_invitation(invitation public.invitations); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.mail_invitation(invitation public.invitations) FROM PUBLIC;
+
+-- FUNCTION mask_of(permissions text[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.mask_of(permissions text[]) FROM PUBLIC;
+
+-- FUNCTION member_to_manage(tenant uuid, member uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.member_to_manage(tenant uuid, member uuid) FROM PUBLIC;
+
+-- FUNCTION my_tenants(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.my_tenants() FROM PUBLIC;
+GRANT ALL ON FUNCTION private.my_tenants() TO authenticated;
+
+-- FUNCTION note_cancellation(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.note_cancellation() FROM PUBLIC;
+
 -- FUNCTION own_tenants(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.own_tenants() FROM PUBLIC;
 GRANT ALL ON FUNCTION private.own_tenants() TO authenticated;
+
+-- FUNCTION permissions_in(mask bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.permissions_in(mask bigint) FROM PUBLIC;
+
+-- FUNCTION principal(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.principal() FROM PUBLIC;
+GRANT ALL ON FUNCTION private.principal() TO authenticated;
 
 -- FUNCTION publish_workflow(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.publish_workflow() FROM PUBLIC;
@@ -2041,9 +5387,57 @@ REVOKE ALL ON FUNCTION private.quota_audit() FROM PUBLIC;
 REVOKE ALL ON FUNCTION private.quota_status(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.quota_status(tenant uuid) TO authenticated;
 
+-- FUNCTION refresh_access(tenant uuid, only_principals uuid[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.refresh_access(tenant uuid, only_principals uuid[]) FROM PUBLIC;
+
+-- FUNCTION refresh_all_access(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.refresh_all_access() FROM PUBLIC;
+
+-- FUNCTION refresh_changed_access(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.refresh_changed_access() FROM PUBLIC;
+
+-- FUNCTION refresh_tenant_access(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.refresh_tenant_access() FROM PUBLIC;
+
 -- FUNCTION refuse(status integer, code text, message text, details text, hint text, headers jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.refuse(status integer, code text, message text, details text, hint text, headers jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.refuse(status integer, code text, message text, details text, hint text, headers jsonb) TO authenticated;
+
+-- FUNCTION refuse_escalation(tenant uuid, attempt text, missing bigint, reason text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.refuse_escalation(tenant uuid, attempt text, missing bigint, reason text) FROM PUBLIC;
+
+-- FUNCTION refuse_invitation(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.refuse_invitation() FROM PUBLIC;
+
+-- FUNCTION remove_domain(wanted_domain uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.remove_domain(wanted_domain uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.remove_domain(wanted_domain uuid) TO authenticated;
+
+-- FUNCTION remove_member(tenant uuid, member uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.remove_member(tenant uuid, member uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.remove_member(tenant uuid, member uuid) TO authenticated;
+
+-- FUNCTION reopen_tenant(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.reopen_tenant(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.reopen_tenant(tenant uuid) TO authenticated;
+
+-- FUNCTION request_id(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.request_id() FROM PUBLIC;
+
+-- FUNCTION resend_invitation(wanted_invitation uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.resend_invitation(wanted_invitation uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.resend_invitation(wanted_invitation uuid) TO authenticated;
+
+-- TABLE api_keys; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.api_keys TO authenticated;
+
+-- FUNCTION revoke_api_key(wanted_key uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.revoke_api_key(wanted_key uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.revoke_api_key(wanted_key uuid) TO authenticated;
+
+-- FUNCTION revoke_invitation(wanted_invitation uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.revoke_invitation(wanted_invitation uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.revoke_invitation(wanted_invitation uuid) TO authenticated;
 
 -- FUNCTION size_of_object(metadata jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.size_of_object(metadata jsonb) FROM PUBLIC;
@@ -2076,6 +5470,10 @@ REVOKE ALL ON FUNCTION private.take_stock() FROM PUBLIC;
 -- FUNCTION tenant_of_object(name text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.tenant_of_object(name text) FROM PUBLIC;
 
+-- FUNCTION tenants_asking_for_second_factor(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.tenants_asking_for_second_factor() FROM PUBLIC;
+GRANT ALL ON FUNCTION private.tenants_asking_for_second_factor() TO authenticated;
+
 -- FUNCTION tenants_with(permission text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.tenants_with(permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.tenants_with(permission text) TO authenticated;
@@ -2083,11 +5481,23 @@ GRANT ALL ON FUNCTION private.tenants_with(permission text) TO authenticated;
 -- FUNCTION touch_updated_at(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.touch_updated_at() FROM PUBLIC;
 
+-- FUNCTION transfer_ownership(tenant uuid, member uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.transfer_ownership(tenant uuid, member uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.transfer_ownership(tenant uuid, member uuid) TO authenticated;
+
+-- FUNCTION verify_audit(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.verify_audit(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.verify_audit(tenant uuid) TO authenticated;
+
 -- FUNCTION watch_storage(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.watch_storage() FROM PUBLIC;
 
 -- FUNCTION workflow_problems(tenant uuid, nodes jsonb, connections jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.workflow_problems(tenant uuid, nodes jsonb, connections jsonb) FROM PUBLIC;
+
+-- FUNCTION accept_invitation(token text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.accept_invitation(token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.accept_invitation(token text) TO authenticated;
 
 -- TABLE workflows; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.workflows TO authenticated;
@@ -2096,21 +5506,101 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.workflows TO authenticated;
 REVOKE ALL ON FUNCTION public.activate_workflow(workflow_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.activate_workflow(workflow_id uuid) TO authenticated;
 
+-- FUNCTION add_domain(tenant_id uuid, domain text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.add_domain(tenant_id uuid, domain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.add_domain(tenant_id uuid, domain text) TO authenticated;
+
 -- FUNCTION cancel_execution(execution_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.cancel_execution(execution_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.cancel_execution(execution_id uuid) TO authenticated;
 
--- FUNCTION create_tenant(name text, subdomain text); Type: ACL; Schema: public
-REVOKE ALL ON FUNCTION public.create_tenant(name text, subdomain text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.create_tenant(name text, subdomain text) TO authenticated;
+-- FUNCTION change_member_role(tenant_id uuid, user_id uuid, role text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.change_member_role(tenant_id uuid, user_id uuid, role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.change_member_role(tenant_id uuid, user_id uuid, role text) TO authenticated;
+
+-- FUNCTION check_domain(domain_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.check_domain(domain_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.check_domain(domain_id uuid) TO authenticated;
+
+-- FUNCTION close_tenant(tenant_id uuid, subdomain text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.close_tenant(tenant_id uuid, subdomain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.close_tenant(tenant_id uuid, subdomain text) TO authenticated;
+
+-- FUNCTION create_api_key(tenant_id uuid, name text, scopes text[], expires_at timestamp with time zone); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.create_api_key(tenant_id uuid, name text, scopes text[], expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_api_key(tenant_id uuid, name text, scopes text[], expires_at timestamp with time zone) TO authenticated;
+
+-- FUNCTION create_tenant(name text, subdomain text, region text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.create_tenant(name text, subdomain text, region text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_tenant(name text, subdomain text, region text) TO authenticated;
+
+-- FUNCTION decline_invitation(token text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.decline_invitation(token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.decline_invitation(token text) TO authenticated;
+
+-- FUNCTION export_chunk(export_id uuid, number integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.export_chunk(export_id uuid, number integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.export_chunk(export_id uuid, number integer) TO authenticated;
+
+-- FUNCTION export_tenant(tenant_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.export_tenant(tenant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.export_tenant(tenant_id uuid) TO authenticated;
+
+-- FUNCTION invite_member(tenant_id uuid, email text, role text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.invite_member(tenant_id uuid, email text, role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.invite_member(tenant_id uuid, email text, role text) TO authenticated;
+
+-- FUNCTION leave_tenant(tenant_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.leave_tenant(tenant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.leave_tenant(tenant_id uuid) TO authenticated;
+
+-- FUNCTION look_at_invitation(token text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.look_at_invitation(token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.look_at_invitation(token text) TO authenticated;
+
+-- FUNCTION my_tenants(); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.my_tenants() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.my_tenants() TO authenticated;
 
 -- FUNCTION quota_status(tenant_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.quota_status(tenant_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.quota_status(tenant_id uuid) TO authenticated;
 
+-- FUNCTION remove_domain(domain_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.remove_domain(domain_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.remove_domain(domain_id uuid) TO authenticated;
+
+-- FUNCTION remove_member(tenant_id uuid, user_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.remove_member(tenant_id uuid, user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.remove_member(tenant_id uuid, user_id uuid) TO authenticated;
+
+-- FUNCTION reopen_tenant(tenant_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.reopen_tenant(tenant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.reopen_tenant(tenant_id uuid) TO authenticated;
+
+-- FUNCTION resend_invitation(invitation_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.resend_invitation(invitation_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resend_invitation(invitation_id uuid) TO authenticated;
+
+-- FUNCTION revoke_api_key(key_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.revoke_api_key(key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_api_key(key_id uuid) TO authenticated;
+
+-- FUNCTION revoke_invitation(invitation_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) TO authenticated;
+
 -- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) TO authenticated;
+
+-- FUNCTION transfer_ownership(tenant_id uuid, user_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.transfer_ownership(tenant_id uuid, user_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.transfer_ownership(tenant_id uuid, user_id uuid) TO authenticated;
+
+-- FUNCTION verify_audit(tenant_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.verify_audit(tenant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.verify_audit(tenant_id uuid) TO authenticated;
 
 -- FUNCTION workflow_problems(nodes jsonb, connections jsonb); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) FROM PUBLIC;
@@ -2120,13 +5610,45 @@ GRANT ALL ON FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) T
 REVOKE ALL ON FUNCTION queue.agent(tenant uuid, agent uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.agent(tenant uuid, agent uuid) TO aias_worker;
 
+-- FUNCTION chain_audit(max_entries integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.chain_audit(max_entries integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.chain_audit(max_entries integer) TO aias_worker;
+
 -- FUNCTION claim(worker text, max_jobs integer, lease interval); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval) TO aias_worker;
 
+-- FUNCTION claim_domain_checks(worker text, max_checks integer, lease interval); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) TO aias_worker;
+
+-- FUNCTION claim_mails(worker text, max_mails integer, lease interval); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) TO aias_worker;
+
+-- FUNCTION erase_next_tenant(batch integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.erase_next_tenant(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.erase_next_tenant(batch integer) TO aias_worker;
+
+-- FUNCTION fail_export(tenant uuid, export uuid, reason text); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) TO aias_worker;
+
+-- FUNCTION mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) TO aias_worker;
+
 -- FUNCTION next_due(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.next_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.next_due() TO aias_worker;
+
+-- FUNCTION next_export(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.next_export() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.next_export() TO aias_worker;
+
+-- FUNCTION next_mail_due(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.next_mail_due() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.next_mail_due() TO aias_worker;
 
 -- FUNCTION plan(tenant uuid, workflow uuid, wanted_version integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) FROM PUBLIC;
@@ -2135,6 +5657,14 @@ GRANT ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version inte
 -- FUNCTION record(worker text, results jsonb); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record(worker text, results jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record(worker text, results jsonb) TO aias_worker;
+
+-- FUNCTION record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text) TO aias_worker;
+
+-- FUNCTION record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) TO aias_worker;
 
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) FROM PUBLIC;
@@ -2147,28 +5677,28 @@ GRANT ALL ON FUNCTION queue.renew(worker text, held jsonb, lease interval) TO ai
 REVOKE ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) TO aias_worker;
 
+-- FUNCTION run_next_export(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.run_next_export() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.run_next_export() TO aias_worker;
+
 -- FUNCTION sweep(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.sweep() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.sweep() TO aias_worker;
+
+-- FUNCTION chained(bytea, bytea); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.chained(bytea, bytea) FROM PUBLIC;
+
+-- TABLE inbox; Type: ACL; Schema: audit
+GRANT SELECT ON TABLE audit.inbox TO authenticated;
+
+-- TABLE log; Type: ACL; Schema: audit
+GRANT SELECT ON TABLE audit.log TO authenticated;
 
 -- TABLE ai_agents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
 
 -- TABLE execution_steps; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.execution_steps TO authenticated;
-
--- TABLE memberships; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.memberships TO authenticated;
-
--- TABLE permissions; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.permissions TO authenticated;
-
--- TABLE roles; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.roles TO authenticated;
-
--- TABLE subscription_plans; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.subscription_plans TO anon;
-GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
 
 -- TABLE usage; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.usage TO authenticated;
@@ -2181,6 +5711,20 @@ GRANT UPDATE(name) ON TABLE public.users TO authenticated;
 
 -- TABLE workflow_versions; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.workflow_versions TO authenticated;
+
+-- TABLE audit_log; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.audit_log TO authenticated;
+
+-- TABLE permissions; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.permissions TO authenticated;
+
+-- TABLE regions; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.regions TO anon;
+GRANT SELECT ON TABLE public.regions TO authenticated;
+
+-- TABLE subscription_plans; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.subscription_plans TO anon;
+GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
 
 -- DEFAULT PRIVILEGES FOR FUNCTIONS; Type: DEFAULT ACL; Schema: -
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;

@@ -16,8 +16,11 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     for number in 0..context.servers.count() {
         let server = context.servers.demand(number, context.progress).await?;
         context.progress.line(format!("on {}", server.pg().version));
+        // The isolation suite is a gate of its own.
+        let mut ours = packages(&PACKAGES);
+        ours.extend(["-E", "not (package(tests) & binary(isolation))"]);
         let suites = [
-            packages(&PACKAGES),
+            ours,
             // By itself, because it opens many sessions.
             vec![
                 "--package",

@@ -72,6 +72,11 @@ async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) 
         Ok(output) => counts.add(&Counts::nextest(&output)),
         Err(error) => failed.push(error.to_string()),
     }
+
+    match crate::fuzz::run_short(stack, layout).await {
+        Ok(checks) => counts.add(&Counts::of("checks", checks)),
+        Err(error) => failed.push(format!("{error:#}")),
+    }
     ensure!(
         failed.is_empty(),
         "end-to-end tests failed: {}",
@@ -109,6 +114,7 @@ fn environment(stack: &Stack, layout: &Layout, xtask: &Path) -> Vec<(&'static st
         ("AIAS_E2E_PASSWORD", SEEDED_PASSWORD.to_owned()),
         ("AIAS_E2E_LLM_URL", addresses.llm),
         ("AIAS_E2E_HELPDESK_URL", addresses.helpdesk),
+        ("AIAS_E2E_MAILBOX_URL", addresses.mailbox),
         ("AIAS_E2E_DATABASE_URL", stack.database_url.clone()),
         // To stop and start services: `$AIAS_E2E_XTASK service kill worker --dir $AIAS_E2E_DIR`.
         ("AIAS_E2E_XTASK", xtask.display().to_string()),

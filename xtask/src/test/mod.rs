@@ -5,6 +5,7 @@ mod code;
 mod counts;
 mod database;
 mod e2e;
+mod isolation;
 mod migrations;
 mod policies;
 mod servers;
@@ -120,6 +121,7 @@ async fn run_gate(gate: GateName, context: &mut Context) -> Result<Counts> {
         GateName::Extension => code::extension(context).await,
         GateName::Prepare => code::prepare(context).await,
         GateName::Database => database::run(context).await,
+        GateName::Isolation => isolation::run(context).await,
         GateName::Policies => policies::run(context).await,
         GateName::Advisors => advisors::run(context).await,
         GateName::Migrations => migrations::run(context).await,
@@ -137,12 +139,15 @@ fn what(gate: GateName) -> &'static str {
         }
         GateName::Prepare => ".sqlx is what the queries and the schema say",
         GateName::Database => "the database suites on each Postgres",
+        GateName::Isolation => {
+            "no row of one tenant for another, by a matrix of every table and actor"
+        }
         GateName::Policies => "pgTAP by actor on each Postgres",
         GateName::Advisors => "the Supabase linter finds nothing",
         GateName::Migrations => {
             "twice, eight at once, and by the Supabase CLI: always the same schema"
         }
-        GateName::E2e => "a whole stack, with supabase-js and the Rust clients",
+        GateName::E2e => "a whole stack, with supabase-js, the Rust clients and the tenancy fuzzer",
     }
 }
 

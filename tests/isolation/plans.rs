@@ -1,0 +1,216 @@
+//! What row-level security costs at size: 2,000 tenants, 1,000,000 executions, somebody who belongs to 50 of the tenants. The policy's
+//! question is asked once a statement, of an index alone, and an index finds the rows.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
+use tests::actor::Actor;
+use tests::jwt::Claims;
+use uuid::{Uuid, uuid};
+
+use crate::plan::Plan;
+
+/// A member of 50 tenants.
+const PERSON: Uuid = uuid!("01940000-0000-7000-9000-000000000000");
+
+/// What a frontend reads, each with the indexes that find it. A name that begins with `…` is the end of one: partitions have names of
+/// their own.
+const READS: [(&str, &[&str]); 13] = [
+    (
+        "select id, status, created_at from public.executions
+          where tenant_id = '01940000-0000-7000-8000-000000000040' order by id desc limit 50",
+        &["executions_pkey"],
+    ),
+    (
+        "select id, status from public.executions where tenant_id = '01940000-0000-7000-8000-000000000040'
+            and id < '01940000-0000-7000-b000-000000500040' order by id desc limit 50",
+        &["executions_pkey"],
+    ),
+    (
+        "select id, status from public.executions where tenant_id = '01940000-0000-7000-8000-000000000040'
+            and workflow_id = '01940000-0000-7000-a000-000000000200'",
+        &["executions_workflow"],
+    ),
+    (
+        "select id, status from public.executions where workflow_id = '01940000-0000-7000-a000-000000000200'",
+        &["executions_workflow"],
+    ),
+    (
+        "select * from public.executions where id = '01940000-0000-7000-b000-000000020040'",
+        &["executions_pkey"],
+    ),
+    (
+        "select * from public.execution_steps where tenant_id = '01940000-0000-7000-8000-000000000040'
+            and execution_id = '01940000-0000-7000-b000-000000020040' and revision > 1 order by revision",
+        &["execution_steps_revision"],
+    ),
+    (
+        "select * from public.execution_steps where execution_id = '01940000-0000-7000-b000-000000020040'",
+        &["execution_steps_…"],
+    ),
+    (
+        "select sum(input_tokens) from public.usage where tenant_id = '01940000-0000-7000-8000-000000000040'
+            and created_at >= now() - interval '59 days' and created_at < now() - interval '57 days'",
+        &["usage_created_at"],
+    ),
+    (
+        "select id, name, status from public.workflows where tenant_id = '01940000-0000-7000-8000-000000000040' order by created_at desc",
+        &["workflows_pkey"],
+    ),
+    ("select id, name, status from public.workflows", &["workflows_pkey"]),
+    (
+        "select * from public.audit_log where tenant_id = '01940000-0000-7000-8000-000000000040' order by at desc limit 50",
+        &["…_tenant_id_at_idx"],
+    ),
+    (
+        "select count(*) from public.executions where tenant_id = '01940000-0000-7000-8000-000000000040'",
+        &["executions_…"],
+    ),
+    ("select * from public.users", &["users_pkey", "memberships_…"]),
+];
+
+#[sqlx::test(migrations = "../migrations")]
+async fn the_usual_reads_ask_once_and_use_an_index(pool: PgPool) {
+    let mut connection = many_tenants(&pool).await;
+    let mut wrong = Vec::new();
+    for (read, indexes) in READS {
+        for complaint in look(&mut connection, read, indexes).await {
+            wrong.push(format!("{complaint}: {read}"));
+        }
+    }
+    for (function, statement, plan) in inner_statements(&mut connection).await {
+        for complaint in plan.is_index_only(&["access_principal", "access_asking"]) {
+            wrong.push(format!("private.{function}: {complaint}: {statement}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Runs a read and says what is wrong with how it ran.
+async fn look(connection: &mut PgConnection, read: &str, indexes: &[&str]) -> Vec<String> {
+    let person = Actor::Authenticated(Claims::of(PERSON, "person0@many.test"));
+    execute(connection, "begin").await;
+    let before = counters(connection).await;
+    person.act(connection).await.expect("claims and a role");
+    let plan = Plan::of(
+        connection,
+        &format!("explain (analyze, verbose, timing off, format json) {read}"),
+    )
+    .await;
+    execute(connection, "reset role").await;
+    let (scans, others) = counters(connection).await;
+    let big: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_catalog.pg_class where relkind = 'r' and reltuples > 1000",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .expect("the catalogue answers");
+    execute(connection, "rollback").await;
+
+    let mut wrong = plan.asks_once();
+    wrong.extend(plan.uses(indexes, &big.into_iter().collect()));
+    let asked = plan.questions_asked();
+    if asked == 0 {
+        wrong.push("no policy asks anything".to_owned());
+    }
+    let (scans, others) = (scans - before.0, others - before.1);
+    if (scans, others) != (i64::try_from(asked).unwrap_or(i64::MAX), 0) {
+        wrong.push(format!("{asked} questions scanned private.access {scans} times, and {others} times in other ways"));
+    }
+    wrong
+}
+
+/// How often private.access was read by the indexes that are meant for it; and in other ways: from end to end, by the other index, and
+/// rows that an index alone could not answer for.
+async fn counters(connection: &mut PgConnection) -> (i64, i64) {
+    sqlx::query_as(
+        "select pg_stat_get_xact_numscans('private.access_principal'::regclass) + pg_stat_get_xact_numscans('private.access_asking'::regclass),
+                pg_stat_get_xact_numscans('private.access'::regclass) + pg_stat_get_xact_numscans('private.access_pkey'::regclass)
+                + pg_stat_get_xact_tuples_fetched('private.access'::regclass)",
+    )
+    .fetch_one(connection)
+    .await
+    .expect("counters")
+}
+
+/// What the functions that policies call do inside, as (function, statement, plan): read from their source, so that none is forgotten.
+async fn inner_statements(connection: &mut PgConnection) -> Vec<(String, String, Plan)> {
+    let functions: Vec<(String, String)> = sqlx::query_as(
+        "select proname::text, prosrc from pg_catalog.pg_proc p
+          where pronamespace = 'private'::regnamespace and exists (
+            select from pg_catalog.pg_policy
+             where pg_get_expr(polqual, polrelid) || coalesce(pg_get_expr(polwithcheck, polrelid), '') ~ ('private\\.' || p.proname || '\\('))",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .expect("the catalogue answers");
+    let names: BTreeSet<&str> = functions.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(
+        names.is_superset(&BTreeSet::from(["tenants_with", "own_tenants"])),
+        "{names:?}: the search is broken"
+    );
+    execute(connection, "set plan_cache_mode = force_generic_plan").await;
+    let mut inner = Vec::new();
+    for (function, source) in functions {
+        let statements: Vec<_> = source
+            .split("return query")
+            .skip(1)
+            .filter_map(|rest| rest.split(';').next())
+            .collect();
+        assert!(
+            !statements.is_empty(),
+            "private.{function}: no `return query` is found in its source"
+        );
+        for statement in statements {
+            let prepared = with_parameters(statement);
+            execute(connection, "deallocate all").await;
+            execute(
+                connection,
+                &format!("prepare inner_statement (uuid, bigint) as {prepared}"),
+            )
+            .await;
+            let plan = Plan::of(
+                connection,
+                &format!("explain (verbose, format json) execute inner_statement ('{PERSON}', 1)"),
+            )
+            .await;
+            inner.push((function.clone(), statement.trim().to_owned(), plan));
+        }
+    }
+    inner
+}
+
+/// A statement whose variables have become parameters, as PL/pgSQL has it too.
+fn with_parameters(statement: &str) -> String {
+    let is_delimiter = |letter: char| !letter.is_alphanumeric() && letter != '_';
+    let words = statement.split_inclusive(is_delimiter).map(|word| {
+        let name = word.trim_end_matches(is_delimiter);
+        let rest = &word[name.len()..];
+        match name {
+            "who" => format!("$1{rest}"),
+            "wanted" => format!("$2{rest}"),
+            _ => word.to_owned(),
+        }
+    });
+    words.collect()
+}
+
+/// A connection of the superuser to a database with many tenants in it.
+async fn many_tenants(pool: &PgPool) -> PgConnection {
+    tests::policies::apply(pool).await.expect("policies apply");
+    let path = tests::repository().join("tests/fixtures/many_tenants.sql");
+    let sql =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut connection = pool.acquire().await.expect("a connection").detach();
+    execute(&mut connection, &format!("begin; {sql}; commit")).await;
+    execute(&mut connection, "vacuum analyze").await;
+    connection
+}
+
+async fn execute(connection: &mut PgConnection, sql: &str) {
+    connection
+        .execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())))
+        .await
+        .unwrap_or_else(|error| panic!("{sql:.200}: {error}"));
+}

@@ -1,0 +1,89 @@
+-- The end of a tenant, as aias_worker: 30 days after it was cancelled it is erased, piece by piece, and no row is left. queue.erase_next_tenant
+
+begin;
+\ir ../fixtures/world.sql
+\ir ../fixtures/every_rpc.sql
+
+create temp table tables_of_tenants as
+  select c.oid::regclass as name
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
+   where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
+
+select plan(44);
+
+select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
+
+-- Something of Closed in as many tables as there are, chained and not yet chained; and more work than goes in one piece.
+select furnish(:'closed') \g /dev/null
+insert into public.executions (tenant_id, workflow_id, workflow_version) select :'closed', '01900000-0000-7000-8000-00000000e0f1',
+  1 from generate_series(1, 4);
+insert into public.execution_steps (tenant_id, execution_id, node_id, kind, status, revision)
+select tenant_id, id, 'reply', 'transform', 'running', 1 from public.executions where tenant_id = :'closed';
+insert into public.usage (tenant_id, idempotency_key, provider, model) select :'closed', n, 'openai', 'gpt-4o' from generate_series(1, 3) n;
+insert into private.invitation_tokens (tenant_id, hash, invitation_id) select tenant_id, sha256('x'),
+  id from public.invitations where tenant_id = :'closed';
+select private.mail_invitation(i) from public.invitations i where tenant_id = :'closed' \g /dev/null
+insert into queue.domain_checks (tenant_id, domain_id, tries_left) select tenant_id, id, 1 from public.tenant_domains where tenant_id = :'closed';
+select aias.quota_reserve(:'closed', 'llm_tokens', 10, interval '1 hour') \g /dev/null
+select aias.quota_addon(:'closed', 'executions', 'extra', 5) \g /dev/null
+insert into aias.rate_limits (key, per, empty_at) values ('tenant:' || :'closed', 60000000000, 9223372036854775807),
+  ('tenant:' || :'beta', 60000000000, 9223372036854775807);
+select queue.chain_audit(100000) \g /dev/null
+update public.tenants set name = 'Closed for good' where id = :'closed';
+
+create function pg_temp.rows_of(tenant text) returns table (name regclass, n bigint) language plpgsql as $$
+begin
+  for name in select t.name from tables_of_tenants t order by 1 loop
+    execute format('select count(*) from %s where tenant_id = %L', name, tenant) into n;
+    return next;
+  end loop;
+end
+$$;
+create temp table before as
+  select :'alpha' as tenant, * from pg_temp.rows_of(:'alpha') union all select :'beta', * from pg_temp.rows_of(:'beta') union all select :'closed',
+    * from pg_temp.rows_of(:'closed');
+select is_empty(format($$select name from before where tenant = %L and n = 0 and name::text <> 'aias.quota_overrides'$$, :'closed'),
+  'there is something to erase in every one of them');
+
+-- Not yet ---------------------------------------------------------------------------------------------------------------------------------
+
+select is(keep('aias_worker', 'select queue.erase_next_tenant(100)'), null, 'aias_worker: erases nothing that was cancelled a day ago');
+update public.tenants set cancelled_at = now() - interval '30 days' + interval '1 second' where id = :'closed';
+select is(keep('aias_worker', 'select queue.erase_next_tenant(100)'), null, 'aias_worker: nor a second too early');
+select is_empty(format($$select b.name from before b join pg_temp.rows_of(%1$L) now using (name) where b.tenant = %1$L and now.n < b.n$$,
+  :'closed'), 'nothing is gone');
+
+-- Piece by piece --------------------------------------------------------------------------------------------------------------------------
+
+update public.tenants set cancelled_at = now() - interval '30 days' where id = :'closed';
+select is(keep('aias_worker', 'select queue.erase_next_tenant(2)'), :'closed', 'aias_worker: erases a piece of what is due');
+select is(count(*), 3::bigint, 'no more than it was told to') from public.executions where tenant_id = :'closed';
+select isnt_empty(format('select from public.tenants where id = %L', :'closed'), 'the tenant goes last');
+
+-- Until nothing is left, in so many calls and not without end.
+create temp table pieces as
+  select n, case when n < 200 then keep('aias_worker', 'select queue.erase_next_tenant(2)') end as erased from generate_series(1, 200) n;
+select is(max(n) filter (where erased is not null) + 1, min(n) filter (where erased is null),
+  'aias_worker: says when there is nothing left to erase') from pieces;
+select cmp_ok(min(n) filter (where erased is null), '<', 200, 'which comes to an end') from pieces;
+select is_empty(format('select from public.tenants where id = %L', :'closed'), 'the tenant is gone');
+select is(n, 0::bigint, 'nothing of it is left in ' || name) from pg_temp.rows_of(:'closed');
+select is_empty(format('select from aias.rate_limits where key like %L', '%' || :'closed'), 'nothing of it is left in the rate limits');
+
+-- Nothing of anybody else is touched, and nothing of it is written down.
+select results_eq(format('select tenant, name, n from before where tenant <> %L', :'closed'),
+  format('select tenant, name, n from (select tenant, r.* from unnest(array[%L, %L]) tenant, pg_temp.rows_of(tenant) r) now
+    order by array_position(array[%1$L, %2$L], tenant), name', :'alpha', :'beta'), 'nobody else has lost or got a row');
+select isnt_empty(format('select from aias.rate_limits where key = %L', 'tenant:' || :'beta'), 'nor a count of requests');
+select isnt_empty($$select from public.users where email = 'owner@closed.test'$$, 'its people are people still');
+select is(keep('aias_worker', 'select queue.chain_audit(100000)'), '0', 'aias_worker: nothing of its end is left to be chained');
+
+-- Suspended, active: never.
+update public.tenants set status = 'cancelled' where subdomain = 'beta';
+update public.tenants set cancelled_at = now() - interval '31 days' where subdomain = 'beta';
+update public.tenants set status = 'active' where subdomain = 'beta';
+select is(keep('aias_worker', 'select queue.erase_next_tenant(100)'), null, 'aias_worker: erases nothing that was reopened in time');
+
+select * from finish();
+rollback;
