@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use workflow::expression::Engine;
 
+use crate::background::{Background, Chores};
 use crate::claims::Claims;
 use crate::clock::DatabaseClock;
 use crate::committer::Committer;
@@ -18,11 +19,11 @@ use crate::execution::{Drain, Drive, Limits};
 use crate::heartbeat::Heartbeat;
 use crate::held::Held;
 use crate::job::Jobs;
+use crate::listener::{self, Wakes};
 use crate::nodes::{Effects, http};
 use crate::plans::Plans;
 use crate::queue::Queue;
-use crate::wake::Wake;
-use crate::{health::Health, listener, monitor, sweeper, telemetry};
+use crate::{health::Health, monitor, telemetry};
 
 /// How long the last results may take to be written when everything else has stopped.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
@@ -32,20 +33,26 @@ pub struct App {
     config: Config,
     name: String,
     queue: Queue,
+    /// For what is done beside the executions.
+    beside: Queue,
     clock: Arc<DatabaseClock>,
     http: http::Clients,
+    chores: Chores,
 }
 
 impl App {
     /// # Errors
-    /// When the HTTP client cannot be made. The database is not asked: one that is away is waited for.
+    /// When a part cannot be made. The database is not asked: one that is away is waited for.
     pub fn new(config: Config) -> anyhow::Result<Self> {
         let name = name();
         let clock = Arc::new(DatabaseClock::default());
         let queue = Queue::new(config.database.clone(), name.as_str(), Arc::clone(&clock));
         let http =
             http::Clients::new(config.http_allow.clone()).context("cannot make an HTTP client")?;
+        let beside = queue.beside();
         Ok(Self {
+            chores: Chores::new(beside.clone(), config.mail.clone(), config.dns_server)?,
+            beside,
             config,
             name,
             queue,
@@ -64,32 +71,34 @@ impl App {
             config,
             name,
             queue,
+            beside,
             clock,
             http,
+            chores,
         } = self;
         tracing::info!(worker = name, concurrency = config.concurrency, "started");
         let held = Held::default();
-        let wake = Arc::new(Wake::default());
+        let wakes = Wakes::default();
         let (drain, drain_stage) = watch::channel(Drain::No);
 
         // Registered before the first query: what comes after that query is heard.
         let (registered, is_registered) = oneshot::channel();
         let listener = {
-            let (options, held, wake) = (config.database.clone(), held.clone(), Arc::clone(&wake));
-            tokio::spawn(async move { listener::listen(options, held, &wake, registered).await })
+            let (options, held, wakes) = (config.database.clone(), held.clone(), wakes.clone());
+            tokio::spawn(async move { listener::listen(options, held, &wakes, registered).await })
         };
         let heartbeat = Arc::new(Heartbeat::new(queue.clone(), held.clone(), config.lease));
         let beating = {
             let heartbeat = Arc::clone(&heartbeat);
             tokio::spawn(async move { heartbeat.beat().await })
         };
-        let sweeping = tokio::spawn(sweeper::sweep(queue.clone()));
+        let mut background = chores.start(&wakes, drain_stage.clone());
         let (committer, committing) = Committer::start(queue.clone());
         let jobs = Arc::new(Jobs {
             plans: Plans::new(queue.clone()),
             engine: Arc::new(Engine::new()),
             limits: Limits::default(),
-            wake: Arc::clone(&wake),
+            wake: Arc::clone(&wakes.jobs),
             drive: Drive {
                 committer,
                 perform: Arc::new(Effects {
@@ -115,7 +124,7 @@ impl App {
             let running = running.clone();
             tokio::spawn(async move {
                 let _ = is_registered.await;
-                claims.run(&wake, drain_stage, &running).await;
+                claims.run(&wakes.jobs, drain_stage, &running).await;
             })
         };
         stop.recv().await;
@@ -126,8 +135,9 @@ impl App {
             "stopping"
         );
         drain.send_replace(Drain::Draining);
-        wait_for_steps(claiming, &running, config.drain, &mut stop).await;
+        wait_for_work(claiming, &running, &mut background, config.drain, &mut stop).await;
         drain.send_replace(Drain::Deadline);
+        drop(background);
         if timeout(LAST_COMMIT, async {
             tokio::join!(running.wait(), committing)
         })
@@ -139,24 +149,28 @@ impl App {
                 "not everything could be recorded; other workers take it up when the leases end"
             );
         }
-        sweeping.abort();
         beating.abort();
         listener.abort();
         // A connection that hangs must not keep the process.
-        let _ = timeout(Duration::from_secs(1), queue.close()).await;
+        let _ = timeout(Duration::from_secs(1), async {
+            tokio::join!(queue.close(), beside.close())
+        })
+        .await;
         tracing::info!(worker = name, "stopped");
     }
 }
 
-async fn wait_for_steps(
+async fn wait_for_work(
     claiming: JoinHandle<()>,
     running: &TaskTracker,
+    background: &mut Background,
     longest: Duration,
     stop: &mut mpsc::Receiver<()>,
 ) {
     let finished = async {
         let _ = claiming.await;
         running.wait().await;
+        background.ended().await;
     };
     let asked_again = async {
         if stop.recv().await.is_none() {

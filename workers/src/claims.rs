@@ -13,6 +13,7 @@ use crate::heartbeat::Heartbeat;
 use crate::held::Held;
 use crate::job::Jobs;
 use crate::queue::Queue;
+use crate::stop::is_stopped_while;
 use crate::wake::Wake;
 
 /// Polling of an empty queue slows down from the first to the second.
@@ -110,17 +111,5 @@ impl Claims {
         if wake.sleep(wait).await {
             idle.reset();
         }
-    }
-}
-
-/// Waits, but not longer than until the worker is told to stop; answers whether it was.
-async fn is_stopped_while(
-    drain: &mut watch::Receiver<Drain>,
-    wait: impl Future<Output = ()>,
-) -> bool {
-    tokio::select! {
-        biased;
-        _ = drain.wait_for(|stage| *stage > Drain::No) => true,
-        () = wait => false,
     }
 }

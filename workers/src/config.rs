@@ -9,6 +9,7 @@ use llm::{Providers, RetryPolicy};
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::mail::MailSettings;
 use crate::telemetry::LogFormat;
 
 /// Everything that can be set. It holds a password, so it has no `Debug`.
@@ -24,6 +25,10 @@ pub struct Config {
     pub drain: Duration,
     pub http_allow: HttpAllow,
     pub providers: Providers,
+    /// Without it mails stay queued.
+    pub mail: Option<MailSettings>,
+    /// Asked for the records that prove a domain, instead of the system's name servers.
+    pub dns_server: Option<SocketAddr>,
     pub log: LogFormat,
 }
 
@@ -90,12 +95,18 @@ impl Config {
                     .map_err(|text| problem("AIAS_HTTP_ALLOW", text))?,
             },
             providers: providers(read)?,
+            mail: MailSettings::read(read)?,
+            dns_server: parse(
+                read,
+                "AIAS_DNS_SERVER",
+                "an address and port such as 127.0.0.1:53",
+            )?,
             log: parse(read, "AIAS_LOG", "text or json")?.unwrap_or_default(),
         })
     }
 }
 
-fn problem(variable: &'static str, problem: impl Into<String>) -> ConfigError {
+pub(crate) fn problem(variable: &'static str, problem: impl Into<String>) -> ConfigError {
     ConfigError {
         variable,
         problem: problem.into(),
@@ -236,6 +247,14 @@ mod tests {
             (
                 vec![DATABASE, ("AIAS_HTTP_ALLOW", "a:1, http://b")],
                 "AIAS_HTTP_ALLOW: \"http://b\" is not host:port",
+            ),
+            (
+                vec![DATABASE, ("AIAS_DNS_SERVER", "127.0.0.1")],
+                "AIAS_DNS_SERVER: \"127.0.0.1\" is not an address and port",
+            ),
+            (
+                vec![DATABASE, ("AIAS_SMTP_URL", "smtp://a:hush@b.example")],
+                "AIAS_MAIL_FROM: is not set",
             ),
             (
                 vec![DATABASE, ("AIAS_LOG", "xml")],

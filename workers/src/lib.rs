@@ -4,6 +4,7 @@
 //! out. The database is reached through the functions of schema `queue` and nothing else ([`queue::Queue`]).
 
 pub mod app;
+mod background;
 mod backoff;
 mod claims;
 mod clock;
@@ -15,12 +16,13 @@ mod heartbeat;
 mod held;
 mod job;
 mod listener;
+pub mod mail;
 mod monitor;
 pub mod nodes;
 mod plans;
 pub mod queue;
 pub mod state;
-mod sweeper;
+mod stop;
 pub mod telemetry;
 mod wake;
 

@@ -1,5 +1,6 @@
 //! The one connection that listens. Notices only wake: whoever misses one polls.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -11,12 +12,28 @@ use crate::wake::Wake;
 
 const JOBS: &str = "aias_jobs";
 const CANCELLATIONS: &str = "aias_cancellations";
+const MAILS: &str = "aias_mails";
+
+/// Whom notices wake.
+#[derive(Debug, Clone, Default)]
+pub struct Wakes {
+    pub jobs: Arc<Wake>,
+    pub mails: Arc<Wake>,
+}
+
+impl Wakes {
+    /// Whatever was said while nobody listened is looked up.
+    fn all(&self) {
+        self.jobs.now();
+        self.mails.now();
+    }
+}
 
 /// Listens for as long as it is polled. `registered` is told once, when the first registration stands, so that the first query can come after it.
 pub async fn listen(
     options: PgConnectOptions,
     held: Held,
-    jobs: &Wake,
+    wakes: &Wakes,
     registered: oneshot::Sender<()>,
 ) {
     let mut registered = Some(registered);
@@ -28,9 +45,8 @@ pub async fn listen(
                 if let Some(registered) = registered.take() {
                     let _ = registered.send(());
                 }
-                // Whatever was said while nobody listened is looked up.
-                jobs.now();
-                hear(&mut listener, &held, jobs).await
+                wakes.all();
+                hear(&mut listener, &held, wakes).await
             }
             Err(error) => error,
         };
@@ -52,12 +68,12 @@ async fn register(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
     let mut listener = PgListener::connect_with(&pool).await?;
     // Reconnecting is done here, where it is logged and what was missed is looked up.
     listener.eager_reconnect(false);
-    listener.listen_all([JOBS, CANCELLATIONS]).await?;
+    listener.listen_all([JOBS, CANCELLATIONS, MAILS]).await?;
     Ok(listener)
 }
 
 /// Until the connection breaks.
-async fn hear(listener: &mut PgListener, held: &Held, jobs: &Wake) -> sqlx::Error {
+async fn hear(listener: &mut PgListener, held: &Held, wakes: &Wakes) -> sqlx::Error {
     loop {
         match listener.try_recv().await {
             Ok(Some(notice)) if notice.channel() == CANCELLATIONS => {
@@ -65,7 +81,8 @@ async fn hear(listener: &mut PgListener, held: &Held, jobs: &Wake) -> sqlx::Erro
                     held.cancel(execution);
                 }
             }
-            Ok(Some(_)) => jobs.now(),
+            Ok(Some(notice)) if notice.channel() == MAILS => wakes.mails.now(),
+            Ok(Some(_)) => wakes.jobs.now(),
             Ok(None) => return sqlx::Error::WorkerCrashed,
             Err(error) => return error,
         }

@@ -96,11 +96,33 @@ fn describe() {
         "aias_worker_database_errors_total",
         "Failed calls of the database, by function"
     );
+    describe_counter!(
+        "aias_worker_turns_total",
+        "Turns of work beside the executions, by kind of work and outcome"
+    );
+    describe_counter!(
+        "aias_worker_mails_total",
+        "Tries to send a mail, by what became of it"
+    );
+    describe_counter!(
+        "aias_worker_audit_entries_total",
+        "Entries of the audit log chained"
+    );
+    describe_counter!("aias_worker_exports_total", "Tries to export, by outcome");
+    describe_counter!(
+        "aias_worker_domain_checks_total",
+        "Domains looked at, by whether they proved to be their tenant's"
+    );
     describe_gauge!("aias_worker_executions_in_memory", "Executions held now");
     describe_histogram!(
         "aias_worker_step_seconds",
         Unit::Seconds,
         "Time of one attempt of a step, by kind"
+    );
+    describe_histogram!(
+        "aias_worker_turn_seconds",
+        Unit::Seconds,
+        "Time of one turn, by kind of work"
     );
     describe_histogram!(
         "aias_worker_commit_seconds",

@@ -1,19 +1,30 @@
 //! The functions of schema `queue`: the worker's only way to the database. One file a function.
 
 mod agent;
+mod chain_audit;
 mod claim;
+mod claim_domain_checks;
+mod claim_mails;
+mod erase_next_tenant;
+mod fail_export;
 mod failure;
+mod mail_token;
 mod next_due;
+mod next_mail_due;
 mod plan;
 mod record;
+mod record_domain_check;
+mod record_mail;
 mod renew;
 mod reserve_tokens;
+mod run_next_export;
 mod sweep;
 mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
@@ -21,12 +32,16 @@ use tracing::log::LevelFilter;
 
 pub use agent::Agent;
 pub use claim::{Job, RecordedStep};
+pub use claim_domain_checks::DomainCheck;
+pub use claim_mails::{Mail, MailKey};
 pub use failure::{Refusal, is_refused_content, refusal};
 pub use plan::StoredPlan;
 pub use record::{Answer, Record, StepRecord};
+pub use record_mail::MailOutcome;
 pub use renew::Renewed;
+pub use run_next_export::{ExportFailure, ExportKey, Exported};
 
-use crate::DatabaseClock;
+use crate::clock::{Clock, DatabaseClock};
 use crate::health::Health;
 
 /// Which execution: the key of `queue.jobs`.
@@ -55,6 +70,8 @@ pub struct Queue {
 
 /// One to claim, one to renew, one to record, and a few for what steps ask.
 const CONNECTIONS: u32 = 6;
+/// One for each kind of work beside the executions; they are rarely all open.
+const CONNECTIONS_BESIDE: u32 = 6;
 
 impl Queue {
     /// Connects when first used, so a database that is away is only waited for.
@@ -64,16 +81,28 @@ impl Queue {
         clock: Arc<DatabaseClock>,
     ) -> Self {
         let options = options.log_slow_statements(LevelFilter::Warn, Duration::from_secs(1));
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(options);
         Self {
-            pool,
+            pool: pool(options, CONNECTIONS),
             worker: worker.into(),
             clock,
             health: Arc::default(),
         }
+    }
+
+    /// The same door with connections of its own, for work beside the executions: an export may take minutes, and must not take what they need.
+    pub fn beside(&self) -> Self {
+        let options = (*self.pool.connect_options())
+            .clone()
+            .log_slow_statements(LevelFilter::Debug, Duration::from_secs(60));
+        Self {
+            pool: pool(options, CONNECTIONS_BESIDE),
+            ..self.clone()
+        }
+    }
+
+    /// What time it is, by the database's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub fn health(&self) -> Arc<Health> {
@@ -95,6 +124,13 @@ impl Queue {
         }
         result
     }
+}
+
+fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options)
 }
 
 fn interval(duration: Duration) -> PgInterval {

@@ -11,3 +11,8 @@ pub(super) fn from_database(time: DateTime<Utc>) -> Timestamp {
         Timestamp::MAX
     })
 }
+
+/// Times that the database's library does not know become now.
+pub(super) fn to_database(time: Timestamp) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(time.as_microsecond()).unwrap_or_else(Utc::now)
+}

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::support::worker::Process;
-use crate::support::{Server, Stage, edges, http, node, trigger};
+use crate::support::{PATIENCE, Server, Stage, edges, http, node, trigger};
 
 #[sqlx::test(migrations = "../migrations")]
 async fn a_worker_that_is_killed_loses_nothing(pool: PgPool) {
@@ -126,6 +126,16 @@ async fn a_worker_says_how_it_is(pool: PgPool) {
         metrics.contains("aias_worker_executions_total{status=\"succeeded\"} 1"),
         "{metrics}"
     );
+
+    // A turn of each kind of work ends soon after the start, but for those that rest first.
+    for work in ["chain_audit", "export", "erase_tenants", "check_domains"] {
+        let turn = format!("aias_worker_turns_total{{work=\"{work}\",outcome=\"idle\"}}");
+        let begun = std::time::Instant::now();
+        while !get("/metrics").await.1.contains(&turn) {
+            assert!(begun.elapsed() < PATIENCE, "never: {turn}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
 
     let second = Command::new(env!("CARGO_BIN_EXE_worker"))
         .env("AIAS_DATABASE_URL", stage.worker_url())

@@ -1,12 +1,19 @@
 //! The worker against a real database and a real network.
 
 mod ai_step;
+mod audit;
 mod cancelling;
+mod domains;
+mod erasing;
+mod exporting;
 mod failing;
 mod flow;
 mod http_step;
 mod killing;
 mod leases;
+mod mail_delivery;
+mod mail_login;
+mod mails;
 mod many;
 mod outage;
 mod state;

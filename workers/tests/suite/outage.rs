@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::support::{Server, Stage, Worker, edges, http, trigger};
+use crate::support::{Invitation, Server, SmtpSink, Stage, Worker, edges, http, trigger};
 
-async fn terminate(pool: &PgPool) {
+/// Breaks every connection of a worker.
+pub async fn terminate(pool: &PgPool) {
     sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'aias_worker' and datname = current_database()")
         .execute(pool)
         .await
@@ -76,4 +77,24 @@ async fn a_result_waits_for_its_database(pool: PgPool) {
         ["a:succeeded:1", "b:succeeded:1", "start:succeeded:1"]
     );
     assert_eq!((server.counts.of("a"), server.counts.of("b")), (1, 1));
+}
+
+/// What is done beside the executions waits too, and goes on by itself.
+#[sqlx::test(migrations = "../migrations")]
+async fn a_mail_waits_for_its_database(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let sink = SmtpSink::start().await;
+    let worker = Worker::start_mailing(&stage, &sink);
+    let away = "revoke usage on schema queue from aias_worker";
+    sqlx::query(away).execute(&pool).await.unwrap();
+    terminate(&pool).await;
+    let invitation = Invitation::send(&stage).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(sink.received().len(), 0);
+    sqlx::query("grant usage on schema queue to aias_worker")
+        .execute(&pool)
+        .await
+        .unwrap();
+    invitation.until_mail("sent", 1).await;
+    worker.stop().await;
 }

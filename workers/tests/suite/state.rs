@@ -1,6 +1,7 @@
 //! The states that the worker knows are those that the database checks.
 
 use sqlx::PgPool;
+use workers::queue::MailOutcome;
 use workers::state::{ExecutionStatus, StepStatus};
 
 #[sqlx::test(migrations = "../migrations")]
@@ -15,19 +16,48 @@ async fn both_sides_know_the_same_states(pool: PgPool) {
             StepStatus::ALL.map(StepStatus::as_str),
         ),
     ] {
-        let definition: String = sqlx::query_scalar(
-            "select pg_get_constraintdef(oid) from pg_constraint where conname = $1",
-        )
-        .bind(constraint)
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-        let mut checked: Vec<&str> = definition.split('\'').skip(1).step_by(2).collect();
         let mut known = known.to_vec();
-        checked.sort_unstable();
         known.sort_unstable();
-        assert_eq!(checked, known);
+        assert_eq!(checked(&pool, constraint).await, known);
     }
+}
+
+/// What a worker records of a mail is the status that it gets, but for a retry: that is queued again.
+#[sqlx::test(migrations = "../migrations")]
+async fn both_sides_know_the_same_ends_of_a_mail(pool: PgPool) {
+    let text = String::new;
+    let ends = [
+        MailOutcome::Dead { error: text() },
+        MailOutcome::Dropped { reason: text() },
+        MailOutcome::Sent,
+    ];
+    assert_eq!(
+        checked(&pool, "mail_is_finished_when_it_says_so").await,
+        ends.each_ref().map(MailOutcome::as_str)
+    );
+    assert_eq!(
+        checked(&pool, "mail_status_is_known").await,
+        ["dead", "dropped", "queued", "sent"]
+    );
+}
+
+/// The texts in a check, in their alphabet's order.
+async fn checked(pool: &PgPool, constraint: &str) -> Vec<String> {
+    let definition: String = sqlx::query_scalar(
+        "select pg_get_constraintdef(oid) from pg_constraint where conname = $1",
+    )
+    .bind(constraint)
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    let mut texts: Vec<String> = definition
+        .split('\'')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    texts.sort_unstable();
+    texts
 }
 
 /// What is final in the worker's eyes cannot be changed in the database, and what is not can.

@@ -8,8 +8,7 @@ use sqlx::{ConnectOptions, PgPool, Row};
 use tests::seed::{ALPHA, ALPHA_OWNER};
 use uuid::Uuid;
 
-/// How long anything may take before a test gives up. Long, because machines are slow and a wait that succeeds ends early.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::PATIENCE;
 
 #[derive(Clone)]
 pub struct Stage {
@@ -125,24 +124,27 @@ impl Stage {
 
     /// Waits until a query answers true. The query is given the execution.
     pub async fn until(&self, execution: Uuid, what: &'static str) {
+        assert!(
+            self.becomes_true(what, execution).await,
+            "never: {what}; {:?} {:?}",
+            self.execution(execution).await,
+            self.summary(execution).await
+        );
+    }
+
+    /// Waits until a query answers true; answers whether it did. The query is given an id.
+    pub async fn becomes_true(&self, what: &'static str, id: Uuid) -> bool {
         let begun = Instant::now();
         loop {
             let is_true: Option<bool> = sqlx::query_scalar(what)
-                .bind(execution)
+                .bind(id)
                 .fetch_optional(&self.pool)
                 .await
                 .unwrap()
                 .flatten();
-            if is_true == Some(true) {
-                return;
+            if is_true == Some(true) || begun.elapsed() > PATIENCE {
+                return is_true == Some(true);
             }
-            let patience = begun.elapsed() < PATIENCE;
-            assert!(
-                patience,
-                "never: {what}; {:?} {:?}",
-                self.execution(execution).await,
-                self.summary(execution).await
-            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

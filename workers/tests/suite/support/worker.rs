@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use workers::app::App;
 use workers::config::{Config, HttpAllow};
+use workers::mail::MailSettings;
 use workers::telemetry::LogFormat;
 
-use super::Stage;
+use super::{SmtpSink, Stage};
 
 /// A worker in this process.
 pub struct Worker {
@@ -27,6 +28,8 @@ pub fn config(stage: &Stage) -> Config {
         drain: Duration::from_secs(10),
         http_allow: HttpAllow::default(),
         providers: Providers::builder().build().unwrap(),
+        mail: None,
+        dns_server: None,
         log: LogFormat::Text,
     }
 }
@@ -44,7 +47,31 @@ pub fn openai_at(url: &str) -> Providers {
         .unwrap()
 }
 
+/// Where the links in its mails lead.
+pub const APP: &str = "https://app.example.com";
+
+/// What a worker needs to send by this server.
+pub fn mails_by(url: &str) -> MailSettings {
+    MailSettings::read(|name| {
+        let value = match name {
+            "AIAS_SMTP_URL" => url,
+            "AIAS_MAIL_FROM" => "AIAS <no-reply@aias.example>",
+            _ => APP,
+        };
+        Some(value.to_owned())
+    })
+    .unwrap_or_else(|error| panic!("{error}"))
+    .unwrap()
+}
+
 impl Worker {
+    /// One that sends by this server.
+    pub fn start_mailing(stage: &Stage, sink: &SmtpSink) -> Self {
+        Self::start_with(stage, &[], |config| {
+            config.mail = Some(mails_by(&sink.url()));
+        })
+    }
+
     /// One that may call these servers.
     pub fn start(stage: &Stage, allowed: &[&super::Server]) -> Self {
         Self::start_with(stage, allowed, |_| {})
@@ -82,13 +109,21 @@ pub struct Process(Child);
 
 impl Process {
     pub fn start(stage: &Stage, allowed: &super::Server, more: &[(&str, &str)]) -> Self {
+        let allowed = allowed.address.to_string();
+        let mut variables = vec![("AIAS_HTTP_ALLOW", allowed.as_str())];
+        variables.extend(more);
+        Self::logging_to(stage, Stdio::inherit(), &variables)
+    }
+
+    /// One whose log goes elsewhere.
+    pub fn logging_to(stage: &Stage, log: impl Into<Stdio>, variables: &[(&str, &str)]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_worker"))
             .env("AIAS_DATABASE_URL", stage.worker_url())
-            .env("AIAS_HTTP_ALLOW", allowed.address.to_string())
             .env("AIAS_LEASE_SECONDS", "1")
             .env("RUST_LOG", "warn")
-            .envs(more.iter().copied())
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         Self(child)

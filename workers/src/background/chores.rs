@@ -1,0 +1,69 @@
+//! All chores of a worker: what they need is made before anything starts, and all start together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{AuditChainer, Background, Dns, DomainChecker, Eraser, Exporter, Sweeper};
+use crate::execution::Drain;
+use crate::listener::Wakes;
+use crate::mail::{MailSender, MailSettings};
+use crate::queue::Queue;
+
+/// What a worker does beside the executions.
+pub struct Chores {
+    queue: Queue,
+    /// `None` without a mail server.
+    mails: Option<MailSender>,
+    /// `None` without name servers.
+    domains: Option<DomainChecker>,
+}
+
+impl Chores {
+    /// # Errors
+    /// When a mail template cannot be read.
+    pub fn new(
+        queue: Queue,
+        mail: Option<MailSettings>,
+        dns_server: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
+        let mails = mail.map(|mail| MailSender::new(queue.clone(), mail));
+        let mails = mails.transpose()?;
+        if mails.is_none() {
+            tracing::info!("AIAS_SMTP_URL is not set: mails stay queued");
+        }
+        let domains = match Dns::new(dns_server) {
+            Ok(dns) => Some(DomainChecker {
+                queue: queue.clone(),
+                dns,
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "the system names no name servers, and AIAS_DNS_SERVER is not set: domains stay unverified");
+                None
+            }
+        };
+        Ok(Self {
+            queue,
+            mails,
+            domains,
+        })
+    }
+
+    /// Starts them all; they go on until `drain` says that the worker stops.
+    pub fn start(self, wakes: &Wakes, drain: watch::Receiver<Drain>) -> Background {
+        let queue = || self.queue.clone();
+        let mut background = Background::new(drain);
+        background.start(AuditChainer { queue: queue() });
+        background.start(Exporter { queue: queue() });
+        background.start(Eraser::new(queue()));
+        background.start(Sweeper { queue: queue() });
+        if let Some(mails) = self.mails {
+            background.start_woken_by(mails, Arc::clone(&wakes.mails));
+        }
+        if let Some(domains) = self.domains {
+            background.start(domains);
+        }
+        background
+    }
+}

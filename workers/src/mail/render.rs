@@ -1,0 +1,227 @@
+//! From a template and its variables to what a person reads.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use minijinja::{Environment, UndefinedBehavior};
+use serde_json::Value;
+
+/// A name longer than this is cut: it is somebody else's text in a mail that is sent in the operator's name.
+const LONGEST: usize = 120;
+
+/// What a person reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+}
+
+/// A template that this release does not have; a later one may.
+#[derive(Debug, thiserror::Error)]
+#[error("this release has no mail template \"{0}\"")]
+pub struct UnknownTemplate(String);
+
+/// All templates of mails: each a subject, a text and a page.
+pub struct Templates(Environment<'static>);
+
+impl Templates {
+    /// # Errors
+    /// When a template does not parse.
+    pub fn new() -> Result<Self, minijinja::Error> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+        // The name's end decides: what ends with .html is escaped.
+        for (name, source) in [
+            (
+                "invitation.subject.txt",
+                include_str!("templates/invitation.subject.txt"),
+            ),
+            ("invitation.txt", include_str!("templates/invitation.txt")),
+            ("invitation.html", include_str!("templates/invitation.html")),
+        ] {
+            environment.add_template(name, source)?;
+        }
+        Ok(Self(environment))
+    }
+
+    /// Renders a mail that carries a link.
+    ///
+    /// # Errors
+    /// When there is no such template, or it fails.
+    pub fn render(
+        &self,
+        template: &str,
+        variables: &Value,
+        link: &str,
+    ) -> anyhow::Result<Rendered> {
+        let page = self
+            .0
+            .get_template(&format!("{template}.html"))
+            .map_err(|_| UnknownTemplate(one_line(template)))?;
+        let mut context = readable(variables);
+        context.insert("link", link.to_owned());
+        let text = |name: String| self.0.get_template(&name)?.render(&context);
+        Ok(Rendered {
+            subject: one_line(&text(format!("{template}.subject.txt"))?),
+            text: text(format!("{template}.txt"))?,
+            html: page.render(&context)?,
+        })
+    }
+}
+
+/// The variables as they are shown: each one line, none without end. A line break in a name could otherwise begin a paragraph of its own,
+/// as if the operator had written it.
+fn readable(variables: &Value) -> BTreeMap<&str, String> {
+    let mut readable = BTreeMap::new();
+    for (name, value) in variables.as_object().into_iter().flatten() {
+        let text = one_line(value.as_str().unwrap_or_default());
+        let text = if name == "expires_at" {
+            moment(&text)
+        } else {
+            shortened(text)
+        };
+        readable.insert(name.as_str(), text);
+    }
+    readable
+}
+
+/// Without line breaks, other control characters, and those that turn the direction of writing around; spaces one at a time.
+pub(super) fn one_line(text: &str) -> String {
+    let is_shown = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let spaced: String = text
+        .chars()
+        .map(|c| if is_shown(c) { c } else { ' ' })
+        .collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn shortened(text: String) -> String {
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    let kept: String = text.chars().take(LONGEST - 1).collect();
+    format!("{kept}…")
+}
+
+/// A time as a person reads it; what is none is left out.
+fn moment(text: &str) -> String {
+    text.parse::<Timestamp>()
+        .map(|time| time.strftime("%-d %B %Y, %H:%M UTC").to_string())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const LINK: &str = "https://app.example.com/invitations#token=abc";
+
+    fn render(variables: Value) -> Rendered {
+        Templates::new()
+            .unwrap()
+            .render("invitation", &variables, LINK)
+            .unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    #[test]
+    fn an_invitation_reads_well() {
+        let mail = render(json!({
+            "tenant_name": "Alpha & Sons", "role_name": "Editor", "invited_by": "Ada", "expires_at": "2026-01-31T09:05:00Z"
+        }));
+        assert_eq!(mail.subject, "Ada invites you to Alpha & Sons");
+        assert_eq!(
+            mail.text,
+            "Ada invites you to join Alpha & Sons as Editor.\n\n\
+             Accept or decline:\n\n\
+             https://app.example.com/invitations#token=abc\n\n\
+             The link works once, until 31 January 2026, 09:05 UTC. Whoever has it can use it, so do not pass it on.\n\
+             If you did not expect this mail, you need not do anything."
+        );
+        assert!(
+            mail.html
+                .contains("<strong>Alpha &amp; Sons</strong> as Editor."),
+            "{}",
+            mail.html
+        );
+        assert!(mail.html.contains("href=\"https:"), "{}", mail.html);
+        assert!(mail.html.contains("#token=abc\""), "{}", mail.html);
+    }
+
+    #[test]
+    fn what_is_missing_is_left_out() {
+        let mail = render(json!({"tenant_name": "Alpha", "invited_by": null, "role_name": null}));
+        assert_eq!(mail.subject, "Somebody invites you to Alpha");
+        assert!(
+            mail.text
+                .starts_with("Somebody invites you to join Alpha.\n"),
+            "{}",
+            mail.text
+        );
+        assert!(
+            mail.text.contains("The link works once. Whoever"),
+            "{}",
+            mail.text
+        );
+    }
+
+    #[test]
+    fn a_name_is_text_and_nothing_else() {
+        let mail = render(json!({
+            "tenant_name": "<img src=x onerror=alert(1)>\" '{{ link }}", "role_name": "a</p><a href=//evil>b</a>", "invited_by": "Ada"
+        }));
+        assert!(
+            !mail.html.contains("<img") && !mail.html.contains("<a href=/"),
+            "{}",
+            mail.html
+        );
+        assert_eq!(
+            mail.html.matches(LINK.split_once('#').unwrap().1).count(),
+            1,
+            "{}",
+            mail.html
+        );
+        assert!(
+            mail.text
+                .contains("<img src=x onerror=alert(1)>\" '{{ link }}"),
+            "{}",
+            mail.text
+        );
+    }
+
+    #[test]
+    fn a_name_is_one_line_and_has_an_end() {
+        let mail = render(json!({
+            "tenant_name": "Alpha\r\n\r\nPay here:\u{2028}now\u{202e}", "invited_by": "x".repeat(10_000)
+        }));
+        assert!(
+            mail.text.contains(" Alpha Pay here: now.\n"),
+            "{}",
+            mail.text
+        );
+        assert!(
+            mail.subject
+                .ends_with("x… invites you to Alpha Pay here: now"),
+            "{}",
+            mail.subject
+        );
+        assert!(mail.subject.chars().count() < 2 * LONGEST);
+    }
+
+    #[test]
+    fn a_template_of_a_later_release_is_named() {
+        let error = Templates::new()
+            .unwrap()
+            .render("receipt", &json!({}), LINK)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this release has no mail template \"receipt\""
+        );
+    }
+}
