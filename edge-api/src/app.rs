@@ -18,6 +18,7 @@ use crate::auth::Verifier;
 use crate::configuration::{Configuration, CorsOrigins, Limits};
 use crate::database::Database;
 use crate::error::ApiError;
+use crate::hosts::Hosts;
 use crate::limits::Places;
 use crate::metrics::Metrics;
 use crate::openapi::{self, Description};
@@ -29,6 +30,7 @@ use crate::{cors, observe, routes};
 pub struct App {
     pub(crate) database: Database,
     pub(crate) verifier: Arc<Verifier>,
+    pub(crate) hosts: Hosts,
     pub(crate) streams: Streams,
     pub(crate) places: Places,
     pub(crate) metrics: Metrics,
@@ -48,14 +50,17 @@ impl App {
             database,
             database_connections,
             jwt,
+            hosts,
             cors_origins,
             limits,
             ..
         } = configuration;
         let streams = Streams::new(&limits, database_connections, stopping.clone());
         let metrics = Metrics::start(streams.watchers().clone());
+        let database = Database::new(database, database_connections, limits.statement_timeout);
         let mut app = Self {
-            database: Database::new(database, database_connections, limits.statement_timeout),
+            hosts: Hosts::new(database.clone(), hosts),
+            database,
             verifier: Arc::new(Verifier::new(&jwt)),
             places: Places::new(limits.requests),
             description: Description::default(),

@@ -1,11 +1,14 @@
-//! Who asks: a Supabase access token, checked, becomes a [`Caller`].
+//! Who asks: a Supabase access token or a tenant's API key, checked, becomes a [`Caller`].
 
+mod api_key;
 mod caller;
 mod claims;
+mod credential;
 mod jwks;
 mod verifier;
 
-pub use self::caller::Caller;
+pub use self::api_key::KeyHash;
+pub use self::caller::{Caller, Principal};
 pub use self::claims::ClaimRules;
 pub use self::jwks::{Jwks, JwksPace};
 pub use self::verifier::Verifier;

@@ -8,10 +8,12 @@
 //! | `AIAS_JWT_SECRET` | HS256 secret of Supabase Auth, at least 32 bytes | this or the next |
 //! | `AIAS_JWKS_URL` | where Supabase Auth publishes its ES256 and RS256 keys | this or the last |
 //! | `AIAS_JWT_ISSUER` | the only `iss` that is accepted | any |
+//! | `AIAS_BASE_DOMAIN` | tenants are at `<subdomain>.` this; without it, at domains of their own only | none |
+//! | `AIAS_TRUST_FORWARDED_HOST` | `true` behind a proxy that sets `X-Forwarded-Host` to the host it was asked for | `false` |
 //! | `AIAS_CORS_ORIGINS` | comma-separated origins of browser frontends, or `*` | `*` |
 //! | `AIAS_MAX_REQUESTS` | requests worked on at once; more get 503 | 512 |
-//! | `AIAS_MAX_STREAMS` | open event streams and waiting requests; more get 503 | 10000 |
-//! | `AIAS_MAX_STREAMS_PER_USER` | the same for one user; more get 429 | 200 |
+//! | `AIAS_MAX_STREAMS` | open event streams, waiting requests and downloads; more get 503 | 10000 |
+//! | `AIAS_MAX_STREAMS_PER_USER` | the same for one person or API key; more get 429 | 200 |
 //! | `AIAS_LOG` | `text` or `json`; `RUST_LOG` filters | `text` |
 
 mod reader;
@@ -26,6 +28,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use self::reader::Reader;
 use crate::auth::JwksPace;
+use crate::hosts::HostConfiguration;
 
 /// Everything that [`crate::App`] is built from.
 pub struct Configuration {
@@ -33,6 +36,7 @@ pub struct Configuration {
     pub database_connections: u32,
     pub listen: SocketAddr,
     pub jwt: JwtConfiguration,
+    pub hosts: HostConfiguration,
     pub cors_origins: CorsOrigins,
     pub log: LogFormat,
     pub limits: Limits,
@@ -125,6 +129,7 @@ impl Configuration {
             "an address and port, 127.0.0.1:54330",
         );
         let jwt = reader.jwt();
+        let hosts = reader.hosts();
         let cors_origins = reader.cors_origins();
         let log = reader.log();
         let limits = Limits {
@@ -141,6 +146,7 @@ impl Configuration {
                 database_connections,
                 listen,
                 jwt,
+                hosts,
                 cors_origins,
                 log,
                 limits,
@@ -185,6 +191,8 @@ mod tests {
             ("AIAS_LISTEN", "here"),
             ("AIAS_JWT_SECRET", "hunter2"),
             ("AIAS_JWKS_URL", "file:///etc/passwd"),
+            ("AIAS_BASE_DOMAIN", "https://hunter2.test"),
+            ("AIAS_TRUST_FORWARDED_HOST", "hunter2"),
             ("AIAS_CORS_ORIGINS", "https://a.test, b.test/path"),
             ("AIAS_LOG", "xml"),
         ])
@@ -198,6 +206,8 @@ mod tests {
           AIAS_LISTEN must be an address and port, 127.0.0.1:54330
           AIAS_JWT_SECRET must have at least 32 bytes
           AIAS_JWKS_URL must be an http or https URL
+          AIAS_BASE_DOMAIN must be a domain name, apps.example.com
+          AIAS_TRUST_FORWARDED_HOST must be true or false
           AIAS_CORS_ORIGINS must be * or origins such as https://app.example.com, separated by commas
           AIAS_LOG must be text or json
         ");
@@ -214,6 +224,8 @@ mod tests {
         assert_eq!(configuration.cors_origins, CorsOrigins::Any);
         assert_eq!(configuration.log, LogFormat::Text);
         assert!(configuration.jwt.jwks_url.is_none());
+        assert!(configuration.hosts.base_domain.is_none());
+        assert!(!configuration.hosts.trust_forwarded);
     }
 
     #[test]

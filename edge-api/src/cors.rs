@@ -33,6 +33,7 @@ pub fn layer(origins: &CorsOrigins) -> CorsLayer {
             request_id::HEADER,
         ])
         .expose_headers([
+            header::CONTENT_DISPOSITION,
             header::LOCATION,
             header::RETRY_AFTER,
             header::WWW_AUTHENTICATE,

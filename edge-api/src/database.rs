@@ -1,20 +1,25 @@
 //! The way to the database, which is the caller's way.
 //!
-//! The pool's own login may do nothing but become `authenticated`. Handlers never meet the pool: they are given a [`CallerSession`], and
-//! with it begin a [`CallerTransaction`], in which the database sees the caller and decides by row-level security.
+//! The pool's own login may do nothing but become `authenticated`, and ask who a key and whose a host name is. Handlers never meet the
+//! pool: they are given a [`CallerSession`], and with it begin a [`CallerTransaction`], in which the database sees the caller and decides
+//! by row-level security.
 
 mod caller_session;
 mod caller_transaction;
+mod login;
 mod readiness;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
+use tokio::sync::Semaphore;
 
 pub use self::caller_session::CallerSession;
 pub use self::caller_transaction::{Access, CallerTransaction};
 pub use self::readiness::NotReady;
+use crate::error::{ApiError, is_unreachable};
 
 /// A pool that nobody outside this module can take a connection from.
 #[derive(Clone)]
@@ -22,6 +27,8 @@ pub struct Database {
     pool: PgPool,
     options: PgConnectOptions,
     statement_timeout: Duration,
+    /// Turns to ask as the login itself.
+    questions: Arc<Semaphore>,
 }
 
 impl Database {
@@ -49,6 +56,7 @@ impl Database {
             pool,
             options,
             statement_timeout,
+            questions: Arc::new(Semaphore::new((connections as usize / 2).max(1))),
         }
     }
 
@@ -65,5 +73,13 @@ impl Database {
     /// Lets go of every connection, once all requests are answered.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// What goes wrong before there is a caller is about this service's own login: never a 403, whatever the database calls it.
+fn not_the_callers_fault(error: sqlx::Error, doing: &'static str) -> ApiError {
+    match is_unreachable(&error) {
+        true => ApiError::from(error),
+        false => ApiError::Internal(anyhow::Error::from(error).context(doing)),
     }
 }

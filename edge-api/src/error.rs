@@ -23,6 +23,10 @@ pub enum ApiError {
     InvalidToken(&'static str),
     /// 401 `token_expired`: it was good once; the client refreshes its session.
     TokenExpired,
+    /// 401 `invalid_api_key`: not an API key, or one that is unknown, revoked or expired. Which of these is told to nobody.
+    InvalidApiKey(&'static str),
+    /// 403 `wrong_host`: an API key of one tenant, sent to the address of another.
+    WrongHost,
     /// 400, with a code and a sentence of its own: the request cannot be meant.
     BadRequest {
         code: &'static str,
@@ -31,6 +35,10 @@ pub enum ApiError {
     },
     /// 404 `not_found`: it is not there, or the caller may not know that it is.
     NotFound(&'static str),
+    /// 404 `no_such_tenant`: the host of the request is no tenant's.
+    NoSuchTenant,
+    /// 404 `domain_not_served`: nobody has shown that this domain is theirs, so no certificate is asked for.
+    DomainNotServed,
     /// 404 `no_such_route`.
     NoSuchRoute,
     /// 405 `method_not_allowed`.
@@ -39,7 +47,7 @@ pub enum ApiError {
     BodyTooLarge,
     /// 415 `unsupported_media_type`.
     UnsupportedMediaType,
-    /// 429 `too_many_streams`: this user has as many open as one may have.
+    /// 429 `too_many_streams`: this person or API key has as many open as one may have.
     TooManyStreams,
     /// 503 `overloaded`: more is being served than was allowed for; `Retry-After` says when to come back.
     Overloaded(&'static str),
@@ -70,11 +78,15 @@ impl ApiError {
 
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::MissingCredential | Self::InvalidToken(_) | Self::TokenExpired => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::MissingCredential
+            | Self::InvalidToken(_)
+            | Self::TokenExpired
+            | Self::InvalidApiKey(_) => StatusCode::UNAUTHORIZED,
+            Self::WrongHost => StatusCode::FORBIDDEN,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
-            Self::NotFound(_) | Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NoSuchTenant | Self::DomainNotServed | Self::NoSuchRoute => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -92,11 +104,17 @@ impl ApiError {
     pub fn body(&self) -> ErrorBody {
         match self {
             Self::MissingCredential => ErrorBody::new("missing_credential", "sign in to do this")
-                .hint("send the session's access token: Authorization: Bearer <access_token>"),
+                .hint("send a session's access token or a tenant's API key: Authorization: Bearer <credential>"),
             Self::InvalidToken(reason) => ErrorBody::new("invalid_token", *reason),
             Self::TokenExpired => {
                 ErrorBody::new("token_expired", "this access token is no longer valid")
                     .hint("refresh the session and try again")
+            }
+            Self::InvalidApiKey(reason) => ErrorBody::new("invalid_api_key", *reason)
+                .hint("an API key is shown once, when it is made; make another if this one was lost"),
+            Self::WrongHost => {
+                ErrorBody::new("wrong_host", "this API key belongs to another tenant than this address")
+                    .hint("use the address of the key's own tenant, or the API's own")
             }
             Self::BadRequest {
                 code,
@@ -107,6 +125,11 @@ impl ApiError {
                 ..ErrorBody::new(*code, *message)
             },
             Self::NotFound(message) => ErrorBody::new("not_found", *message),
+            Self::NoSuchTenant => ErrorBody::new("no_such_tenant", "there is no tenant at this address"),
+            Self::DomainNotServed => {
+                ErrorBody::new("domain_not_served", "nothing is served at this domain")
+                    .hint("a tenant adds the domain and shows that it is theirs: rpc add_domain, check_domain")
+            }
             Self::NoSuchRoute => {
                 ErrorBody::new("no_such_route", "there is nothing at this address")
                     .hint("every route is described at /docs")
@@ -126,7 +149,7 @@ impl ApiError {
                     .hint("send Content-Type: application/json")
             }
             Self::TooManyStreams => {
-                ErrorBody::new("too_many_streams", "you have too many event streams open")
+                ErrorBody::new("too_many_streams", "you have too many streams open")
                     .hint("close those that nobody looks at")
             }
             Self::Overloaded(message) => ErrorBody::new("overloaded", *message)
@@ -157,7 +180,7 @@ impl ApiError {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             // RFC 6750, section 3.
-            Self::InvalidToken(_) | Self::TokenExpired => {
+            Self::InvalidToken(_) | Self::TokenExpired | Self::InvalidApiKey(_) => {
                 headers.insert(
                     header::WWW_AUTHENTICATE,
                     HeaderValue::from_static("Bearer error=\"invalid_token\""),

@@ -1,8 +1,8 @@
-//! What must answer over HTTP: executions are started, followed and cancelled here, as the signed-in user, under the same row-level
-//! security as PostgREST.
+//! What must answer over HTTP: executions are started, followed and cancelled here, as the caller, under the same row-level security as
+//! PostgREST.
 //!
 //! Read in this order: [`configuration`], [`app`], [`routes`]; then what a route stands on: [`auth`], [`database`], [`error`],
-//! [`streams`].
+//! [`hosts`], [`streams`].
 
 pub mod configuration;
 
@@ -15,6 +15,7 @@ pub mod routes;
 pub mod auth;
 pub mod database;
 pub mod error;
+pub mod hosts;
 pub mod streams;
 
 mod cors;

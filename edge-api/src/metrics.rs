@@ -5,10 +5,10 @@
 //! | `aias_edge_requests_total` | method, route, status | answered requests; route is the template, `unmatched` when there is none |
 //! | `aias_edge_request_duration_seconds` | method, route | until the head of the answer |
 //! | `aias_edge_requests_in_flight` | | requests that wait for the head of their answer |
-//! | `aias_edge_open_streams` | | open event streams and waiting requests |
+//! | `aias_edge_open_streams` | | open event streams, waiting requests and downloads |
 //! | `aias_edge_watched_executions` | | executions that somebody waits for |
 //! | `aias_edge_listener_connected` | | 1 while changes are heard, 0 while they are polled for |
-//! | `aias_edge_refused_credentials_total` | code | 401s by reason |
+//! | `aias_edge_refused_credentials_total` | code | requests whose credential was refused |
 //! | `aias_edge_database_connections` | state: idle, used | the callers' pool |
 
 use std::sync::{Arc, OnceLock};
@@ -79,7 +79,7 @@ fn describe() {
     );
     metrics::describe_gauge!(
         "aias_edge_open_streams",
-        "Open event streams and waiting requests."
+        "Open event streams, waiting requests and downloads."
     );
     metrics::describe_gauge!(
         "aias_edge_watched_executions",
@@ -91,7 +91,7 @@ fn describe() {
     );
     metrics::describe_counter!(
         "aias_edge_refused_credentials_total",
-        "Requests answered 401, by code."
+        "Requests whose credential was refused, by code."
     );
     metrics::describe_gauge!(
         "aias_edge_database_connections",

@@ -27,15 +27,17 @@ pub fn base() -> OpenApi {
         .title("AIAS edge API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "What must answer over HTTP. Tables and RPCs are PostgREST's; this service starts executions, streams their events and \
-             cancels them, as the signed-in user and under the same row-level security.\n\n\
+            "What must answer over HTTP. Tables and RPCs are PostgREST's; this service starts executions, streams their events, cancels \
+             them and serves exports, as the caller and under the same row-level security.\n\n\
+             The caller is a person with the access token of a Supabase Auth session, or a program with a tenant's API key, which may what \
+             its scopes say and nothing else. Both are sent as `Authorization: Bearer ...`.\n\n\
              Every error has one body: `{code, message, details, hint}`. Codes are stable. Every answer carries `X-Request-Id`.",
         ))
         .build();
     OpenApiBuilder::new().info(info).build()
 }
 
-/// Adds the credentials, and the errors that any route under `/v1` may answer.
+/// Adds the credentials, and the errors that any route under `/v1` may answer; those about credentials only where one is asked for.
 pub fn describe(mut description: OpenApi) -> Description {
     let session = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -43,6 +45,13 @@ pub fn describe(mut description: OpenApi) -> Description {
         .description(Some("The access token of a Supabase Auth session."));
     let components = description.components.get_or_insert_with(Components::new);
     components.add_security_scheme("session", SecurityScheme::Http(session.build()));
+    let api_key = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("aias_...")
+        .description(Some(
+            "An API key of one tenant: made by the RPC `create_api_key`, shown once, refused from the moment it is revoked.",
+        ));
+    components.add_security_scheme("api_key", SecurityScheme::Http(api_key.build()));
     components
         .schemas
         .insert(ErrorBody::name().into_owned(), ErrorBody::schema());
@@ -64,7 +73,11 @@ pub fn describe(mut description: OpenApi) -> Description {
             &mut item.delete,
         ];
         for operation in operations.into_iter().flatten() {
+            let is_open = operation.security.is_none();
             for (name, status, _) in COMMON {
+                if is_open && matches!(*status, "401" | "403") {
+                    continue;
+                }
                 let reference = || RefOr::Ref(Ref::from_response_name(*name));
                 operation
                     .responses
@@ -84,7 +97,12 @@ const COMMON: &[(&str, &str, &str)] = &[
     (
         "Unauthorized",
         "401",
-        "`missing_credential`, `invalid_token`, `token_expired`; see the header WWW-Authenticate.",
+        "`missing_credential`, `invalid_token`, `token_expired`, `invalid_api_key`; see the header WWW-Authenticate.",
+    ),
+    (
+        "WrongHost",
+        "403",
+        "`wrong_host`: an API key was sent to the address of another tenant.",
     ),
     (
         "Internal",

@@ -2,7 +2,10 @@
 
 pub mod docs;
 pub mod executions;
+pub mod exports;
 pub mod health;
+pub mod tenant;
+pub mod tls;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -11,6 +14,9 @@ use crate::app::App;
 pub fn router(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(executions::router(app))
+        .merge(exports::router(app))
+        .merge(tenant::router(app))
         .merge(health::router())
+        .merge(tls::router(app))
         .merge(docs::router())
 }

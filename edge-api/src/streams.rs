@@ -1,11 +1,11 @@
-//! Waiting for an execution to change, for event streams and for requests that asked to wait.
+//! What goes on after the head of its answer, or waits long for it: event streams, requests that asked to wait, downloads.
 //!
-//! A wait holds no database connection. One connection listens for all of them and wakes those whose execution changed; whoever is
+//! Each takes a place, and reads through turns. A wait holds no database connection. One connection listens for all of them and wakes those whose execution changed; whoever is
 //! woken reads for itself, as its caller. A notification is a hint: it may be lost while the listener reconnects, or never arrive
 //! behind a pooler. So each wait also ends by itself after a second or two, and what is read then is the truth.
 
 mod listener;
-mod per_user;
+mod per_principal;
 mod watchers;
 
 use std::sync::Arc;
@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use self::listener::listen;
-use self::per_user::{PerUser, UserPlace};
+use self::per_principal::{PerPrincipal, PrincipalPlace};
 use self::watchers::Watcher;
 pub use self::watchers::Watchers;
+use crate::auth::Principal;
 use crate::configuration::Limits;
 use crate::error::ApiError;
 
@@ -29,7 +30,7 @@ pub struct Streams(Arc<Inner>);
 struct Inner {
     watchers: Arc<Watchers>,
     places: Arc<Semaphore>,
-    per_user: PerUser,
+    per_principal: PerPrincipal,
     reads: Arc<Semaphore>,
     poll_interval: Duration,
     shutdown: CancellationToken,
@@ -41,7 +42,7 @@ impl Streams {
         Self(Arc::new(Inner {
             watchers: Arc::default(),
             places: Arc::new(Semaphore::new(limits.streams.min(Semaphore::MAX_PERMITS))),
-            per_user: PerUser::new(limits.streams_per_user),
+            per_principal: PerPrincipal::new(limits.streams_per_user),
             reads: Arc::new(Semaphore::new((connections as usize / 2).max(1))),
             poll_interval: limits.poll_interval,
             shutdown,
@@ -57,23 +58,46 @@ impl Streams {
         self.0.shutdown.clone()
     }
 
-    /// Begins to watch an execution. Called before it is read, so that no change falls between.
+    /// A place for one that goes on, given back when dropped.
     ///
     /// # Errors
-    /// 429 when this user has as many streams open as one may have; 503 when everybody together has.
-    pub fn watch(&self, user_id: Uuid, execution_id: Uuid) -> Result<Watch, ApiError> {
-        let user_place = self.0.per_user.take(user_id)?;
+    /// 429 when this person or key has as many as one may have; 503 when everybody together has.
+    pub fn take_place(&self, principal: &Principal) -> Result<StreamPlace, ApiError> {
+        let own = self.0.per_principal.take(principal.id())?;
         let place = self.0.places.clone().try_acquire_owned();
-        let place = place
-            .map_err(|_| ApiError::Overloaded("too many event streams are open at the moment"))?;
-        let watcher = self.0.watchers.clone().watch(execution_id);
+        let place =
+            place.map_err(|_| ApiError::Overloaded("too many streams are open at the moment"))?;
         metrics::gauge!("aias_edge_open_streams").increment(1);
+        Ok(StreamPlace {
+            _place: place,
+            _own: own,
+        })
+    }
+
+    /// Begins to watch an execution. Called before it is read, so that no change falls between. Errors as [`Streams::take_place`].
+    pub fn watch(&self, principal: &Principal, execution_id: Uuid) -> Result<Watch, ApiError> {
+        let place = self.take_place(principal)?;
         Ok(Watch {
-            watcher,
+            watcher: self.0.watchers.clone().watch(execution_id),
             streams: self.clone(),
             _place: place,
-            _user_place: user_place,
         })
+    }
+
+    /// Waits for a turn to read. Held while reading.
+    pub async fn turn_to_read(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.reads.clone().acquire_owned().await.ok()
+    }
+}
+
+pub struct StreamPlace {
+    _place: OwnedSemaphorePermit,
+    _own: PrincipalPlace,
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        metrics::gauge!("aias_edge_open_streams").decrement(1);
     }
 }
 
@@ -81,8 +105,7 @@ impl Streams {
 pub struct Watch {
     watcher: Watcher,
     streams: Streams,
-    _place: OwnedSemaphorePermit,
-    _user_place: UserPlace,
+    _place: StreamPlace,
 }
 
 impl Watch {
@@ -94,14 +117,7 @@ impl Watch {
         let _ = tokio::time::timeout(interval, self.watcher.notified()).await;
     }
 
-    /// Waits for a turn to read. Held while reading.
     pub async fn turn_to_read(&self) -> Option<OwnedSemaphorePermit> {
-        self.streams.0.reads.clone().acquire_owned().await.ok()
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        metrics::gauge!("aias_edge_open_streams").decrement(1);
+        self.streams.turn_to_read().await
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Caller;
+use super::{Caller, Principal};
 use crate::error::ApiError;
 
 /// Clocks differ a little.
@@ -60,14 +60,22 @@ impl ClaimRules {
                 ));
             }
         }
+        if claims.contains_key("api_key_id") {
+            // Policies take whoever has this claim for that key. Only this service says so, of a key that it was shown.
+            return Err(ApiError::InvalidToken(
+                "the token says that it is an API key",
+            ));
+        }
         let user_id = text(claims, "sub")
             .and_then(|sub| Uuid::try_parse(sub).ok())
             .ok_or(ApiError::InvalidToken("the token's sub is not a user id"))?;
 
         Ok(Caller {
-            user_id,
-            email: text(claims, "email").unwrap_or_default().to_owned(),
-            expires_at: now + Duration::from_secs_f64(remaining.min(LONGEST_LIFE)),
+            principal: Principal::Person {
+                user_id,
+                email: text(claims, "email").unwrap_or_default().to_owned(),
+            },
+            expires_at: Some(now + Duration::from_secs_f64(remaining.min(LONGEST_LIFE))),
             claims: Arc::from(serde_json::to_string(claims).map_err(ApiError::internal)?),
         })
     }
@@ -125,10 +133,16 @@ mod tests {
     #[test]
     fn a_session_names_its_person() {
         let caller = check(&ClaimRules::default(), json!({})).unwrap();
-        assert_eq!(caller.email, "owner@alpha.test");
+        assert_eq!(
+            caller.principal,
+            Principal::Person {
+                user_id: "01900000-0000-7000-8000-0000000000a1".parse().unwrap(),
+                email: "owner@alpha.test".to_owned(),
+            }
+        );
         assert_eq!(
             caller.expires_at,
-            UNIX_EPOCH + Duration::from_secs(NOW + 70)
+            Some(UNIX_EPOCH + Duration::from_secs(NOW + 70))
         );
         assert!(caller.claims.contains("\"iss\":\"https://auth.test\""));
     }
@@ -208,6 +222,10 @@ mod tests {
             (
                 json!({"role": null}),
                 "invalid_token: the token's role is not served here",
+            ),
+            (
+                json!({"api_key_id": "01900000-0000-7000-8000-0000000000f1"}),
+                "invalid_token: the token says that it is an API key",
             ),
             (
                 json!({"sub": "me"}),

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::auth::JwksPace;
+use crate::hosts::{HostConfiguration, HostPace};
 
 use super::{CorsOrigins, JwtConfiguration, LogFormat};
 
@@ -114,6 +115,21 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             jwks_url,
             jwks_pace: JwksPace::default(),
             issuer: self.get("AIAS_JWT_ISSUER"),
+        }
+    }
+
+    pub fn hosts(&mut self) -> HostConfiguration {
+        let base_domain = self.get("AIAS_BASE_DOMAIN").and_then(|value| {
+            self.parse(
+                "AIAS_BASE_DOMAIN",
+                &value,
+                "a domain name, apps.example.com",
+            )
+        });
+        HostConfiguration {
+            base_domain,
+            trust_forwarded: self.or_default("AIAS_TRUST_FORWARDED_HOST", false, "true or false"),
+            pace: HostPace::default(),
         }
     }
 

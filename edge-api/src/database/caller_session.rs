@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use super::{Access, CallerTransaction, Database};
 use crate::auth::{Caller, Verifier};
 use crate::error::ApiError;
+use crate::hosts::Hosts;
 
 /// A caller before the database: begins transactions and holds no connection between them.
 ///
@@ -42,6 +43,7 @@ where
     S: Send + Sync,
     Arc<Verifier>: FromRef<S>,
     Database: FromRef<S>,
+    Hosts: FromRef<S>,
 {
     type Rejection = ApiError;
 

@@ -4,9 +4,10 @@ use std::ops::{Deref, DerefMut};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
-use super::Database;
-use crate::auth::Caller;
-use crate::error::{ApiError, is_unreachable};
+use super::{Database, not_the_callers_fault};
+use crate::auth::{Caller, Principal};
+use crate::error::ApiError;
+use crate::request_id;
 
 /// Whether a transaction may change anything. GET may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +31,12 @@ impl CallerTransaction {
         access: Access,
     ) -> Result<Self, ApiError> {
         let preamble = preamble(caller, access, database.statement_timeout.as_millis());
-        // A refusal here is about this service's own login, never about the caller.
         let begun = database.pool.begin_with(AssertSqlSafe(preamble)).await;
-        let transaction = begun.map_err(|error| match is_unreachable(&error) {
-            true => ApiError::from(error),
-            false => ApiError::Internal(
-                anyhow::Error::from(error).context("beginning a transaction as the caller"),
-            ),
-        })?;
-        Ok(Self { transaction })
+        let transaction = begun
+            .map_err(|error| not_the_callers_fault(error, "beginning a transaction as the caller"));
+        Ok(Self {
+            transaction: transaction?,
+        })
     }
 
     pub async fn commit(self) -> Result<(), ApiError> {
@@ -60,18 +58,23 @@ impl DerefMut for CallerTransaction {
     }
 }
 
-/// All of it in one message, hence one round trip; such a message takes no parameters. What comes from the token travels as hex, so
-/// that no character of it can mean anything to the parser, whatever the server's settings for string literals are.
+/// All of it in one message, hence one round trip; such a message takes no parameters. What comes from outside travels as hex, so that
+/// no character of it can mean anything to the parser, whatever the server's settings for string literals are.
 ///
-/// `request.jwt.claims` is today's form; the three single claims are what older `auth.uid()`, `auth.role()` and `auth.email()` read.
+/// `request.jwt.claims` is today's form; the three single claims are what older `auth.uid()`, `auth.role()` and `auth.email()` read. An
+/// API key has neither user id nor e-mail address. They are set all the same, to nothing. `request.headers` holds of all headers only
+/// the request's id, by which the audit log names the request.
 fn preamble(caller: &Caller, access: Access, timeout_ms: u128) -> String {
     let mode = match access {
         Access::ReadOnly => "read only",
         Access::ReadWrite => "read write",
     };
+    let (user_id, email) = match &caller.principal {
+        Principal::Person { user_id, email } => (user_id.to_string(), hex(email)),
+        Principal::ApiKey { .. } => (String::new(), String::new()),
+    };
     let claims = hex(&caller.claims);
-    let email = hex(&caller.email);
-    let user_id = caller.user_id;
+    let headers = hex(&request_headers());
     format!(
         "begin {mode}; \
          set local role authenticated; \
@@ -79,8 +82,18 @@ fn preamble(caller: &Caller, access: Access, timeout_ms: u128) -> String {
          select set_config('request.jwt.claims', convert_from(decode('{claims}', 'hex'), 'UTF8'), true), \
                 set_config('request.jwt.claim.sub', '{user_id}', true), \
                 set_config('request.jwt.claim.role', 'authenticated', true), \
-                set_config('request.jwt.claim.email', convert_from(decode('{email}', 'hex'), 'UTF8'), true)"
+                set_config('request.jwt.claim.email', convert_from(decode('{email}', 'hex'), 'UTF8'), true), \
+                set_config('request.headers', convert_from(decode('{headers}', 'hex'), 'UTF8'), true)"
     )
+}
+
+fn request_headers() -> String {
+    let id = request_id::current();
+    let id = id.as_ref().and_then(|id| id.to_str().ok());
+    match id {
+        Some(id) => serde_json::json!({ "x-request-id": id }).to_string(),
+        None => "{}".to_owned(),
+    }
 }
 
 fn hex(text: &str) -> String {

@@ -70,22 +70,27 @@ impl Database {
         }
     }
 
-    /// Whether requests can be served: the database answers, holds what the routes call, and lets a caller call it.
+    /// Whether requests can be served: the database answers, holds what the routes call, and lets a caller and this login call it.
     pub async fn readiness(&self) -> Result<(), NotReady> {
         // Read from the catalog, which anybody may read, because the login has no right to look into the schemas themselves.
         let look = sqlx::query!(
             r#"
-            with needed as (
-              select f.oid, f.proname
-                from pg_catalog.pg_proc f
-               where f.pronamespace = 'public'::regnamespace and f.proname in ('start_execution', 'cancel_execution')
+            with needed (name, caller) as (
+              values ('public.start_execution', 'authenticated'), ('public.cancel_execution', 'authenticated'),
+                     ('public.export_chunk', 'authenticated'), ('edge.authenticate_key', current_user),
+                     ('edge.tenant_of_host', current_user), ('edge.domain_is_served', current_user)
+            ), found as (
+              select n.name, n.caller, f.oid
+                from needed n
+                join pg_catalog.pg_namespace s on s.nspname = split_part(n.name, '.', 1)
+                join pg_catalog.pg_proc f on f.pronamespace = s.oid and f.proname = split_part(n.name, '.', 2)
             )
-            select (select count(distinct proname) from needed) = 2
+            select (select count(distinct name) from found) = (select count(*) from needed)
                      and exists (select from pg_catalog.pg_class t
                                   where t.relnamespace = 'public'::regnamespace and t.relname = 'execution_steps') as "migrated!",
-                   (select bool_and(has_function_privilege('authenticated', oid, 'execute')) from needed) as "policies",
                    coalesce((select pg_has_role(r.oid, 'member') from pg_catalog.pg_roles r where r.rolname = 'authenticated'), false)
-                     as "may_become!"
+                     as "may_become!",
+                   (select bool_and(has_function_privilege(caller, oid, 'execute')) from found) as "policies"
             "#
         )
         .fetch_one(&self.pool);
@@ -95,8 +100,8 @@ impl Database {
             .map_err(|error| NotReady::Unreachable(error.into()))?;
         match seen {
             seen if !seen.migrated => Err(NotReady::NotMigrated),
-            seen if seen.policies != Some(true) => Err(NotReady::NoPolicies),
             seen if !seen.may_become => Err(NotReady::MayNotBecomeAuthenticated),
+            seen if seen.policies != Some(true) => Err(NotReady::NoPolicies),
             _ => Ok(()),
         }
     }

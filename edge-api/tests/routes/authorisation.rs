@@ -1,109 +1,36 @@
 //! Every route by every kind of caller, in one table. A route that is not in it fails the test at the end.
 
+mod table;
+
 use std::collections::BTreeSet;
 
 use edge_api::auth::JwksPace;
 use edge_api::configuration::JwtConfiguration;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tests::seed::{ALPHA_OWNER, ALPHA_VIEWER, ALPHA_WORKFLOW, STRANGER};
+use tests::seed::{ALPHA, ALPHA_OWNER, ALPHA_VIEWER, ALPHA_WORKFLOW, BETA, BETA_OWNER, STRANGER};
+use uuid::Uuid;
 
+use self::table::{ALL_SCOPES, Door, READ_SCOPES, ROUTES, Route, Statuses};
 use crate::support::keys::{SigningKey, hs256_with, hs256_with_critical_extension, unsigned};
-use crate::support::{SECRET, TestApp};
-
-struct Route {
-    method: &'static str,
-    path: &'static str,
-    door: Door,
-}
-
-enum Door {
-    /// Anybody, with or without a credential: the status is this.
-    Open(u16),
-    /// The signed-in, by what they may: the statuses for a stranger, a viewer and an owner.
-    SignedIn {
-        stranger: u16,
-        viewer: u16,
-        owner: u16,
-    },
-}
-
-const ROUTES: &[Route] = &[
-    Route {
-        method: "POST",
-        path: "/v1/executions",
-        door: Door::SignedIn {
-            stranger: 404,
-            viewer: 403,
-            owner: 202,
-        },
-    },
-    Route {
-        method: "GET",
-        path: "/v1/executions/{id}",
-        door: Door::SignedIn {
-            stranger: 404,
-            viewer: 200,
-            owner: 200,
-        },
-    },
-    Route {
-        method: "GET",
-        path: "/v1/executions/{id}/events",
-        door: Door::SignedIn {
-            stranger: 404,
-            viewer: 200,
-            owner: 200,
-        },
-    },
-    Route {
-        method: "POST",
-        path: "/v1/executions/{id}/cancel",
-        door: Door::SignedIn {
-            stranger: 404,
-            viewer: 403,
-            owner: 200,
-        },
-    },
-    Route {
-        method: "GET",
-        path: "/healthz",
-        door: Door::Open(200),
-    },
-    Route {
-        method: "GET",
-        path: "/readyz",
-        door: Door::Open(200),
-    },
-    Route {
-        method: "GET",
-        path: "/metrics",
-        door: Door::Open(200),
-    },
-    Route {
-        method: "GET",
-        path: "/openapi.json",
-        door: Door::Open(200),
-    },
-    Route {
-        method: "GET",
-        path: "/docs",
-        door: Door::Open(200),
-    },
-    Route {
-        method: "GET",
-        path: "/docs/page.css",
-        door: Door::Open(200),
-    },
-    Route {
-        method: "GET",
-        path: "/docs/page.js",
-        door: Door::Open(200),
-    },
-];
+use crate::support::{ApiKey, SECRET, TestApp, exports};
 
 fn body(route: &Route) -> Option<Value> {
     (route.path == "/v1/executions").then(|| json!({"workflow_id": ALPHA_WORKFLOW}))
+}
+
+/// The address, about something of Alpha's that is there and untouched.
+async fn address(app: &TestApp, route: &Route) -> String {
+    let id = match route.path {
+        path if !path.contains("{id}") => Uuid::nil(),
+        "/v1/exports/{id}" => exports::ready(&app.pool, &["{}\n"]).await,
+        _ => app.start(ALPHA_OWNER).await,
+    };
+    format!(
+        "{}{}",
+        route.path.replace("{id}", &id.to_string()),
+        route.query
+    )
 }
 
 /// Sends without a wait for the end of the body: a stream would not end.
@@ -118,6 +45,9 @@ async fn status(
     use tower::ServiceExt;
 
     let mut request = Request::builder().method(route.method).uri(path);
+    if matches!(route.door, Door::Open(_)) {
+        request = request.header("host", "alpha.apps.test");
+    }
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
@@ -146,6 +76,7 @@ async fn who_may_what(pool: PgPool) {
             jwks_pace: JwksPace::default(),
             issuer: None,
         };
+        configuration.hosts.base_domain = Some("apps.test".parse().unwrap());
     })
     .await;
 
@@ -153,6 +84,12 @@ async fn who_may_what(pool: PgPool) {
     let stranger_key = SigningKey::rs256("published");
     let mut tampered = claims.sign(SECRET);
     tampered.replace_range(tampered.len() - 4.., "AAAA");
+    let key =
+        async |person, tenant, scopes| ApiKey::create(&app.pool, person, tenant, scopes).await;
+    let revoked = key(ALPHA_OWNER, ALPHA, ALL_SCOPES).await;
+    revoked.revoke(&app.pool, ALPHA_OWNER).await;
+    let over = key(ALPHA_OWNER, ALPHA, ALL_SCOPES).await;
+    over.end_in(&app.pool, -1).await;
     let refused = [
         ("no credential", None),
         (
@@ -195,22 +132,41 @@ async fn who_may_what(pool: PgPool) {
             Some(hs256_with_critical_extension(SECRET.as_bytes(), &claims)),
         ),
         ("not a token", Some("hello".to_owned())),
+        ("a revoked key", Some(revoked.key)),
+        ("a key that is over", Some(over.key)),
+        (
+            "an unknown key",
+            Some(format!("aias_01234567_{}", "A".repeat(43))),
+        ),
+        ("half a key", Some("aias_01234567_A".to_owned())),
     ];
-    let people = [
-        ("stranger", STRANGER.token(SECRET)),
-        ("viewer", ALPHA_VIEWER.token(SECRET)),
-        ("owner", published.sign(&claims)),
+    let good = key(ALPHA_OWNER, ALPHA, ALL_SCOPES).await.key;
+    let reads = key(ALPHA_OWNER, ALPHA, READ_SCOPES).await.key;
+    let something_else = key(ALPHA_OWNER, ALPHA, &["usage.read"]).await.key;
+    let of_another_tenant = key(BETA_OWNER, BETA, ALL_SCOPES).await.key;
+    type Status = fn(&Statuses) -> u16;
+    let callers: [(&str, String, Status); 7] = [
+        ("stranger", STRANGER.token(SECRET), |door| door.stranger),
+        ("viewer", ALPHA_VIEWER.token(SECRET), |door| door.viewer),
+        ("owner", published.sign(&claims), |door| door.owner),
+        ("key", good, |door| door.key),
+        ("key that reads", reads, |door| door.key_that_reads),
+        ("key for something else", something_else, |door| {
+            door.key_for_something_else
+        }),
+        ("key of another tenant", of_another_tenant, |door| {
+            door.key_of_another_tenant
+        }),
     ];
 
     for route in ROUTES {
-        let id = app.start(ALPHA_OWNER).await;
-        let path = route.path.replace("{id}", &id.to_string());
         let name = format!("{} {}", route.method, route.path);
+        let path = address(&app, route).await;
         for (credential, token) in &refused {
             let (status, challenge) = status(&app, route, &path, token.as_deref()).await;
             match route.door {
                 Door::Open(open) => assert_eq!(status, open, "{name} with {credential}"),
-                Door::SignedIn { .. } => {
+                Door::Credential(_) => {
                     assert_eq!(status, 401, "{name} with {credential}");
                     assert!(
                         challenge.is_some_and(|challenge| challenge.starts_with("Bearer")),
@@ -219,15 +175,14 @@ async fn who_may_what(pool: PgPool) {
                 }
             }
         }
-        for (person, token) in &people {
-            let expected = match (&route.door, *person) {
-                (Door::Open(open), _) => *open,
-                (Door::SignedIn { stranger, .. }, "stranger") => *stranger,
-                (Door::SignedIn { viewer, .. }, "viewer") => *viewer,
-                (Door::SignedIn { owner, .. }, _) => *owner,
+        for (caller, token, of_caller) in &callers {
+            let expected = match &route.door {
+                Door::Open(open) => *open,
+                Door::Credential(statuses) => of_caller(statuses),
             };
+            let path = address(&app, route).await;
             let (status, _) = status(&app, route, &path, Some(token)).await;
-            assert_eq!(status, expected, "{name} by {person}");
+            assert_eq!(status, expected, "{name} by {caller}");
         }
     }
 }
@@ -236,20 +191,27 @@ async fn who_may_what(pool: PgPool) {
 async fn every_route_is_in_the_table(pool: PgPool) {
     let app = TestApp::new(pool).await;
     let description = app.get("/openapi.json").send().await.json();
-    let described: BTreeSet<(String, String)> = description["paths"]
+    let takes_both = json!([{"session": []}, {"api_key": []}]);
+    let described: BTreeSet<(String, String, bool)> = description["paths"]
         .as_object()
         .expect("paths")
         .iter()
         .flat_map(|(path, item)| {
             item.as_object()
                 .expect("methods")
-                .keys()
-                .map(|method| (method.to_uppercase(), path.clone()))
+                .iter()
+                .map(|(method, operation)| {
+                    let asks = operation["security"] == takes_both;
+                    (method.to_uppercase(), path.clone(), asks)
+                })
         })
         .collect();
     let tested: BTreeSet<_> = ROUTES
         .iter()
-        .map(|route| (route.method.to_owned(), route.path.to_owned()))
+        .map(|route| {
+            let asks = matches!(route.door, Door::Credential(_));
+            (route.method.to_owned(), route.path.to_owned(), asks)
+        })
         .collect();
     assert_eq!(described, tested);
 }

@@ -1,16 +1,17 @@
 //! What the database sees of a caller.
 
 use sqlx::{AssertSqlSafe, Executor, PgPool};
-use tests::seed::ALPHA_OWNER;
+use tests::seed::{ALPHA, ALPHA_OWNER};
 use uuid::Uuid;
 
-use crate::support::TestApp;
+use crate::support::{ApiKey, TestApp};
 
 /// Everything that a policy or a function can ask for, said as a refusal.
 const WHO: &str = r#"
-    raise exception '% reads as % (read only: %): % % %, aal %, within %',
+    raise exception '% reads as % (read only: %): % % %, aal %, key of %, within %, headers %',
       session_user, current_user, current_setting('transaction_read_only'),
-      auth.uid(), auth.role(), auth.email(), auth.jwt() ->> 'aal', current_setting('statement_timeout')
+      auth.uid(), auth.role(), auth.email(), auth.jwt() ->> 'aal', auth.jwt() ->> 'tenant_id', current_setting('statement_timeout'),
+      current_setting('request.headers')
 "#;
 
 async fn arrange(app: &TestApp) {
@@ -37,9 +38,10 @@ async fn a_get_reads_as_its_caller(pool: PgPool) {
         format!("/v1/executions/{id}"),
         format!("/v1/executions/{id}/events"),
     ] {
-        let answer = app.get(&path).by(ALPHA_OWNER).send().await.json();
+        let request = app.get(&path).header("x-request-id", "test-1");
+        let answer = request.by(ALPHA_OWNER).send().await.json();
         insta::allow_duplicates! {
-            insta::assert_snapshot!(answer["message"].as_str().unwrap(), @r#"aias_edge reads as authenticated (read only: on): 01900000-0000-7000-8000-0000000000a1 authenticated owner@alpha.test, aal aal1, within 15s"#);
+            insta::assert_snapshot!(answer["message"].as_str().unwrap(), @r#"aias_edge reads as authenticated (read only: on): 01900000-0000-7000-8000-0000000000a1 authenticated owner@alpha.test, aal aal1, key of <NULL>, within 15s, headers {"x-request-id":"test-1"}"#);
         }
     }
 }
@@ -49,6 +51,38 @@ async fn a_post_writes_as_its_caller(pool: PgPool) {
     let app = TestApp::new(pool).await;
     arrange(&app).await;
     let path = format!("/v1/executions/{}/cancel", Uuid::nil());
-    let answer = app.post(&path).by(ALPHA_OWNER).send().await.json();
-    insta::assert_snapshot!(answer["message"].as_str().unwrap(), @r#"aias_edge reads as authenticated (read only: off): 01900000-0000-7000-8000-0000000000a1 authenticated owner@alpha.test, aal aal1, within 15s"#);
+    let request = app.post(&path).header("x-request-id", "test-1");
+    let answer = request.by(ALPHA_OWNER).send().await.json();
+    insta::assert_snapshot!(answer["message"].as_str().unwrap(), @r#"aias_edge reads as authenticated (read only: off): 01900000-0000-7000-8000-0000000000a1 authenticated owner@alpha.test, aal aal1, key of <NULL>, within 15s, headers {"x-request-id":"test-1"}"#);
+}
+
+/// Nobody in person: what asks for a user id finds none, what asks for the principal finds the key.
+#[sqlx::test(migrations = "../migrations")]
+async fn a_key_reads_as_its_caller(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    let id = app.start(ALPHA_OWNER).await;
+    let key = ApiKey::create(&app.pool, ALPHA_OWNER, ALPHA, &["executions.read"]).await;
+    arrange(&app).await;
+    let path = format!("/v1/executions/{id}");
+    let request = app.get(&path).header("x-request-id", "test-1");
+    let answer = request.bearer(&key.key).send().await.json();
+    insta::assert_snapshot!(answer["message"].as_str().unwrap(), @r#"aias_edge reads as authenticated (read only: on): <NULL> authenticated <NULL>, aal <NULL>, key of 01900000-0000-7000-8000-00000000a000, within 15s, headers {"x-request-id":"test-1"}"#);
+}
+
+/// A stream goes on after its request was answered, and is still the same request to the audit log.
+#[sqlx::test(migrations = "../migrations")]
+async fn what_goes_on_keeps_the_request_id(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    let id = app.start(ALPHA_OWNER).await;
+    let path = format!("/v1/executions/{id}/events");
+    let request = app.get(&path).header("x-request-id", "test-2");
+    let mut events = request.by(ALPHA_OWNER).stream().await;
+    events.next().await;
+    arrange(&app).await;
+    let last = events.next().await.unwrap().json();
+    let message = last["message"].as_str().unwrap();
+    assert!(
+        message.ends_with(r#"headers {"x-request-id":"test-2"}"#),
+        "{message}"
+    );
 }

@@ -29,6 +29,21 @@ async fn a_database_without_policies(pool: PgPool) {
     "#);
 }
 
+/// What the login asks for itself is a part of it: without, no key could be checked.
+#[sqlx::test(migrations = "../migrations")]
+async fn a_login_that_may_not_ask(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    app.pool
+        .execute("revoke execute on function edge.authenticate_key(bytea) from aias_edge")
+        .await
+        .unwrap();
+    let answer = app.get("/readyz").send().await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["hint"].as_str()),
+        (503, Some("apply policies/"))
+    );
+}
+
 #[sqlx::test(migrations = "../migrations")]
 async fn a_database_without_migrations(pool: PgPool) {
     let app = TestApp::new(pool).await;

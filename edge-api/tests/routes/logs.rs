@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use sha2::{Digest, Sha256};
 use sqlx::PgPool;
-use tests::seed::ALPHA_OWNER;
+use tests::seed::{ALPHA, ALPHA_OWNER};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::support::{SECRET, TestApp};
+use crate::support::{ApiKey, SECRET, TestApp};
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -49,6 +50,19 @@ async fn no_credential_and_no_claim(pool: PgPool) {
         .bearer(&ALPHA_OWNER.claims().expired().sign(SECRET))
         .send()
         .await;
+    let scopes = ["executions.read"];
+    let api_key = ApiKey::create(&app.pool, ALPHA_OWNER, ALPHA, &scopes).await;
+    let key = api_key.key.clone();
+    let unknown = format!("aias_0badcafe_{}", "hunter3".repeat(7).split_at(43).0);
+    for key in [&key, &unknown, &unknown[..50]] {
+        app.get(&path).bearer(key).send().await;
+    }
+    let events = format!("/v1/executions/{id}/events");
+    let mut events = app.get(&events).bearer(&key).stream().await;
+    events.next().await;
+    api_key.revoke(&app.pool, ALPHA_OWNER).await;
+    events.rest().await;
+    app.get(&path).bearer(&key).send().await;
     app.pool.close().await;
 
     let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
@@ -57,11 +71,9 @@ async fn no_credential_and_no_claim(pool: PgPool) {
         "{log}"
     );
     let signature = token.rsplit('.').next().unwrap();
-    let email_in_hex: String = ALPHA_OWNER
-        .email
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let email_in_hex = hex(ALPHA_OWNER.email.as_bytes());
+    let key_hash: [u8; 32] = Sha256::digest(&key).into();
     for secret in [
         SECRET,
         &token,
@@ -69,6 +81,12 @@ async fn no_credential_and_no_claim(pool: PgPool) {
         "hunter2",
         ALPHA_OWNER.email,
         &email_in_hex,
+        &key,
+        &key[14..],
+        &hex(key.as_bytes()),
+        &hex(&key_hash),
+        &format!("{key_hash:?}"),
+        "hunter3",
     ] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }

@@ -4,12 +4,17 @@ mod support;
 
 mod docs;
 mod executions;
+mod exports;
 mod health;
+mod tenant;
+mod tls;
 
+mod api_keys;
 mod authorisation;
 mod caller_transaction;
 mod cors;
 mod errors;
+mod hosts;
 mod jwks;
 mod limits;
 mod logs;

@@ -11,14 +11,14 @@ use crate::extract::Path;
 #[utoipa::path(
     post, path = "/v1/executions/{id}/cancel", tag = "executions", operation_id = "cancelExecution",
     params(("id" = Uuid, Path, description = "The execution.")),
-    security(("session" = [])),
+    security(("session" = []), ("api_key" = [])),
     responses(
         (status = 200, description = "It is cancelled.", body = ExecutionSchema,
          headers(("Location" = String, description = "Where to read it."))),
         (status = 202, description = "Its worker was told; follow its events.", body = ExecutionSchema,
          headers(("Location" = String, description = "Where to read it."))),
         (status = 400, description = "`invalid_path`: the id is not a uuid.", body = ErrorBody),
-        (status = 403, description = "`forbidden`: your role may not cancel.", body = ErrorBody),
+        (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you cancel. `wrong_host`.", body = ErrorBody),
         (status = 404, description = "`not_found`: it is not there, or you may not see it.", body = ErrorBody),
         (status = 409, description = "`execution_finished`: there is nothing left to cancel.", body = ErrorBody),
     )

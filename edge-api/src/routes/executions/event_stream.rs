@@ -29,7 +29,8 @@ pub struct EventStream {
     watch: Watch,
     stopping: CancellationToken,
     execution_id: Uuid,
-    expires: Instant,
+    /// None for a key without an end.
+    expires: Option<Instant>,
     /// The revision of the last step that was sent.
     sent: i64,
     /// The execution's revision up to which every step was sent.
@@ -68,14 +69,14 @@ impl EventStream {
         execution_id: Uuid,
         last_event_id: i64,
     ) -> Result<Self, ApiError> {
-        let expires = Instant::now() + session.caller().remaining();
+        let remaining = session.caller().remaining();
         let mut stream = Self {
             // Before the first look, so that no change falls between.
-            watch: streams.watch(session.caller().user_id, execution_id)?,
+            watch: streams.watch(&session.caller().principal, execution_id)?,
             stopping: streams.stopping(),
             session: session.read_only(),
             execution_id,
-            expires,
+            expires: remaining.map(|remaining| Instant::now() + remaining),
             sent: last_event_id,
             complete: None,
             status: None,
@@ -110,7 +111,7 @@ impl EventStream {
                     Event::default()
                         .comment("this server is stopping; resume with the last event id"),
                 ),
-                Turn::Expired => self.end(error_event(&ApiError::TokenExpired)),
+                Turn::Expired => self.end(error_event(&self.session.caller().expired())),
                 Turn::Look => match self.look().await {
                     Ok(events) => events,
                     // It will be back, and nothing was lost: the client needs not know.
@@ -136,7 +137,7 @@ impl EventStream {
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => Turn::Stopping,
-            () = tokio::time::sleep_until(self.expires) => Turn::Expired,
+            () = until(self.expires) => Turn::Expired,
             () = self.watch.may_have_changed(), if state == State::UpToDate => Turn::Look,
             () = std::future::ready(()), if state == State::Behind => Turn::Look,
         }
@@ -209,6 +210,13 @@ impl EventStream {
     fn end(&mut self, last: Event) -> Vec<Event> {
         self.state = State::Ended;
         vec![last]
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }
 

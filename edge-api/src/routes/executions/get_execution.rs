@@ -10,7 +10,7 @@ use crate::extract::Path;
 #[utoipa::path(
     get, path = "/v1/executions/{id}", tag = "executions", operation_id = "getExecution",
     params(("id" = Uuid, Path, description = "The execution.")),
-    security(("session" = [])),
+    security(("session" = []), ("api_key" = [])),
     responses(
         (status = 200, description = "The execution's row.", body = ExecutionSchema),
         (status = 400, description = "`invalid_path`: the id is not a uuid.", body = ErrorBody),

@@ -40,7 +40,7 @@ pub struct StartExecution {
     post, path = "/v1/executions", tag = "executions", operation_id = "startExecution",
     params(("Idempotency-Key" = Option<String>, Header, description = "As the field of that name; one of the two.")),
     request_body = StartExecution,
-    security(("session" = [])),
+    security(("session" = []), ("api_key" = [])),
     responses(
         (status = 200, description = "Finished: within `wait`, or before, when its idempotency key was sent again.", body = ExecutionSchema,
          headers(("Location" = String, description = "Where to read it."))),
@@ -48,7 +48,7 @@ pub struct StartExecution {
          headers(("Location" = String, description = "Where to read it."))),
         (status = 400, description = "`invalid_json`, `invalid_body`, `invalid_idempotency_key`, `invalid_wait`.", body = ErrorBody),
         (status = 402, description = "`quota_exceeded`: the plan's executions are used up; details name meter, limit and reset.", body = ErrorBody),
-        (status = 403, description = "`forbidden`: your role may not start executions. `tenant_suspended`, `tenant_cancelled`.", body = ErrorBody),
+        (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you start executions. `tenant_suspended`, `tenant_cancelled`, `second_factor_required`, `wrong_host`.", body = ErrorBody),
         (status = 404, description = "`not_found`: there is no such workflow, or you may not see it.", body = ErrorBody),
         (status = 409, description = "`workflow_not_active`, `idempotency_key_reused`.", body = ErrorBody),
         (status = 413, description = "`body_too_large`, `input_too_large`: more than 1 MiB.", body = ErrorBody),
@@ -101,7 +101,7 @@ async fn end_of(
 ) -> ExecutionRow {
     let deadline = Instant::now() + wait;
     let stopping = streams.stopping();
-    let Ok(mut watch) = streams.watch(session.caller().user_id, execution.id) else {
+    let Ok(mut watch) = streams.watch(&session.caller().principal, execution.id) else {
         return execution;
     };
     loop {

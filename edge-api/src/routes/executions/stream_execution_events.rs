@@ -19,7 +19,8 @@ use crate::streams::Streams;
 ///
 /// - `execution`: the row, at the start and whenever the status changes; after one with a final status the stream ends.
 /// - `step`: a row of execution_steps whenever it changes; its revision is the event's id.
-/// - `error`: an error body; the stream ends. `token_expired`: reconnect with a new token. `not_found`: you may not see it any more.
+/// - `error`: an error body; the stream ends. `token_expired`, `invalid_api_key`: your credential has ended; reconnect with a new one.
+///   `not_found`: you may not see it any more, or your API key was revoked.
 ///
 /// A client that reconnects with the last id it saw misses nothing and gets nothing twice. A stream that ends without a final
 /// `execution` event or an `error` is meant to be resumed.
@@ -30,7 +31,7 @@ use crate::streams::Streams;
         ("Last-Event-ID" = Option<String>, Header, description = "The last event's id that was received."),
         ("last_event_id" = Option<String>, Query, description = "The same, for clients that cannot set the header. The header wins."),
     ),
-    security(("session" = [])),
+    security(("session" = []), ("api_key" = [])),
     responses(
         (status = 200, description = "The stream; each `step` event's data is this row.", body = StepSchema, content_type = "text/event-stream"),
         (status = 400, description = "`invalid_path`, `invalid_last_event_id`.", body = ErrorBody),

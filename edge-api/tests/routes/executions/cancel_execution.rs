@@ -92,7 +92,7 @@ async fn who_may_only_read_may_not(pool: PgPool) {
       "code": "forbidden",
       "details": null,
       "hint": "ask for the permission executions.cancel",
-      "message": "your role may not cancel executions"
+      "message": "your role may not do this"
     }
     "#);
     let after = app

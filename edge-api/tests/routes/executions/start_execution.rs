@@ -213,7 +213,7 @@ async fn who_may_only_read_may_not(pool: PgPool) {
       "code": "forbidden",
       "details": null,
       "hint": "ask for the permission workflows.execute",
-      "message": "your role may not start executions"
+      "message": "your role may not do this"
     }
     "#);
     assert_eq!(count(&app).await, 0);

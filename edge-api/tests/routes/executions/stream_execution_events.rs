@@ -399,7 +399,7 @@ async fn one_stream_more_than_allowed(pool: PgPool) {
       "code": "overloaded",
       "details": null,
       "hint": "try again after the time in Retry-After",
-      "message": "too many event streams are open at the moment"
+      "message": "too many streams are open at the moment"
     }
     "#);
     drop(first);
@@ -427,7 +427,7 @@ async fn nobody_takes_the_places_of_all(pool: PgPool) {
       "code": "too_many_streams",
       "details": null,
       "hint": "close those that nobody looks at",
-      "message": "you have too many event streams open"
+      "message": "you have too many streams open"
     }
     "#);
     app.events(ALPHA_VIEWER, id).await;

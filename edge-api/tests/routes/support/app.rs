@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use edge_api::auth::JwksPace;
 use edge_api::configuration::{CorsOrigins, JwtConfiguration, Limits, LogFormat};
+use edge_api::hosts::HostConfiguration;
 use edge_api::{App, Configuration};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -128,6 +129,7 @@ pub fn configuration(database: PgConnectOptions) -> Configuration {
             jwks_pace: JwksPace::default(),
             issuer: None,
         },
+        hosts: HostConfiguration::default(),
         cors_origins: CorsOrigins::Any,
         log: LogFormat::Text,
         limits: Limits {

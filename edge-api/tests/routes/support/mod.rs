@@ -1,13 +1,17 @@
 //! What the tests of routes stand on.
 
 pub mod answer;
+pub mod api_keys;
 pub mod app;
 pub mod events;
+pub mod exports;
+pub mod hosts;
 pub mod keys;
 pub mod proxy;
 pub mod worker;
 
 pub use answer::Answer;
+pub use api_keys::ApiKey;
 pub use app::{SECRET, TestApp};
 pub use events::EventReader;
 pub use worker::Worker;

@@ -5,20 +5,20 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 
-/// How many streams each user has open, so that one cannot take the places of all others.
+/// How many streams each person and each API key has open, so that one cannot take the places of all others.
 #[derive(Clone)]
-pub(super) struct PerUser {
+pub(super) struct PerPrincipal {
     limit: usize,
     open: Arc<Mutex<HashMap<Uuid, usize>>>,
 }
 
 /// One stream's place, given back when dropped.
-pub(super) struct UserPlace {
-    user_id: Uuid,
-    per_user: PerUser,
+pub(super) struct PrincipalPlace {
+    principal: Uuid,
+    per_principal: PerPrincipal,
 }
 
-impl PerUser {
+impl PerPrincipal {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -26,16 +26,16 @@ impl PerUser {
         }
     }
 
-    pub(super) fn take(&self, user_id: Uuid) -> Result<UserPlace, ApiError> {
+    pub(super) fn take(&self, principal: Uuid) -> Result<PrincipalPlace, ApiError> {
         let mut open = self.lock();
-        let count = open.entry(user_id).or_default();
+        let count = open.entry(principal).or_default();
         if *count >= self.limit {
             return Err(ApiError::TooManyStreams);
         }
         *count += 1;
-        Ok(UserPlace {
-            user_id,
-            per_user: self.clone(),
+        Ok(PrincipalPlace {
+            principal,
+            per_principal: self.clone(),
         })
     }
 
@@ -44,13 +44,13 @@ impl PerUser {
     }
 }
 
-impl Drop for UserPlace {
+impl Drop for PrincipalPlace {
     fn drop(&mut self) {
-        let mut open = self.per_user.lock();
-        if let Some(count) = open.get_mut(&self.user_id) {
+        let mut open = self.per_principal.lock();
+        if let Some(count) = open.get_mut(&self.principal) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.user_id);
+                open.remove(&self.principal);
             }
         }
     }
