@@ -43,6 +43,8 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Run every gate.
     Test(TestArgs),
+    /// Ask random requests as the people of one tenant, in search of anything of another.
+    FuzzTenancy(FuzzArgs),
     /// Measure, on a server of its own: each ratio has both its sides in one run.
     Bench(BenchArgs),
 }
@@ -101,6 +103,12 @@ pub struct PortArgs {
     /// Port of the worker's metrics [default: 54333].
     #[arg(long, env = "AIAS_METRICS_PORT", value_name = "PORT")]
     pub metrics_port: Option<u16>,
+    /// Port of the page that shows the stack's mails [default: 54324].
+    #[arg(long, env = "AIAS_MAILBOX_PORT", value_name = "PORT")]
+    pub mailbox_port: Option<u16>,
+    /// Port that takes them [default: 54334].
+    #[arg(long, env = "AIAS_SMTP_PORT", value_name = "PORT")]
+    pub smtp_port: Option<u16>,
 }
 
 impl PortArgs {
@@ -116,6 +124,8 @@ impl PortArgs {
             (&mut ports.llm, self.llm_port),
             (&mut ports.helpdesk, self.helpdesk_port),
             (&mut ports.metrics, self.metrics_port),
+            (&mut ports.mailbox, self.mailbox_port),
+            (&mut ports.smtp, self.smtp_port),
         ] {
             *port = wanted.unwrap_or(*port);
         }
@@ -324,6 +334,36 @@ pub struct TestArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct FuzzArgs {
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
+    /// How many requests to think up; each is asked up to three times.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub requests: u64,
+    /// The same seed gives the same requests, as long as the schema is the same [default: another one each time].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Only this round of the seed, as a finding names it.
+    #[arg(long, value_name = "N")]
+    pub round: Option<u64>,
+    /// Only these tables and functions.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Plant leaks, one after the other, and see each found.
+    #[arg(long)]
+    pub self_test: bool,
+    /// Say with which codes requests were refused, and what differed by chance.
+    #[arg(long)]
+    pub codes: bool,
+    /// Leave the stack up, to look at what was found.
+    #[arg(long)]
+    pub keep: bool,
+    /// Use edge-api, the worker and the extension as they were built last.
+    #[arg(long)]
+    pub no_build: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct BenchArgs {
     pub name: BenchName,
     /// Print the report as one JSON object, and nothing else, on stdout.
@@ -342,6 +382,8 @@ pub enum BenchName {
     Quota,
     /// What a rate limit costs.
     RateLimit,
+    /// What row-level security and the audit log cost.
+    Rls,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
@@ -352,6 +394,7 @@ pub enum GateName {
     Extension,
     Prepare,
     Database,
+    Isolation,
     Policies,
     Advisors,
     Migrations,

@@ -22,6 +22,7 @@ pub mod watch;
 
 pub mod bench;
 pub mod demo;
+pub mod fuzz;
 pub mod prepare;
 pub mod test;
 

@@ -21,6 +21,9 @@ pub struct Ports {
     pub helpdesk: u16,
     /// The worker's metrics.
     pub metrics: u16,
+    /// The page of the mailbox, and the port that takes its mails.
+    pub mailbox: u16,
+    pub smtp: u16,
 }
 
 impl Default for Ports {
@@ -40,10 +43,12 @@ impl Ports {
             llm: at(10),
             helpdesk: at(11),
             metrics: at(12),
+            mailbox: at(3),
+            smtp: at(13),
         }
     }
 
-    /// Six free ports, below the range from which the kernel takes ports for outgoing connections.
+    /// Eight free ports, below the range from which the kernel takes ports for outgoing connections.
     pub fn free() -> Result<Self> {
         let mut found = Vec::new();
         let mut rng = rand::rng();
@@ -52,7 +57,7 @@ impl Ports {
             if !found.contains(&port) && is_free(port) {
                 found.push(port);
             }
-            if let [api, database, edge, llm, helpdesk, metrics] = found[..] {
+            if let [api, database, edge, llm, helpdesk, metrics, mailbox, smtp] = found[..] {
                 return Ok(Self {
                     api,
                     database,
@@ -60,14 +65,16 @@ impl Ports {
                     llm,
                     helpdesk,
                     metrics,
+                    mailbox,
+                    smtp,
                 });
             }
         }
-        bail!("found no six free ports between 20000 and 32000 on 127.0.0.1");
+        bail!("found no eight free ports between 20000 and 32000 on 127.0.0.1");
     }
 
     /// Each port with its service and the option that moves it.
-    pub fn named(&self) -> [(u16, &'static str, &'static str); 6] {
+    pub fn named(&self) -> [(u16, &'static str, &'static str); 8] {
         [
             (self.api, "the API (PostgREST and Auth)", "api-port"),
             (self.database, "Postgres", "database-port"),
@@ -75,6 +82,8 @@ impl Ports {
             (self.llm, "the LLM stand-in", "llm-port"),
             (self.helpdesk, "the demo's help desk", "helpdesk-port"),
             (self.metrics, "the worker's metrics", "metrics-port"),
+            (self.mailbox, "the mailbox's page", "mailbox-port"),
+            (self.smtp, "the mailbox", "smtp-port"),
         ]
     }
 }

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::progress::{Lines, Progress};
 use crate::row;
 use crate::secrets::SEEDED_PASSWORD;
-use crate::services::aimock;
+use crate::services::{Addresses, aimock};
 use crate::stack::Stack;
 use crate::supervisor::{Running, Supervisor, is_ready};
 use crate::table;
@@ -95,6 +95,7 @@ pub fn summary(stack: &Stack, layout: &Layout) -> String {
     rows.push(row!["edge-api", stack.edge_url]);
     if stack.local {
         rows.push(row!["Postgres", stack.database_url]);
+        rows.push(row!["mailbox", Addresses::local(&stack.ports).mailbox]);
     }
     if let Some(key) = &stack.publishable_key {
         rows.push(row!["publishable key", key]);

@@ -13,6 +13,7 @@ mod pgbench;
 mod quota;
 mod rate_limit;
 mod report;
+mod rls;
 mod server;
 mod validate;
 
@@ -46,6 +47,8 @@ enum Benchmark {
     Quota,
     /// What a rate limit costs.
     RateLimit,
+    /// What row-level security and the audit log cost.
+    Rls,
 }
 
 #[tokio::main]
@@ -66,6 +69,7 @@ async fn measure(benchmark: Benchmark, server: &Server) -> Result<Report> {
         Benchmark::Validate => validate::measure(server, &mut report).await?,
         Benchmark::Quota => quota::measure(server, &mut report).await?,
         Benchmark::RateLimit => rate_limit::measure(server, &mut report).await?,
+        Benchmark::Rls => rls::measure(server, &mut report).await?,
     }
     Ok(report)
 }

@@ -1,9 +1,12 @@
 //! The server under measurement.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 pub struct Server {
     pub url: String,
@@ -39,6 +42,21 @@ impl Server {
             .execute(&mut session)
             .await?;
         session.close().await?;
+        Ok(())
+    }
+
+    /// A script for psql, one statement after the other and each for itself.
+    pub async fn psql(&self, script: &str) -> Result<()> {
+        let mut psql = Command::new(self.bindir.join("psql"))
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null"])
+            .arg(&self.url)
+            .stdin(Stdio::piped())
+            .spawn()
+            .context("could not start psql")?;
+        if let Some(mut stdin) = psql.stdin.take() {
+            stdin.write_all(script.as_bytes()).await?;
+        }
+        ensure!(psql.wait().await?.success(), "psql failed; see above");
         Ok(())
     }
 }

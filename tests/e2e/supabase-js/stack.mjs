@@ -19,6 +19,7 @@ export const stack = {
   password: wanted('AIAS_E2E_PASSWORD'),
   llm: wanted('AIAS_E2E_LLM_URL'),
   helpdesk: wanted('AIAS_E2E_HELPDESK_URL'),
+  mailbox: wanted('AIAS_E2E_MAILBOX_URL'),
 }
 
 // The operator's view, to set a limit and to look behind the doors.
@@ -189,6 +190,28 @@ export async function follow(token, execution, options) {
   assert.equal(event, 'execution', `the stream of ${execution} ended without the execution's end`)
   assert.match(data.status, /^(succeeded|failed|cancelled)$/)
   return seen
+}
+
+/** What `look` answers once that is something; undefined after so many seconds. For what workers do a moment later. */
+export async function eventually(look, seconds = 30) {
+  for (const end = Date.now() + seconds * 1000; ; await sleep(200)) {
+    const seen = await look()
+    if (seen) return seen
+    if (Date.now() > end) return undefined
+  }
+}
+
+const read = new Set()
+
+/** The next mail to an address that no test has read yet. */
+export async function mailTo(address) {
+  const mail = await eventually(async () => {
+    const mails = await (await fetch(`${stack.mailbox}/messages?to=${encodeURIComponent(address)}`)).json()
+    return mails.find(({ id }) => !read.has(id))
+  })
+  assert.ok(mail, `no mail to ${address} came`)
+  read.add(mail.id)
+  return mail
 }
 
 export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -8,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::build::{self, cargo};
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, BenchName};
 use crate::cluster::Cluster;
 use crate::command;
 use crate::database::scratch::Scratch;
+use crate::database::{connect, migrate, policies};
 use crate::down;
 use crate::extension::{PgConfig, Profile};
 use crate::layout::{self, Layout};
@@ -82,6 +83,11 @@ async fn measure(
     let (cluster, _) = Cluster::open(layout, postgres, port, &secrets).await?;
     Supervisor::new(layout).start(&cluster.service()).await?;
     let database = Scratch::create(&cluster.url("postgres"), "bench", "template0").await?;
+    if args.name == BenchName::Rls {
+        let mut connection = connect(&database.url()?).await?;
+        migrate::apply(&mut connection).await?;
+        policies::apply(&mut connection).await?;
+    }
     progress.line(format!("on {}", postgres.version));
 
     let name = args.name.to_possible_value();

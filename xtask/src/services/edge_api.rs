@@ -38,6 +38,8 @@ pub fn service(
                 format!("127.0.0.1:{}", ports.edge),
             ),
             (variable.to_owned(), value.clone()),
+            // Browsers find every name under it on this machine: http://alpha.localhost:54330/v1/tenant.
+            ("AIAS_BASE_DOMAIN".to_owned(), "localhost".to_owned()),
         ]),
         cwd: layout::root(),
         user: None,

@@ -4,6 +4,7 @@ pub mod aimock;
 pub mod edge_api;
 pub mod helpdesk;
 pub mod lite;
+pub mod mailbox;
 pub mod worker;
 
 use crate::ports::Ports;
@@ -17,6 +18,7 @@ pub struct Addresses {
     pub helpdesk: String,
     pub llm: String,
     pub metrics: String,
+    pub mailbox: String,
 }
 
 impl Addresses {
@@ -28,6 +30,7 @@ impl Addresses {
             helpdesk: at(ports.helpdesk),
             llm: at(ports.llm),
             metrics: at(ports.metrics),
+            mailbox: at(ports.mailbox),
         }
     }
 }

@@ -8,15 +8,16 @@ use crate::layout;
 use crate::ports::Ports;
 use crate::supervisor::{Ready, Service, Stop};
 
-/// `allow` names the hosts (`host:port`, comma-separated) that HTTP steps may reach although they are on a private address.
+/// `extra` says what it calls: providers of models, a mail server. `allow` names the hosts (`host:port`, comma-separated) that HTTP steps
+/// may reach although they are on a private address.
 pub fn service(
     database_url: &str,
-    providers: BTreeMap<String, String>,
+    extra: BTreeMap<String, String>,
     allow: &str,
     ports: &Ports,
     addresses: &Addresses,
 ) -> Service {
-    let mut env = providers;
+    let mut env = extra;
     env.insert("AIAS_DATABASE_URL".to_owned(), database_url.to_owned());
     env.insert(
         "AIAS_METRICS_LISTEN".to_owned(),

@@ -13,7 +13,7 @@ use crate::layout::Layout;
 use crate::ports::{self, Ports};
 use crate::progress::Progress;
 use crate::secrets::Secrets;
-use crate::services::{Addresses, aimock, edge_api, helpdesk, lite, worker};
+use crate::services::{Addresses, aimock, edge_api, helpdesk, lite, mailbox, worker};
 use crate::setup::{self, Needs};
 use crate::stack::Stack;
 use crate::supervisor::{Service, Supervisor};
@@ -63,6 +63,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     let mut services = vec![lite::service(&cluster, &ports, &secrets)];
     services.extend(aimock::service(&ports));
     services.push(helpdesk::service(&ports));
+    services.push(mailbox::service(&ports));
     services.push(edge_api::service(
         &cluster.url_of(roles::EDGE, &secrets.edge_password, "postgres"),
         &edge_api::TokenCheck::Secret(secrets.jwt_secret.clone()),
@@ -71,7 +72,10 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     ));
     services.push(worker::service(
         &cluster.url_of(roles::WORKER, &secrets.worker_password, "postgres"),
-        aimock::provider_environment(&addresses.llm),
+        aimock::provider_environment(&addresses.llm)
+            .into_iter()
+            .chain(mailbox::environment(&ports))
+            .collect(),
         &format!("127.0.0.1:{}", ports.helpdesk),
         &ports,
         &addresses,
