@@ -15,6 +15,7 @@ pub const WITHOUT_POLICIES: &str = "
     create role bench_without_policies nologin bypassrls;
     grant usage on schema public, private, aias, auth to bench_without_policies;
     grant select, insert, update, delete on all tables in schema public to bench_without_policies;
+    grant select on all tables in schema audit to bench_without_policies;
     grant execute on all functions in schema public, private, aias, auth to bench_without_policies;
     grant bench_without_policies to current_user;
 ";
