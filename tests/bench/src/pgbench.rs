@@ -12,6 +12,7 @@ use crate::server::Server;
 #[derive(Clone, Copy)]
 pub struct Load {
     pub per_second: f64,
+    pub p50_milliseconds: f64,
     pub p99_milliseconds: f64,
 }
 
@@ -45,9 +46,11 @@ async fn run_in(directory: &Path, server: &Server, script: &str, sessions: usize
         "pgbench failed: {said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    let times = times(directory)?;
     Ok(Load {
         per_second: per_second(&said).context("pgbench printed no tps")?,
-        p99_milliseconds: p99(directory)?,
+        p50_milliseconds: percentile(&times, 50),
+        p99_milliseconds: percentile(&times, 99),
     })
 }
 
@@ -59,7 +62,7 @@ fn per_second(said: &str) -> Option<f64> {
 
 /// The third word of a line is the transaction's time in microseconds:
 /// <https://www.postgresql.org/docs/current/pgbench.html>, "Per-Transaction Logging".
-fn p99(directory: &Path) -> Result<f64> {
+fn times(directory: &Path) -> Result<Vec<u64>> {
     let mut times: Vec<u64> = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
@@ -74,5 +77,10 @@ fn p99(directory: &Path) -> Result<f64> {
     }
     ensure!(!times.is_empty(), "pgbench logged no transaction");
     times.sort_unstable();
-    Ok(times[(times.len() - 1) * 99 / 100] as f64 / 1000.0)
+    Ok(times)
+}
+
+/// Of sorted microseconds, in milliseconds.
+fn percentile(times: &[u64], percent: usize) -> f64 {
+    times[(times.len() - 1) * percent / 100] as f64 / 1000.0
 }

@@ -10,10 +10,14 @@ use crate::timing::Timing;
 
 pub struct Report<'a> {
     pub seed: u64,
+    /// How many were asked for.
+    pub requests: usize,
     pub tally: &'a Tally,
     pub findings: &'a [Finding],
     pub timings: &'a [Timing],
     pub elapsed: Duration,
+    /// Whether it ended before all were asked.
+    pub stopped: bool,
     /// Whether to say with which codes requests were refused, and what differed by chance.
     pub codes: bool,
 }
@@ -49,12 +53,15 @@ impl Report<'_> {
                 };
                 let _ = writeln!(
                     out,
-                    "\nFOUND: {title}\n  seed {}, round {}, {place}\n  {}",
-                    self.seed,
-                    finding.round,
+                    "\nFOUND: {title}\n  {place}\n  {}",
                     indented(&finding.what)
                 );
                 let _ = writeln!(out, "  {}", indented(&finding.commands));
+                let _ = writeln!(
+                    out,
+                    "  once more, and the stack stays up: cargo xtask fuzz-tenancy --requests {} --seed {} --round {} --keep",
+                    self.requests, self.seed, finding.round
+                );
             }
             if findings.len() > MOST {
                 let _ = writeln!(out, "\n… and {} more of these", findings.len() - MOST);
@@ -177,6 +184,13 @@ impl Report<'_> {
             let _ = writeln!(out, "  {title:<58}{count:>7}");
         }
         let seconds = self.elapsed.as_secs_f64();
+        if tally.requests() < self.requests {
+            let _ = writeln!(
+                out,
+                "\nstopped before the end of {} requests",
+                self.requests
+            );
+        }
         let _ = writeln!(
             out,
             "\nseed {}: {} requests, sent {} times in {seconds:.1} s, {:.0} a second",

@@ -49,6 +49,8 @@ pub struct Session {
 pub struct Outcome {
     pub notes: Notes,
     pub elapsed: Duration,
+    /// Whether enough was found before all was asked.
+    pub stopped: bool,
 }
 
 impl Session {
@@ -100,10 +102,12 @@ impl Session {
         let timings = self.times(&notes.questions, requests).await?;
         let report = Report {
             seed: self.seed,
+            requests,
             tally: &notes.tally,
             findings: &notes.findings,
             timings: &timings,
             elapsed: outcome.elapsed,
+            stopped: outcome.stopped,
             codes,
         };
         println!("{}", report.print());
@@ -143,10 +147,12 @@ impl Session {
         let started = Instant::now();
         let mut said = Instant::now();
         let mut notes = Notes::default();
+        let mut stopped = false;
         for number in (0..rounds).filter(|number| self.round.is_none_or(|only| only == *number)) {
             let round = Round::new(&self.world, &self.doors, &scene, number, length);
             round.play(effort.repeats, &mut notes).await?;
-            if enough(&notes.findings) {
+            stopped = enough(&notes.findings);
+            if stopped {
                 break;
             }
             if said.elapsed() > Duration::from_secs(15) {
@@ -162,6 +168,7 @@ impl Session {
         Ok(Outcome {
             notes,
             elapsed: started.elapsed(),
+            stopped,
         })
     }
 

@@ -87,7 +87,8 @@ pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
         for _ in 0..ROUNDS {
             let mut round = [0.0; 2];
             for (side, time) in sides.iter().zip(&mut round) {
-                *time = 1000.0 / pgbench::run(server, side, 1).await?.per_second;
+                // The median of thousands: what else the machine does meets few of them.
+                *time = pgbench::run(server, side, 1).await?.p50_milliseconds;
             }
             ratios.push(round[0] / round[1]);
             for (times, time) in milliseconds.iter_mut().zip(round) {

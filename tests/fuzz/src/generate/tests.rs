@@ -184,7 +184,7 @@ fn much_of_what_is_asked_is_about_what_is_foreign_and_some_is_only_about_what_is
         .iter()
         .filter(|request| !stage.secrets.said_by(request).is_empty())
         .count();
-    assert!((400..1600).contains(&foreign), "{foreign} of 2000");
+    assert!((600..1600).contains(&foreign), "{foreign} of 2000");
     assert!(requests.iter().any(|request| request.target.contains(OURS)));
 }
 
@@ -200,11 +200,11 @@ fn only_a_part_of_what_is_foreign_is_ever_written_down() {
         );
     }
     let written: HashSet<String> = stage
-        .requests(1, 4000)
+        .requests(1, 12_000)
         .iter()
         .filter(|request| matches!(request.kind, Kind::Insert | Kind::Update | Kind::Upsert))
         .filter_map(|request| request.body.as_ref())
         .flat_map(|body| stage.secrets.said_in(body))
         .collect();
-    assert!((5..45).contains(&written.len()), "{} of 60", written.len());
+    assert!((5..35).contains(&written.len()), "{} of 60", written.len());
 }

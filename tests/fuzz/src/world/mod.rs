@@ -3,6 +3,7 @@
 mod make;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sqlx::{AssertSqlSafe, PgPool, Row};
@@ -81,8 +82,24 @@ impl World {
             foreign,
             prints: Vec::new(),
         };
+        world.rest().await?;
         world.prints = world.prints_now().await?;
         Ok(world)
+    }
+
+    /// Waits until nothing is spent of the foreign tenants' limits in time: a self-test that has just ended may have.
+    async fn rest(&self) -> Result<()> {
+        loop {
+            let is_rested: bool =
+                sqlx::query_scalar("select bool_and(l.remaining = l.most) from fuzz.limits($1) l")
+                    .bind(&self.foreign)
+                    .fetch_one(&self.database)
+                    .await?;
+            if is_rested {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 
     /// The lane's tenant as it was made, whatever became of it.
