@@ -359,7 +359,10 @@ create trigger _100_lock_access before delete on public.users
   for each row execute function private.lock_access_of_person();
 
 create trigger _300_refresh_access_of_all after update on public.permissions
-  for each statement execute function private.refresh_all_access();
+  for each row
+  when ((old.bit, old.allowed_when_suspended, old.allowed_without_second_factor)
+        is distinct from (new.bit, new.allowed_when_suspended, new.allowed_without_second_factor))
+  execute function private.refresh_all_access();
 
 create trigger _300_refresh_access after update of permissions on public.roles
   for each row when (old.permissions is distinct from new.permissions) execute function private.refresh_tenant_access('tenant_id');

@@ -315,18 +315,13 @@ $$;
 
 comment on function audit.payload is 'All that an entry says, as the bytes that are hashed.';
 
-create function audit.link(last_hash bytea, start bytea, payload bytea) returns bytea
+create function audit.link(hash_before bytea, payload bytea) returns bytea
 language sql
 immutable
 set search_path = ''
-as $$
-  select sha256(coalesce(last_hash, start) || payload)
-$$;
-
-create aggregate audit.chained(start bytea, payload bytea) (sfunc = audit.link, stype = bytea);
+return sha256(hash_before || payload);
 
 comment on function audit.link is 'One step of a chain: the hash of an entry from the hash before it.';
-comment on aggregate audit.chained(bytea, bytea) is 'Over rows in order: the hash of each, from the start on.';
 
 create function audit.lock_chains() returns void
 language sql
@@ -335,6 +330,16 @@ as $$ select pg_advisory_xact_lock(hashtextextended('audit.chain', 0)) $$;
 
 comment on function audit.lock_chains is 'Waits until nobody chains, and until we commit nobody does.';
 
+create function audit.move_head(tenant uuid, last_seq bigint, last_hash bytea) returns void
+language sql
+set search_path = ''
+as $$
+  insert into audit.heads as h (tenant_id, seq, hash) select tenant, last_seq, last_hash where tenant is not null
+  on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash, chained_at = now()
+$$;
+
+comment on function audit.move_head is 'Notes where a tenant''s chain ends now; nothing for no tenant.';
+
 create function queue.chain_audit(max_entries integer) returns integer
 language plpgsql
 -- Definer: see queue.claim.
@@ -342,7 +347,11 @@ security definer
 set search_path = ''
 as $$
 declare
-  chained integer;
+  chained integer := 0;
+  entry record;
+  tenant uuid;
+  last_seq bigint;
+  last_hash bytea;
 begin
   -- One at a time; the others have nothing to do. The lock goes with the transaction.
   if not pg_try_advisory_xact_lock(hashtextextended('audit.chain', 0)) then
@@ -356,42 +365,41 @@ begin
     join public.tenants t on t.id = (n.note ->> 'tenant_id')::uuid;
 
   perform set_config('aias.audit_may_delete', 'inbox', true);
-  with picked as materialized (
-    select i.tenant_id, i.id from audit.inbox i limit max_entries for update skip locked
-  ),
-  moved as (
-    delete from audit.inbox i using picked p where i.tenant_id = p.tenant_id and i.id = p.id returning i.*
-  ),
-  -- Held until we commit: a tenant that is being erased has either gone already, and its entries go here, or waits for us and takes
-  -- them along.
-  tenants as materialized (
-    select t.id from public.tenants t where t.id in (select m.tenant_id from moved m) for key share
-  ),
-  numbered as (
-    select m.*, coalesce(h.hash, decode(repeat('00', 32), 'hex')) as start,
-           coalesce(h.seq, 0) + row_number() over (partition by m.tenant_id order by m.id) as seq
+  for entry in
+    with picked as materialized (
+      select i.tenant_id, i.id from audit.inbox i limit max_entries for update skip locked
+    ),
+    moved as (
+      delete from audit.inbox i using picked p where i.tenant_id = p.tenant_id and i.id = p.id returning i.*
+    ),
+    -- Held until we commit: a tenant that is being erased has either gone already, and its entries go here, or waits for us and takes
+    -- them along.
+    tenants as materialized (
+      select t.id from public.tenants t where t.id in (select m.tenant_id from moved m) for key share
+    )
+    select m.*, t.id is not null as has_tenant, coalesce(h.seq, 0) as head_seq, coalesce(h.hash, decode(repeat('00', 32), 'hex')) as head_hash
       from moved m
-      join tenants t on t.id = m.tenant_id
+      left join tenants t on t.id = m.tenant_id
       left join audit.heads h on h.tenant_id = m.tenant_id
-  ),
-  linked as (
-    select n.*, audit.chained(n.start, audit.payload(
-             n.tenant_id, n.seq, n.id, n.at, n.actor_kind, n.actor_id, n.action, n.subject, n.subject_id, n.before, n.after, n.request_id
-           )) over (partition by n.tenant_id order by n.seq) as hash
-      from numbered n
-  ),
-  stored as (
+     order by m.tenant_id, m.id
+  loop
+    chained := chained + 1;
+    continue when not entry.has_tenant;
+    if entry.tenant_id is distinct from tenant then
+      perform audit.move_head(tenant, last_seq, last_hash);
+      tenant := entry.tenant_id;
+      last_seq := entry.head_seq;
+      last_hash := entry.head_hash;
+    end if;
+    last_seq := last_seq + 1;
+    last_hash := audit.link(last_hash, audit.payload(
+      tenant, last_seq, entry.id, entry.at, entry.actor_kind, entry.actor_id, entry.action, entry.subject, entry.subject_id,
+      entry.before, entry.after, entry.request_id));
     insert into audit.log (tenant_id, seq, id, at, actor_kind, actor_id, action, subject, subject_id, before, after, request_id, hash)
-    select l.tenant_id, l.seq, l.id, l.at, l.actor_kind, l.actor_id, l.action, l.subject, l.subject_id, l.before, l.after, l.request_id, l.hash
-      from linked l
-    returning tenant_id, seq, hash
-  ),
-  ended as (
-    insert into audit.heads as h (tenant_id, seq, hash)
-    select distinct on (s.tenant_id) s.tenant_id, s.seq, s.hash from stored s order by s.tenant_id, s.seq desc
-    on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash, chained_at = now()
-  )
-  select count(*) into chained from moved;
+    values (tenant, last_seq, entry.id, entry.at, entry.actor_kind, entry.actor_id, entry.action, entry.subject, entry.subject_id,
+            entry.before, entry.after, entry.request_id, last_hash);
+  end loop;
+  perform audit.move_head(tenant, last_seq, last_hash);
   perform set_config('aias.audit_may_delete', '', true);
   return chained;
 end
@@ -431,7 +439,7 @@ begin
         -- Behind a gap the hash before is not known; the gap is reported.
         select 'edited', 'the entry does not say what was hashed, or stands in another place'
          where e.seq = coalesce(e.seq_before, 0) + 1
-           and e.hash <> audit.link(null, coalesce(e.hash_before, genesis), audit.payload(
+           and e.hash <> audit.link(coalesce(e.hash_before, genesis), audit.payload(
                  e.tenant_id, e.seq, e.id, e.at, e.actor_kind, e.actor_id, e.action, e.subject, e.subject_id, e.before, e.after, e.request_id))
       ) found
      order by e.seq, e.id;

@@ -16,7 +16,7 @@ begin
        -- Not what other extensions brought into public.
        and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
   loop
-    execute format('revoke all on routine %s from public, anon, authenticated, service_role, aias_edge, aias_worker', closed);
+    execute format('revoke all on function %s from public, anon, authenticated, service_role, aias_edge, aias_worker', closed);
   end loop;
 end
 $$;

@@ -94,11 +94,17 @@ select is(pg_temp.found_after(format(done.tampering, :'alpha')), replace(replace
 create temp table noted as select seq, hash from audit.heads where tenant_id = :'alpha';
 set local session_replication_role = replica;
 update audit.log set action = 'other' where tenant_id = :'alpha' and seq = 5;
+with recursive anew as (
+  select l.seq, audit.link(decode(repeat('00', 32), 'hex'), audit.payload(
+    l.tenant_id, l.seq, l.id, l.at, l.actor_kind, l.actor_id, l.action, l.subject, l.subject_id, l.before, l.after, l.request_id)) as hash
+    from audit.log l where l.tenant_id = :'alpha' and l.seq = 1
+  union all
+  select l.seq, audit.link(a.hash, audit.payload(
+    l.tenant_id, l.seq, l.id, l.at, l.actor_kind, l.actor_id, l.action, l.subject, l.subject_id, l.before, l.after, l.request_id))
+    from anew a join audit.log l on l.tenant_id = :'alpha' and l.seq = a.seq + 1
+)
 update audit.log l set hash = anew.hash
-  from (select seq, audit.chained(decode(repeat('00', 32), 'hex'),
-    audit.payload(tenant_id, seq, id, at, actor_kind, actor_id, action, subject, subject_id,
-                 before, after, request_id)) over (order by seq) as hash
-          from audit.log where tenant_id = :'alpha') anew
+  from anew
  where l.tenant_id = :'alpha' and l.seq = anew.seq;
 update audit.heads h set hash = l.hash from audit.log l where h.tenant_id = :'alpha' and l.tenant_id = h.tenant_id and l.seq = h.seq;
 set local session_replication_role = origin;

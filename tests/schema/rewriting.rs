@@ -9,10 +9,16 @@ use crate::tampered::{a_chain, found, problems, tamper};
 
 /// All hashes from an entry on, made again as if nothing had happened, and the head with them.
 const REWRITE: &str = "
-  update audit.log l set hash = made.hash
-    from (select tenant_id, seq, audit.chained(decode(repeat('00', 32), 'hex'), audit.payload(
-                   tenant_id, seq, id, at, actor_kind, actor_id, action, subject, subject_id, before, after, request_id)) over (order by seq) as hash
-            from audit.log where tenant_id = $t) made
+  with recursive made as (
+    select l.tenant_id, l.seq, audit.link(decode(repeat('00', 32), 'hex'), audit.payload(
+                   l.tenant_id, l.seq, l.id, l.at, l.actor_kind, l.actor_id, l.action, l.subject, l.subject_id, l.before, l.after, l.request_id)) as hash
+      from audit.log l where l.tenant_id = $t and l.seq = 1
+    union all
+    select l.tenant_id, l.seq, audit.link(m.hash, audit.payload(
+                   l.tenant_id, l.seq, l.id, l.at, l.actor_kind, l.actor_id, l.action, l.subject, l.subject_id, l.before, l.after, l.request_id))
+      from made m join audit.log l on l.tenant_id = m.tenant_id and l.seq = m.seq + 1
+  )
+  update audit.log l set hash = made.hash from made
    where l.tenant_id = made.tenant_id and l.seq = made.seq;
   update audit.heads h set seq = l.seq, hash = l.hash
     from (select tenant_id, seq, hash from audit.log where tenant_id = $t order by seq desc limit 1) l where l.tenant_id = h.tenant_id";

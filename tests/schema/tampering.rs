@@ -149,7 +149,7 @@ async fn a_row_that_is_inserted_at_the_end_is_found(pool: PgPool) {
         &pool,
         "insert into audit.log (tenant_id, seq, id, at, actor_kind, action, subject, hash)
          select l.tenant_id, l.seq + 1, new.id, l.at, 'system', 'invented', 'workflows',
-                audit.link(null, l.hash, audit.payload(l.tenant_id, l.seq + 1, new.id, l.at, 'system', null, 'invented', 'workflows', null, null, null, null))
+                audit.link(l.hash, audit.payload(l.tenant_id, l.seq + 1, new.id, l.at, 'system', null, 'invented', 'workflows', null, null, null, null))
            from audit.log l, (select aias.uuid7() as id) new where l.tenant_id = $t order by l.seq desc limit 1",
     )
     .await;

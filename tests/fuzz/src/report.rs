@@ -184,11 +184,10 @@ impl Report<'_> {
             let _ = writeln!(out, "  {title:<58}{count:>7}");
         }
         let seconds = self.elapsed.as_secs_f64();
-        if tally.requests() < self.requests {
+        if self.stopped {
             let _ = writeln!(
                 out,
-                "\nstopped before the end of {} requests",
-                self.requests
+                "\nstopped before the end: so many findings are enough"
             );
         }
         let _ = writeln!(

@@ -62,16 +62,14 @@ CREATE FUNCTION audit.holds_secret(text) RETURNS boolean
     SET search_path TO ''
     RETURN ($1 ~* '\m(bearer|basic)\s+\S|(authorization|api[-_]?key|token|secret|passw\w*|cookie|credential|private[-_]?key)["'']?\s*[=:]\s*\S|://[^/\s@]+:[^/\s@]+@'::text);
 
--- link(bytea, bytea, bytea); Type: FUNCTION; Schema: audit
-CREATE FUNCTION audit.link(last_hash bytea, start bytea, payload bytea) RETURNS bytea
+-- link(bytea, bytea); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.link(hash_before bytea, payload bytea) RETURNS bytea
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    AS $$
-  select sha256(coalesce(last_hash, start) || payload)
-$$;
+    RETURN sha256((hash_before || payload));
 
--- FUNCTION link(last_hash bytea, start bytea, payload bytea); Type: COMMENT; Schema: audit
-COMMENT ON FUNCTION audit.link(last_hash bytea, start bytea, payload bytea) IS 'One step of a chain: the hash of an entry from the hash before it.';
+-- FUNCTION link(hash_before bytea, payload bytea); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.link(hash_before bytea, payload bytea) IS 'One step of a chain: the hash of an entry from the hash before it.';
 
 -- lock_chains(); Type: FUNCTION; Schema: audit
 CREATE FUNCTION audit.lock_chains() RETURNS void
@@ -149,6 +147,18 @@ $$;
 
 -- FUNCTION masked(value jsonb); Type: COMMENT; Schema: audit
 COMMENT ON FUNCTION audit.masked(value jsonb) IS 'A value without what sounds like a secret: authorization, api_key, token, password and the like.';
+
+-- move_head(uuid, bigint, bytea); Type: FUNCTION; Schema: audit
+CREATE FUNCTION audit.move_head(tenant uuid, last_seq bigint, last_hash bytea) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  insert into audit.heads as h (tenant_id, seq, hash) select tenant, last_seq, last_hash where tenant is not null
+  on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash, chained_at = now()
+$$;
+
+-- FUNCTION move_head(tenant uuid, last_seq bigint, last_hash bytea); Type: COMMENT; Schema: audit
+COMMENT ON FUNCTION audit.move_head(tenant uuid, last_seq bigint, last_hash bytea) IS 'Notes where a tenant''s chain ends now; nothing for no tenant.';
 
 -- payload(uuid, bigint, uuid, timestamp with time zone, text, uuid, text, text, text, jsonb, jsonb, text); Type: FUNCTION; Schema: audit
 CREATE FUNCTION audit.payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text) RETURNS bytea
@@ -316,7 +326,7 @@ begin
         -- Behind a gap the hash before is not known; the gap is reported.
         select 'edited', 'the entry does not say what was hashed, or stands in another place'
          where e.seq = coalesce(e.seq_before, 0) + 1
-           and e.hash <> audit.link(null, coalesce(e.hash_before, genesis), audit.payload(
+           and e.hash <> audit.link(coalesce(e.hash_before, genesis), audit.payload(
                  e.tenant_id, e.seq, e.id, e.at, e.actor_kind, e.actor_id, e.action, e.subject, e.subject_id, e.before, e.after, e.request_id))
       ) found
      order by e.seq, e.id;
@@ -2911,7 +2921,11 @@ CREATE FUNCTION queue.chain_audit(max_entries integer) RETURNS integer
     SET search_path TO ''
     AS $$
 declare
-  chained integer;
+  chained integer := 0;
+  entry record;
+  tenant uuid;
+  last_seq bigint;
+  last_hash bytea;
 begin
   -- One at a time; the others have nothing to do. The lock goes with the transaction.
   if not pg_try_advisory_xact_lock(hashtextextended('audit.chain', 0)) then
@@ -2924,42 +2938,41 @@ begin
     from aias.take_notes(1000) n
     join public.tenants t on t.id = (n.note ->> 'tenant_id')::uuid;
   perform set_config('aias.audit_may_delete', 'inbox', true);
-  with picked as materialized (
-    select i.tenant_id, i.id from audit.inbox i limit max_entries for update skip locked
-  ),
-  moved as (
-    delete from audit.inbox i using picked p where i.tenant_id = p.tenant_id and i.id = p.id returning i.*
-  ),
-  -- Held until we commit: a tenant that is being erased has either gone already, and its entries go here, or waits for us and takes
-  -- them along.
-  tenants as materialized (
-    select t.id from public.tenants t where t.id in (select m.tenant_id from moved m) for key share
-  ),
-  numbered as (
-    select m.*, coalesce(h.hash, decode(repeat('00', 32), 'hex')) as start,
-           coalesce(h.seq, 0) + row_number() over (partition by m.tenant_id order by m.id) as seq
+  for entry in
+    with picked as materialized (
+      select i.tenant_id, i.id from audit.inbox i limit max_entries for update skip locked
+    ),
+    moved as (
+      delete from audit.inbox i using picked p where i.tenant_id = p.tenant_id and i.id = p.id returning i.*
+    ),
+    -- Held until we commit: a tenant that is being erased has either gone already, and its entries go here, or waits for us and takes
+    -- them along.
+    tenants as materialized (
+      select t.id from public.tenants t where t.id in (select m.tenant_id from moved m) for key share
+    )
+    select m.*, t.id is not null as has_tenant, coalesce(h.seq, 0) as head_seq, coalesce(h.hash, decode(repeat('00', 32), 'hex')) as head_hash
       from moved m
-      join tenants t on t.id = m.tenant_id
+      left join tenants t on t.id = m.tenant_id
       left join audit.heads h on h.tenant_id = m.tenant_id
-  ),
-  linked as (
-    select n.*, audit.chained(n.start, audit.payload(
-             n.tenant_id, n.seq, n.id, n.at, n.actor_kind, n.actor_id, n.action, n.subject, n.subject_id, n.before, n.after, n.request_id
-           )) over (partition by n.tenant_id order by n.seq) as hash
-      from numbered n
-  ),
-  stored as (
+     order by m.tenant_id, m.id
+  loop
+    chained := chained + 1;
+    continue when not entry.has_tenant;
+    if entry.tenant_id is distinct from tenant then
+      perform audit.move_head(tenant, last_seq, last_hash);
+      tenant := entry.tenant_id;
+      last_seq := entry.head_seq;
+      last_hash := entry.head_hash;
+    end if;
+    last_seq := last_seq + 1;
+    last_hash := audit.link(last_hash, audit.payload(
+      tenant, last_seq, entry.id, entry.at, entry.actor_kind, entry.actor_id, entry.action, entry.subject, entry.subject_id,
+      entry.before, entry.after, entry.request_id));
     insert into audit.log (tenant_id, seq, id, at, actor_kind, actor_id, action, subject, subject_id, before, after, request_id, hash)
-    select l.tenant_id, l.seq, l.id, l.at, l.actor_kind, l.actor_id, l.action, l.subject, l.subject_id, l.before, l.after, l.request_id, l.hash
-      from linked l
-    returning tenant_id, seq, hash
-  ),
-  ended as (
-    insert into audit.heads as h (tenant_id, seq, hash)
-    select distinct on (s.tenant_id) s.tenant_id, s.seq, s.hash from stored s order by s.tenant_id, s.seq desc
-    on conflict (tenant_id) do update set seq = excluded.seq, hash = excluded.hash, chained_at = now()
-  )
-  select count(*) into chained from moved;
+    values (tenant, last_seq, entry.id, entry.at, entry.actor_kind, entry.actor_id, entry.action, entry.subject, entry.subject_id,
+            entry.before, entry.after, entry.request_id, last_hash);
+  end loop;
+  perform audit.move_head(tenant, last_seq, last_hash);
   perform set_config('aias.audit_may_delete', '', true);
   return chained;
 end
@@ -3559,15 +3572,6 @@ $$;
 
 -- FUNCTION sweep(); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files and mails that do not matter any more; makes the months to come. Any number of workers may call it at once.';
-
--- chained(bytea, bytea); Type: AGGREGATE; Schema: audit
-CREATE AGGREGATE audit.chained(start bytea, payload bytea) (
-    SFUNC = audit.link,
-    STYPE = bytea
-);
-
--- AGGREGATE chained(start bytea, payload bytea); Type: COMMENT; Schema: audit
-COMMENT ON AGGREGATE audit.chained(start bytea, payload bytea) IS 'Over rows in order: the hash of each, from the start on.';
 
 -- heads; Type: TABLE; Schema: audit
 CREATE TABLE audit.heads (
@@ -4570,7 +4574,7 @@ CREATE TRIGGER _300_refresh_access_of_all AFTER TRUNCATE ON public.api_keys FOR 
 CREATE TRIGGER _300_refresh_access_of_all AFTER TRUNCATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_all_access();
 
 -- permissions _300_refresh_access_of_all; Type: TRIGGER; Schema: public
-CREATE TRIGGER _300_refresh_access_of_all AFTER UPDATE ON public.permissions FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_all_access();
+CREATE TRIGGER _300_refresh_access_of_all AFTER UPDATE ON public.permissions FOR EACH ROW WHEN ((((old."bit" IS DISTINCT FROM new."bit") OR (old.allowed_when_suspended IS DISTINCT FROM new.allowed_when_suspended)) OR (old.allowed_without_second_factor IS DISTINCT FROM new.allowed_without_second_factor))) EXECUTE FUNCTION private.refresh_all_access();
 
 -- api_keys _300_refresh_access_of_changed; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_refresh_access_of_changed AFTER UPDATE OF scopes, expires_at, revoked_at ON public.api_keys FOR EACH ROW EXECUTE FUNCTION private.refresh_tenant_access('tenant_id');
@@ -5069,8 +5073,8 @@ REVOKE ALL ON FUNCTION audit.forget_tenant() FROM PUBLIC;
 -- FUNCTION holds_secret(text); Type: ACL; Schema: audit
 REVOKE ALL ON FUNCTION audit.holds_secret(text) FROM PUBLIC;
 
--- FUNCTION link(last_hash bytea, start bytea, payload bytea); Type: ACL; Schema: audit
-REVOKE ALL ON FUNCTION audit.link(last_hash bytea, start bytea, payload bytea) FROM PUBLIC;
+-- FUNCTION link(hash_before bytea, payload bytea); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.link(hash_before bytea, payload bytea) FROM PUBLIC;
 
 -- FUNCTION lock_chains(); Type: ACL; Schema: audit
 REVOKE ALL ON FUNCTION audit.lock_chains() FROM PUBLIC;
@@ -5080,6 +5084,9 @@ REVOKE ALL ON FUNCTION audit.make_months(ahead integer) FROM PUBLIC;
 
 -- FUNCTION masked(value jsonb); Type: ACL; Schema: audit
 REVOKE ALL ON FUNCTION audit.masked(value jsonb) FROM PUBLIC;
+
+-- FUNCTION move_head(tenant uuid, last_seq bigint, last_hash bytea); Type: ACL; Schema: audit
+REVOKE ALL ON FUNCTION audit.move_head(tenant uuid, last_seq bigint, last_hash bytea) FROM PUBLIC;
 
 -- FUNCTION payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text); Type: ACL; Schema: audit
 REVOKE ALL ON FUNCTION audit.payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text) FROM PUBLIC;
@@ -5684,9 +5691,6 @@ GRANT ALL ON FUNCTION queue.run_next_export() TO aias_worker;
 -- FUNCTION sweep(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.sweep() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.sweep() TO aias_worker;
-
--- FUNCTION chained(bytea, bytea); Type: ACL; Schema: audit
-REVOKE ALL ON FUNCTION audit.chained(bytea, bytea) FROM PUBLIC;
 
 -- TABLE inbox; Type: ACL; Schema: audit
 GRANT SELECT ON TABLE audit.inbox TO authenticated;
