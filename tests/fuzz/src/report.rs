@@ -185,10 +185,7 @@ impl Report<'_> {
         }
         let seconds = self.elapsed.as_secs_f64();
         if self.stopped {
-            let _ = writeln!(
-                out,
-                "\nstopped before the end: so many findings are enough"
-            );
+            let _ = writeln!(out, "\nstopped before the end: so many findings are enough");
         }
         let _ = writeln!(
             out,
