@@ -50,7 +50,8 @@ grant execute on function
   -- workflows
   public.workflow_problems(jsonb, jsonb),
   public.activate_workflow(uuid),
-  public.start_execution(uuid, jsonb, text),
+  public.start_execution(uuid, jsonb, text, integer),
+  public.start_executions(uuid, jsonb[], integer),
   public.cancel_execution(uuid)
 to authenticated;
 
@@ -91,7 +92,8 @@ grant execute on function
   private.transfer_ownership(uuid, uuid),
   private.create_api_key(uuid, text, text[], timestamptz),
   private.revoke_api_key(uuid),
-  private.start_execution(uuid, jsonb, text),
+  private.start_execution(uuid, jsonb, text, integer),
+  private.start_executions(uuid, jsonb[], integer),
   private.cancel_execution(uuid)
 to authenticated;
 
