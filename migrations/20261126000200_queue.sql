@@ -84,6 +84,7 @@ create table queue.workers (
   worker text primary key,
   seen_at timestamptz not null default now(),
   wants_notice boolean not null default true,
+  was_capped boolean not null default false,
   held_tenants uuid[] not null default '{}',
   held_workflows uuid[] not null default '{}',
   held_counts integer[] not null default '{}'
@@ -91,6 +92,7 @@ create table queue.workers (
 alter table queue.workers enable row level security;
 comment on table queue.workers is
   'What each worker held when it last claimed. It may have finished some of it since, so caps counted by this are never exceeded.';
+comment on column queue.workers.was_capped is 'Its last claim left something that a cap holds back.';
 comment on column queue.workers.wants_notice is 'Its last claim found less than it had room for. While nobody wants notice, nobody is sent any.';
 
 create table queue.state (
@@ -601,7 +603,7 @@ create function queue.claim(
 ) returns table (
   tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint,
   workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamptz,
-  cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb, was_capped boolean
+  cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb
 )
 language plpgsql
 -- Definer: workers hold no rights on tables, only on these functions.
@@ -658,16 +660,16 @@ begin
     ) taken
    where l.tenant_id = taken.tenant_id and l.workflow_id = taken.workflow_id;
 
-  insert into queue.workers as w (worker, wants_notice, held_tenants, held_workflows, held_counts)
-  values (worker, coalesce(cardinality(claimed_executions), 0) < max_jobs,
+  insert into queue.workers as w (worker, wants_notice, was_capped, held_tenants, held_workflows, held_counts)
+  values (worker, coalesce(cardinality(claimed_executions), 0) < max_jobs, coalesce(picked.was_capped, false),
           claim.held_tenants || claimed_tenants, claim.held_workflows || claimed_workflows,
           claim.held_counts || array_fill(1, array[coalesce(cardinality(claimed_executions), 0)]))
   on conflict (worker) do update
-    set seen_at = now(), wants_notice = excluded.wants_notice,
+    set seen_at = now(), wants_notice = excluded.wants_notice, was_capped = excluded.was_capped,
         held_tenants = excluded.held_tenants, held_workflows = excluded.held_workflows, held_counts = excluded.held_counts
     where w.seen_at < now() - lease / 6
-       or (w.wants_notice, w.held_tenants, w.held_workflows, w.held_counts)
-          is distinct from (excluded.wants_notice, excluded.held_tenants, excluded.held_workflows, excluded.held_counts);
+       or (w.wants_notice, w.was_capped, w.held_tenants, w.held_workflows, w.held_counts)
+          is distinct from (excluded.wants_notice, excluded.was_capped, excluded.held_tenants, excluded.held_workflows, excluded.held_counts);
 
   return query
     select j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress,
@@ -680,8 +682,7 @@ begin
                from public.execution_steps s
               where s.tenant_id = j.tenant_id and s.execution_id = j.execution_id
            ) end,
-           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end,
-           picked.was_capped
+           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
       from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
       join queue.jobs j on j.tenant_id = c.tenant_id and j.execution_id = c.execution_id
       join public.executions e on e.tenant_id = c.tenant_id and e.id = c.execution_id;
@@ -690,7 +691,20 @@ $$;
 
 comment on function queue.claim is
   'Takes up to max_jobs ready jobs for a lease, with everything that is needed to go on. held_*: how many executions of which workflow the worker holds '
-  'already. steps: those recorded so far, null for none; signals: what came for steps that wait. was_capped: there is more, held back by a cap.';
+  'already. steps: those recorded so far, null for none; signals: what came for steps that wait.';
+
+create function queue.was_capped(of_worker text) returns boolean
+language sql
+stable
+-- Definer: see queue.claim.
+security definer
+set search_path = ''
+as $$
+  select coalesce((select w.was_capped from queue.workers w where w.worker = of_worker), false)
+$$;
+
+comment on function queue.was_capped is
+  'Whether a worker''s last claim left something that is ready and held back by a cap: then it claims again as soon as something of its own has ended.';
 
 create function queue.signals(tenant uuid, execution uuid) returns jsonb
 language sql

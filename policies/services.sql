@@ -15,6 +15,7 @@ to aias_edge;
 
 grant execute on function
   queue.claim(text, integer, interval, uuid[], uuid[], integer[]),
+  queue.was_capped(text),
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
   queue.renew(text, uuid[], uuid[], bigint[], interval),

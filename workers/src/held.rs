@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -17,8 +18,18 @@ pub struct Held {
 #[derive(Debug, Clone)]
 struct Entry {
     claim: Claim,
+    workflow_id: Uuid,
+    since: Instant,
     lost: CancellationToken,
     cancel: CancellationToken,
+}
+
+/// How many executions of which workflow are held: three columns of one table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub tenants: Vec<Uuid>,
+    pub workflows: Vec<Uuid>,
+    pub counts: Vec<i32>,
 }
 
 /// One execution's place among them, given up when dropped.
@@ -30,9 +41,11 @@ pub struct Hold {
 
 impl Held {
     /// Takes a claim in. One that was held under an older token is lost by that.
-    pub fn hold(&self, claim: Claim) -> Hold {
+    pub fn hold(&self, claim: Claim, workflow_id: Uuid) -> Hold {
         let entry = Entry {
             claim,
+            workflow_id,
+            since: Instant::now(),
             lost: CancellationToken::new(),
             cancel: CancellationToken::new(),
         };
@@ -49,18 +62,39 @@ impl Held {
         self.lock().len()
     }
 
-    pub fn claims(&self) -> Vec<Claim> {
-        self.lock().values().map(|entry| entry.claim).collect()
+    /// Those that were taken at least so long ago.
+    pub fn claims_older_than(&self, age: Duration) -> Vec<Claim> {
+        let entries = self.lock();
+        let old = entries
+            .values()
+            .filter(|entry| entry.since.elapsed() >= age);
+        old.map(|entry| entry.claim).collect()
     }
 
-    /// Somebody may have asked for the end of this execution.
-    pub fn cancel(&self, execution: Uuid) {
-        // Few notices name an execution of ours, so there is no index by id alone.
+    /// The claims on an execution that somebody names by its id alone.
+    pub fn claims_on(&self, execution: Uuid) -> Vec<Claim> {
+        // Few notices name an execution of ours, so there is no index for it.
         let entries = self.lock();
-        entries
-            .iter()
-            .filter(|(key, _)| key.execution_id == execution)
-            .for_each(|(_, entry)| entry.cancel.cancel());
+        let named = entries
+            .values()
+            .filter(|entry| entry.claim.key.execution_id == execution);
+        named.map(|entry| entry.claim).collect()
+    }
+
+    pub fn load(&self) -> Load {
+        let mut counts: HashMap<(Uuid, Uuid), i32> = HashMap::new();
+        for entry in self.lock().values() {
+            *counts
+                .entry((entry.claim.key.tenant_id, entry.workflow_id))
+                .or_default() += 1;
+        }
+        let mut load = Load::default();
+        for ((tenant, workflow), count) in counts {
+            load.tenants.push(tenant);
+            load.workflows.push(workflow);
+            load.counts.push(count);
+        }
+        load
     }
 
     /// Takes in the answer to a renewal of `asked`. Answers how many were lost.
@@ -75,9 +109,12 @@ impl Held {
             else {
                 continue;
             };
-            match renewed.cancel_requested(claim.key) {
-                Some(true) => entry.cancel.cancel(),
-                Some(false) => {}
+            match renewed.news(claim.key) {
+                Some(news) => {
+                    if news.cancel_requested {
+                        entry.cancel.cancel();
+                    }
+                }
                 None => {
                     entry.lost.cancel();
                     lost += 1;
@@ -130,11 +167,11 @@ mod tests {
     #[test]
     fn a_newer_claim_ends_an_older_and_outlives_it() {
         let held = Held::default();
-        let older = held.hold(claim(1));
-        let newer = held.hold(claim(2));
+        let older = held.hold(claim(1), Uuid::nil());
+        let newer = held.hold(claim(2), Uuid::nil());
         assert!(older.entry.lost.is_cancelled());
         drop(older);
-        assert_eq!(held.claims(), [claim(2)]);
+        assert_eq!(held.claims_older_than(Duration::ZERO), [claim(2)]);
         drop(newer);
         assert_eq!(held.len(), 0);
     }
@@ -142,7 +179,7 @@ mod tests {
     #[test]
     fn only_what_was_asked_for_and_not_answered_is_lost() {
         let held = Held::default();
-        let hold = held.hold(claim(2));
+        let hold = held.hold(claim(2), Uuid::nil());
         assert_eq!(held.renewed(&[claim(1)], &Renewed::default()), 0);
         assert!(!hold.entry.lost.is_cancelled());
         assert_eq!(held.renewed(&[claim(2)], &Renewed::default()), 1);
@@ -150,12 +187,31 @@ mod tests {
     }
 
     #[test]
-    fn a_cancellation_reaches_its_execution() {
+    fn an_execution_is_found_by_its_id_alone() {
         let held = Held::default();
-        let hold = held.hold(claim(1));
-        held.cancel(Uuid::nil());
-        assert!(!hold.entry.cancel.is_cancelled());
-        held.cancel(Uuid::max());
-        assert!(hold.entry.cancel.is_cancelled());
+        let _hold = held.hold(claim(1), Uuid::nil());
+        assert_eq!(held.claims_on(Uuid::nil()), []);
+        assert_eq!(held.claims_on(Uuid::max()), [claim(1)]);
+    }
+
+    #[test]
+    fn the_load_is_counted_by_workflow() {
+        let held = Held::default();
+        let claim_of = |execution: u128| Claim {
+            key: ExecutionKey {
+                tenant_id: Uuid::nil(),
+                execution_id: Uuid::from_u128(execution),
+            },
+            fencing_token: 1,
+        };
+        let holds = [1, 2].map(|execution| held.hold(claim_of(execution), Uuid::max()));
+        let load = held.load();
+        assert_eq!(load.counts, [2]);
+        assert_eq!(
+            (load.tenants[0], load.workflows[0]),
+            (Uuid::nil(), Uuid::max())
+        );
+        drop(holds);
+        assert_eq!(held.load(), Load::default());
     }
 }

@@ -95,6 +95,7 @@ impl Step {
         self.row_is_open = !status.is_final();
         Some(StepRecord {
             node_id: node.id.clone(),
+            item: None,
             name: node.name.clone(),
             kind: node.kind.as_str(),
             status,
@@ -116,6 +117,7 @@ impl Step {
             } else {
                 self.reservation.take()
             },
+            wait: None,
         })
     }
 }

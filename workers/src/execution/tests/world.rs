@@ -73,6 +73,7 @@ impl World {
         self.left = None;
         let steps = self.rows.values().map(|row| RecordedStep {
             node_id: row.node_id.clone(),
+            item: row.item,
             status: row.status,
             attempt: row.attempt,
             handle: row.handle.clone(),
@@ -94,7 +95,10 @@ impl World {
             input: self.input.clone(),
             started_at: started_at(),
             cancel_requested: self.cancel_requested,
+            pause_requested: false,
+            depth: 0,
             steps: steps.collect(),
+            signals: Vec::new(),
             unreadable: None,
         };
         let (run, actions) = Run::begin(
