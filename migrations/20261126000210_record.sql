@@ -300,7 +300,7 @@ begin
            run_at = case when not g.is_due then g.run_at end
       from (
         select x.tenant_id, x.execution_id, x.status,
-               case when x.status = 'waiting' then greatest(x.run_at, clock_timestamp()) end as run_at,
+               case when x.status = 'waiting' and x.run_at is not null then greatest(x.run_at, clock_timestamp()) end as run_at,
                x.cancels or (x.status = 'waiting' and (k.is_woken or coalesce(x.run_at <= clock_timestamp(), false))) as is_due
           from unnest(tenants, executions, statuses, run_ats, cancels) x (tenant_id, execution_id, status, run_at, cancels)
           join queue.jobs k on k.tenant_id = x.tenant_id and k.execution_id = x.execution_id
