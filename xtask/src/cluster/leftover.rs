@@ -43,21 +43,19 @@ pub async fn clear(data: &Path) -> Result<()> {
     wait_for_children(data).await
 }
 
+/// SIGKILL to every process of the server on a data directory, all in one go: none is left to notice that another has died.
+pub fn kill_all(data: &Path) {
+    let serving = pids().filter(|pid| serves(*pid, data));
+    let identities: Vec<Identity> = serving.filter_map(Identity::of).collect();
+    for identity in identities {
+        identity.signal(Signal::KILL);
+    }
+}
+
 /// Backends notice within moments that their server is gone; a new one cannot start before the last has left.
 async fn wait_for_children(data: &Path) -> Result<()> {
     for _ in 0..200 {
-        let left = std::fs::read_dir("/proc")
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|process| {
-                process
-                    .file_name()
-                    .to_str()
-                    .and_then(|name| name.parse().ok())
-                    .is_some_and(|pid| serves(pid, data))
-            });
-        if !left {
+        if !pids().any(|pid| serves(pid, data)) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -66,6 +64,12 @@ async fn wait_for_children(data: &Path) -> Result<()> {
         "processes of an earlier Postgres still work in {}",
         data.display()
     );
+}
+
+/// Of every process of this machine, where there is /proc.
+fn pids() -> impl Iterator<Item = i32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|process| process.file_name().to_str()?.parse().ok())
 }
 
 /// Every process of a server works in its data directory.

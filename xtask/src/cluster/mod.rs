@@ -8,17 +8,21 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
 use tokio::process::Command;
 
 use crate::command;
 use crate::extension::PgConfig;
 use crate::layout::{Layout, make_dir, write_private};
 use crate::secrets::Secrets;
-use crate::supervisor::{Ready, Service, Stop};
+use crate::supervisor::{Ready, Service, Stop, Supervisor};
 use owner::Owner;
 
 /// The superuser, who owns what migrations make, as on Supabase.
 pub const SUPERUSER: &str = "postgres";
+
+/// Names the service.
+const NAME: &str = "postgres";
 
 pub struct Cluster {
     pg: PgConfig,
@@ -31,6 +35,20 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The cluster of a stack, whatever it does just now.
+    pub fn of(layout: &Layout, pg: &PgConfig, port: u16, secrets: &Secrets) -> Result<Self> {
+        let data = owner::readable_place(layout.dir(), "data");
+        let owner = owner::owner_of(&data)?;
+        Ok(Self {
+            pg: pg.clone(),
+            data,
+            owner,
+            port,
+            password: secrets.postgres_password.clone(),
+            settings: Vec::new(),
+        })
+    }
+
     /// The cluster of a stack; made, when it is not there yet. Says whether it is new.
     pub async fn open(
         layout: &Layout,
@@ -38,16 +56,7 @@ impl Cluster {
         port: u16,
         secrets: &Secrets,
     ) -> Result<(Self, bool)> {
-        let data = owner::readable_place(layout.dir(), "data");
-        let owner = owner::owner_of(&data)?;
-        let cluster = Self {
-            pg: pg.clone(),
-            data,
-            owner,
-            port,
-            password: secrets.postgres_password.clone(),
-            settings: Vec::new(),
-        };
+        let cluster = Self::of(layout, pg, port, secrets)?;
         let new = !cluster.data.join("PG_VERSION").is_file();
         if new {
             cluster.make().await?;
@@ -104,7 +113,7 @@ impl Cluster {
             args.extend(["-c".to_owned(), format!("{name}={value}")]);
         }
         Service {
-            name: "postgres".to_owned(),
+            name: NAME.to_owned(),
             program: self.pg.bindir.join("postgres"),
             args,
             // Messages in English, whoever reads the log.
@@ -115,6 +124,27 @@ impl Cluster {
             ready: Ready::Postgres(self.url("postgres")),
             stop: Stop::Postgres,
         }
+    }
+
+    /// Ends the server as a power cut would: no process of it gets to do anything more. What it had not made durable is lost.
+    pub async fn crash(&self, supervisor: &Supervisor) -> Result<()> {
+        let running = supervisor.find(NAME)?;
+        // Its leader first and by its own name, for systems without /proc; backends then leave by themselves.
+        if let Some(running) = &running {
+            running.identity.signal(Signal::KILL);
+        }
+        leftover::kill_all(&self.data);
+        if let Some(running) = running {
+            supervisor.stop(&running, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the server again after a crash, and waits until it has recovered.
+    pub async fn start_again(&self, supervisor: &Supervisor) -> Result<()> {
+        leftover::clear(&self.data).await?;
+        supervisor.start(&self.service()).await?;
+        Ok(())
     }
 
     async fn make(&self) -> Result<()> {
