@@ -45,6 +45,8 @@ pub enum Command {
     Test(TestArgs),
     /// Ask random requests as the people of one tenant, in search of anything of another.
     FuzzTenancy(FuzzArgs),
+    /// Kill workers and Postgres while thousands of executions run, and prove that nothing was lost or repeated.
+    CrashTest(CrashArgs),
     /// Measure, on a server of its own: each ratio has both its sides in one run.
     Bench(BenchArgs),
 }
@@ -364,6 +366,39 @@ pub struct FuzzArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct CrashArgs {
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
+    /// For how long executions are started and processes killed; then all that was started may end.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=86_400))]
+    pub seconds: u32,
+    /// Worker processes at a time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub workers: u32,
+    /// How many executions to start [default: 60 a second].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub executions: Option<u32>,
+    /// Workers to kill a second.
+    #[arg(long, default_value_t = 1.0)]
+    pub kills_per_second: f64,
+    /// How often to kill Postgres.
+    #[arg(long, default_value_t = 2)]
+    pub postgres_kills: u32,
+    /// The same seed draws the same workflows, starts and kills [default: another one each time].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Compile the workers with optimisations.
+    #[arg(long)]
+    pub release: bool,
+    /// Leave the server up, to look at what was found.
+    #[arg(long)]
+    pub keep: bool,
+    /// Use the workers and the extension as they were built last.
+    #[arg(long)]
+    pub no_build: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct BenchArgs {
     pub name: BenchName,
     /// Print the report as one JSON object, and nothing else, on stdout.
@@ -412,6 +447,7 @@ pub enum GateName {
     Policies,
     Advisors,
     Migrations,
+    Crash,
     E2e,
 }
 

@@ -21,6 +21,7 @@ pub mod up;
 pub mod watch;
 
 pub mod bench;
+pub mod crash;
 pub mod demo;
 pub mod fuzz;
 pub mod prepare;
@@ -32,4 +33,4 @@ pub mod ports;
 pub mod progress;
 pub mod secrets;
 pub mod stack;
-mod table;
+pub mod table;

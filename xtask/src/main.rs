@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Parser;
 use xtask::cli::{Cli, Command};
 use xtask::progress::{self, Lines};
-use xtask::{bench, db, demo, down, fuzz, prepare, service, setup, status, test, up};
+use xtask::{bench, crash, db, demo, down, fuzz, prepare, service, setup, status, test, up};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -32,6 +32,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Prepare(args) => prepare::run(&args).await?,
         Command::Test(args) => return test::run(&args).await,
         Command::FuzzTenancy(args) => return fuzz::run(&args).await,
+        Command::CrashTest(args) => return crash::run(&args).await,
         Command::Bench(args) => bench::run(&args).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 mod advisors;
 mod code;
 mod counts;
+mod crash;
 mod database;
 mod e2e;
 mod isolation;
@@ -54,6 +55,7 @@ pub async fn run(args: &TestArgs) -> Result<ExitCode> {
     // Whatever happened, nothing that the gates started outlives them.
     stop_servers().await?;
     e2e::stop().await?;
+    crash::stop().await?;
     let verdicts = verdicts?;
     progress.line(format!("\n{}", summary(&verdicts)));
     let failed = verdicts.iter().any(|verdict| verdict.outcome.is_err());
@@ -125,6 +127,7 @@ async fn run_gate(gate: GateName, context: &mut Context) -> Result<Counts> {
         GateName::Policies => policies::run(context).await,
         GateName::Advisors => advisors::run(context).await,
         GateName::Migrations => migrations::run(context).await,
+        GateName::Crash => crash::run(context).await,
         GateName::E2e => e2e::run(context).await,
     }
 }
@@ -147,6 +150,7 @@ fn what(gate: GateName) -> &'static str {
         GateName::Migrations => {
             "twice, eight at once, and by the Supabase CLI: always the same schema"
         }
+        GateName::Crash => "workers and Postgres are killed, and nothing is lost or repeated",
         GateName::E2e => "a whole stack, with supabase-js, the Rust clients and the tenancy fuzzer",
     }
 }
