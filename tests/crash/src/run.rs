@@ -39,6 +39,7 @@ pub async fn run(args: &Args) -> Result<bool> {
         args.workers,
         schedule.kills.len()
     );
+    let has_kills = !schedule.kills.is_empty();
     let layout = Layout::new(&args.dir)?;
     let postgres = Arc::new(Postgres::of(
         &layout,
@@ -70,7 +71,15 @@ pub async fn run(args: &Args) -> Result<bool> {
     facts.calls = counter.calls();
     facts.read(&mut postgres.session().await?).await?;
 
-    let verdicts = judge::judge(&facts);
+    let mut verdicts = judge::judge(&facts);
+    if has_kills {
+        // A run in which nothing happened that could have gone wrong is no proof.
+        for verdict in verdicts.iter_mut().filter(|verdict| verdict.looked_at == 0) {
+            verdict
+                .broken
+                .push("there was nothing to look at".to_owned());
+        }
+    }
     report::print(&facts, &verdicts, started.elapsed());
     let broken = verdicts.iter().any(|verdict| !verdict.broken.is_empty());
     if broken {

@@ -107,7 +107,7 @@ pub fn repeats(facts: &Facts) -> impl Iterator<Item = Repeat<'_>> {
     facts.executions.iter().flat_map(|(id, execution)| {
         execution.steps.keys().flat_map(move |node| {
             let changes: Vec<&Change> = changes_of(execution, node).collect();
-            let again = changes
+            changes
                 .windows(2)
                 .filter(|pair| {
                     pair[0].status == "running"
@@ -121,8 +121,7 @@ pub fn repeats(facts: &Facts) -> impl Iterator<Item = Repeat<'_>> {
                     begun: pair[0],
                     again: pair[1],
                 })
-                .collect::<Vec<_>>();
-            again
+                .collect::<Vec<_>>()
         })
     })
 }
