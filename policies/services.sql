@@ -35,9 +35,7 @@ grant execute on function
   queue.erase_next_tenant(integer),
   queue.claim_domain_checks(text, integer, interval),
   queue.record_domain_check(uuid, uuid, bigint, boolean, text),
-  queue.keep_history(),
-  queue.drop_old_history(integer),
-  queue.drop_empty_months(),
+  queue.tend_history(integer),
   queue.sweep()
 to aias_worker;
 

@@ -42,7 +42,7 @@ create temp table lent as
   union all
   select 'aias_worker', unnest(array[
     'queue.claim(text, integer, interval, uuid[], uuid[], integer[])', 'queue.was_capped(text)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
-    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.keep_history()', 'queue.drop_old_history(integer)', 'queue.drop_empty_months()', 'queue.next_due()', 'queue.sweep()',
+    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',
     'queue.record_mail(text, uuid, uuid, bigint, text, text, timestamptz)', 'queue.next_mail_due()', 'queue.chain_audit(integer)',
     'queue.next_export()', 'queue.run_next_export()', 'queue.fail_export(uuid, uuid, text)', 'queue.erase_next_tenant(integer)',

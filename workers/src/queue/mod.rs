@@ -19,6 +19,7 @@ mod renew;
 mod reserve_tokens;
 mod run_next_export;
 mod sweep;
+mod tend_history;
 mod time;
 
 use std::sync::Arc;
