@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::queue::{Claim, ExecutionKey, Renewed};
+use crate::queue::{Claim, ExecutionKey, Renewed, Signal};
 
 /// What is held, for those who keep the leases and those who hear of cancellations.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,15 @@ struct Entry {
     claim: Claim,
     lost: CancellationToken,
     cancel: CancellationToken,
+    pause: CancellationToken,
+    delivered: Arc<Delivered>,
+}
+
+/// What came for an execution's steps and was not taken yet.
+#[derive(Debug, Default)]
+struct Delivered {
+    signals: Mutex<Vec<Signal>>,
+    some: Notify,
 }
 
 /// One execution's place among them, given up when dropped.
@@ -35,6 +45,8 @@ impl Held {
             claim,
             lost: CancellationToken::new(),
             cancel: CancellationToken::new(),
+            pause: CancellationToken::new(),
+            delivered: Arc::default(),
         };
         if let Some(older) = self.lock().insert(claim.key, entry.clone()) {
             older.lost.cancel();
@@ -61,6 +73,24 @@ impl Held {
             .iter()
             .filter(|(key, _)| key.execution_id == execution)
             .for_each(|(_, entry)| entry.cancel.cancel());
+    }
+
+    /// Somebody asked for a pause of this execution.
+    pub fn pause(&self, execution: ExecutionKey) {
+        if let Some(entry) = self.lock().get(&execution) {
+            entry.pause.cancel();
+        }
+    }
+
+    /// Something came for its steps. Said twice, it is handed on twice; a step takes what it waits for once.
+    pub fn deliver(&self, execution: ExecutionKey, signals: Vec<Signal>) {
+        if signals.is_empty() {
+            return;
+        }
+        if let Some(entry) = self.lock().get(&execution) {
+            entry.delivered.lock().extend(signals);
+            entry.delivered.some.notify_one();
+        }
     }
 
     /// Takes in the answer to a renewal of `asked`. Answers how many were lost.
@@ -99,6 +129,27 @@ impl Hold {
 
     pub async fn cancel_requested(&self) {
         self.entry.cancel.cancelled().await;
+    }
+
+    pub async fn pause_requested(&self) {
+        self.entry.pause.cancelled().await;
+    }
+
+    /// What came for its steps, as soon as there is something. Nothing is taken from whoever stops waiting.
+    pub async fn signalled(&self) -> Vec<Signal> {
+        loop {
+            let signals = std::mem::take(&mut *self.entry.delivered.lock());
+            if !signals.is_empty() {
+                return signals;
+            }
+            self.entry.delivered.some.notified().await;
+        }
+    }
+}
+
+impl Delivered {
+    fn lock(&self) -> MutexGuard<'_, Vec<Signal>> {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,6 +198,44 @@ mod tests {
         assert!(!hold.entry.lost.is_cancelled());
         assert_eq!(held.renewed(&[claim(2)], &Renewed::default()), 1);
         assert!(hold.entry.lost.is_cancelled());
+    }
+
+    fn signal(node: &str) -> Signal {
+        Signal {
+            node_id: node.to_owned(),
+            item: None,
+            payload: serde_json::Value::Null,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_delivered_is_taken_once_and_by_nobody_else() {
+        let held = Held::default();
+        let hold = held.hold(claim(1));
+        let key = claim(1).key;
+        let other = ExecutionKey {
+            execution_id: Uuid::nil(),
+            ..key
+        };
+        held.deliver(other, vec![signal("other")]);
+        held.deliver(key, vec![signal("a")]);
+        held.deliver(key, vec![signal("b")]);
+        assert_eq!(hold.signalled().await, [signal("a"), signal("b")]);
+        assert!(futures::FutureExt::now_or_never(hold.signalled()).is_none());
+        held.deliver(key, vec![signal("c")]);
+        assert_eq!(hold.signalled().await, [signal("c")]);
+    }
+
+    #[test]
+    fn a_pause_reaches_its_execution() {
+        let held = Held::default();
+        let hold = held.hold(claim(1));
+        let mut key = claim(1).key;
+        key.tenant_id = Uuid::max();
+        held.pause(key);
+        assert!(!hold.entry.pause.is_cancelled());
+        held.pause(claim(1).key);
+        assert!(hold.entry.pause.is_cancelled());
     }
 
     #[test]

@@ -98,6 +98,7 @@ impl Jobs {
         let open = job.steps.iter().filter(|step| !step.status.is_final());
         let steps = open.map(|step| StepRecord {
             node_id: step.node_id.clone(),
+            item: step.item,
             name: None,
             // The row is there and keeps its kind.
             kind: "unknown",
@@ -112,6 +113,7 @@ impl Jobs {
             finished_at: Some(now),
             usage: None,
             reservation: None,
+            wait: None,
         });
         let record = Record {
             tenant_id: job.claim.key.tenant_id,

@@ -31,12 +31,12 @@ use sqlx::{ConnectOptions, PgPool};
 use tracing::log::LevelFilter;
 
 pub use agent::Agent;
-pub use claim::{Job, RecordedStep};
+pub use claim::{Job, RecordedStep, Signal};
 pub use claim_domain_checks::DomainCheck;
 pub use claim_mails::{Mail, MailKey};
 pub use failure::{Refusal, is_refused_content, refusal};
 pub use plan::StoredPlan;
-pub use record::{Answer, Record, StepRecord};
+pub use record::{Answer, Record, StepRecord, Wait, WaitKind};
 pub use record_mail::MailOutcome;
 pub use renew::Renewed;
 pub use run_next_export::{ExportFailure, ExportKey, Exported};
