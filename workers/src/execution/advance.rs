@@ -209,7 +209,11 @@ impl Run {
         let begun_at = step.started_at.unwrap_or(now);
         step.output = Some(Arc::new(begun.output));
         step.state = State::Listening(nodes::gives_up_at(begun_at, [timeout, None]));
-        let early = step.early.take();
+        // Not the end of an execution that an earlier attempt called.
+        let early = step
+            .early
+            .take()
+            .filter(|payload| nodes::execution_in(payload) == step.called());
         self.change(place);
         if let Some(payload) = early {
             self.deliver(place, payload, now, actions);
@@ -259,10 +263,14 @@ impl Run {
         let plan = Arc::clone(&self.plan);
         let planned = &plan.nodes[place.node];
         let spread = retry::spread(self.id(), place, self.step(place).attempt);
+        let kind = self.kind(place);
         let step = self.step_mut(place);
         let again = retry::next_attempt(&planned.retry, step.attempt, &failure, now, spread);
         step.error = Some(failure.to_json());
-        step.output = None;
+        // Between attempts it says which execution is not waited for any more.
+        if again.is_none() || kind != Kind::CallWorkflow {
+            step.output = None;
+        }
         step.usage = failure.usage.take().map(|usage| *usage);
         if let Some(at) = again {
             step.state = State::Waiting(at);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use workflow::NodeState;
+use workflow::{Kind, NodeState};
 
 use super::content;
 use super::run::{Action, Ending, Left, Recording, Run};
@@ -101,6 +101,10 @@ impl Run {
         let planned = &plan.nodes[place.node];
         let step = self.step_mut(place);
         step.state = State::Running;
+        let given_up = match kind {
+            Kind::CallWorkflow => step.called().and_then(|id| id.parse().ok()),
+            _ => None,
+        };
         actions.push(Action::Start(Box::new(Call {
             claim,
             place,
@@ -109,6 +113,7 @@ impl Run {
             kind,
             config: step.config.take().unwrap_or_default(),
             timeout: planned.timeout,
+            given_up,
         })));
     }
 

@@ -1,10 +1,13 @@
 //! What somebody else delivers to a step: an event, a decision, the end of a called workflow.
 //!
 //! A delivery stays in the database until the step that it was for is recorded as ended, and comes with every claim until then. So whatever
-//! cannot be taken now is let go of here.
+//! cannot be taken now is let go of here; and the end of a called execution may come again after the step has tried another, so it is
+//! compared with the one that the step waits for.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use workflow::Kind;
 
 use super::ending::WORKER_STOPPED;
@@ -38,8 +41,11 @@ impl Run {
                         .is_some_and(|error| error["code"] == WORKER_STOPPED),
                     _ => false,
                 };
-                if was_cut_off {
+                // An execution that it knows is one that it had given up before.
+                let called = nodes::execution_in(&signal.payload).map(str::to_owned);
+                if was_cut_off && called.is_some() && step.called() != called.as_deref() {
                     step.state = State::Listening(None);
+                    step.output = Some(Arc::new(json!({"execution_id": called})));
                     self.ready.retain(|ready| *ready != place);
                 }
             }
@@ -75,12 +81,13 @@ impl Run {
         let Some(step) = self.find_step(place) else {
             return;
         };
+        let is_called = nodes::execution_in(&payload) == step.called();
         match step.state {
-            State::Listening(_) => {
+            State::Listening(_) if is_called || kind != Kind::CallWorkflow => {
                 self.is_urgent = true;
                 self.settle(place, nodes::delivered(kind, payload), now, actions);
             }
-            State::Starting | State::Running if kind == Kind::CallWorkflow => {
+            State::Starting | State::Running if kind == Kind::CallWorkflow && !is_called => {
                 step.early = Some(payload);
             }
             _ => {}

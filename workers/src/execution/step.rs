@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 use workflow::{Kind, PlanNode};
 
+use crate::nodes;
 use crate::queue::{RecordedStep, StepRecord, Wait};
 use crate::state::StepStatus;
 
@@ -99,6 +100,11 @@ impl Step {
         step.error = row.error;
         step.row_is_open = !row.status.is_final();
         step
+    }
+
+    /// The execution that a step of kind `call_workflow` called last; until the step has ended, its output says so.
+    pub(super) fn called(&self) -> Option<&str> {
+        nodes::execution_in(self.output.as_deref()?)
     }
 
     /// Whether a call is out or about to be.

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use workflow::Kind;
 use workflow::expression::{Context, Engine};
 
-pub use call_workflow::{DEEPEST, too_deep};
+pub use call_workflow::{DEEPEST, execution_in, too_deep};
 pub use delay::{Delay, read as read_delay};
 pub use effects::Effects;
 pub use failure::Failure;
@@ -95,6 +95,8 @@ pub struct Call {
     pub config: Value,
     /// Seconds, where the node sets them.
     pub timeout: Option<f64>,
+    /// The execution that an earlier attempt called and does not wait for any more.
+    pub given_up: Option<Uuid>,
 }
 
 /// Says, as soon as it is known, that tokens were set aside for a call: they have to be given back also when the call is cut short.

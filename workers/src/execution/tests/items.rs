@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{World, broken, called, edges, for_each, node, trigger};
+use super::world::{World, broken, edges, for_each, node, trigger};
 use crate::execution::Event;
 use crate::nodes::Failure;
 use crate::state::{ExecutionStatus, StepStatus};
@@ -266,14 +266,14 @@ fn called_workflows_hold_their_places_until_they_end() {
         (world.left, world.run_at),
         (Some(ExecutionStatus::Waiting), None)
     );
-    assert!(world.deliver("each[1]", called("succeeded")));
+    assert!(world.child_ends("each[1]", "succeeded"));
     world.claim();
     world.commit_all();
     assert_eq!(world.out(), ["each[2]"]);
     world.child_started("each[2]");
     world.commit_all();
-    world.deliver("each[2]", called("succeeded"));
-    world.deliver("each[0]", called("failed"));
+    world.child_ends("each[2]", "succeeded");
+    world.child_ends("each[0]", "failed");
     world.claim();
     world.commit_all();
     assert_eq!(world.error.as_ref().unwrap()["code"], "item_failed");

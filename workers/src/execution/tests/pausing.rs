@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::world::{World, broken, call_workflow, called, edges, for_each, http, node, trigger};
+use super::world::{World, broken, call_workflow, edges, for_each, http, node, trigger};
 use crate::execution::Event;
 use crate::state::{ExecutionStatus, StepStatus};
 
@@ -88,8 +88,8 @@ fn nothing_that_happens_meanwhile_is_lost() {
     // The event comes while others are still out, the end of the other workflow before its call is back.
     world.deliver("wait", json!({"event": "paid"}));
     world.start_child("call");
-    world.deliver("call", called("succeeded"));
-    world.end("call", Ok(json!({"execution_id": "child"})));
+    world.child_ends("call", "succeeded");
+    world.child_answers("call");
     world.end("b", Err(broken()));
     world.end("a", Ok(json!(1)));
     world.commit_all();

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use super::world::{World, broken, call_workflow, called, edges, for_each, http, node, trigger};
+use super::world::{World, broken, call_workflow, edges, for_each, http, node, trigger};
 use crate::execution::Event;
 use crate::nodes::Failure;
 use crate::state::{ExecutionStatus, StepStatus};
@@ -95,15 +95,6 @@ fn patient(random: &mut StdRng, mut node: Value) -> Value {
     node
 }
 
-/// What comes for a step of this kind, sooner or later.
-fn delivery(random: &mut StdRng, kind: &str) -> Value {
-    match kind {
-        "approval" => json!({"approved": random.random_bool(0.5)}),
-        "call_workflow" => called(["succeeded", "succeeded", "failed"][random.random_range(0..3)]),
-        _ => json!({"event": "e"}),
-    }
-}
-
 /// Delivers to some step that waits; `false` when there is none.
 fn deliver(random: &mut StdRng, world: &mut World) -> bool {
     let waiting: Vec<String> = world
@@ -116,8 +107,14 @@ fn deliver(random: &mut StdRng, world: &mut World) -> bool {
         return false;
     }
     let key = &waiting[random.random_range(0..waiting.len())];
-    let payload = delivery(random, world.rows[key].kind);
-    world.deliver(key, payload)
+    match world.rows[key].kind {
+        "approval" => world.deliver(key, json!({"approved": random.random_bool(0.5)})),
+        "call_workflow" => {
+            let status = ["succeeded", "succeeded", "failed"][random.random_range(0..3)];
+            world.child_ends(key, status)
+        }
+        _ => world.deliver(key, json!({"event": "e"})),
+    }
 }
 
 fn simulate(seed: u64) -> Option<ExecutionStatus> {
@@ -182,7 +179,7 @@ fn simulate(seed: u64) -> Option<ExecutionStatus> {
                 if is_call && (result.is_ok() || random.random_bool(0.3)) {
                     world.start_child(&key);
                     match random.random_range(0..6) {
-                        0 => drop(world.deliver(&key, called("succeeded"))),
+                        0 => drop(world.child_ends(&key, "succeeded")),
                         // The call hangs, and the worker may die over it.
                         1 => continue,
                         _ => {}
@@ -191,7 +188,10 @@ fn simulate(seed: u64) -> Option<ExecutionStatus> {
                 if result.is_ok() {
                     *successes.entry(key.clone()).or_default() += 1;
                 }
-                world.end(&key, result);
+                match result {
+                    Ok(_) if is_call => world.child_answers(&key),
+                    result => world.end(&key, result),
+                }
             }
             75..=89 => world.pass(random.random_range(0.0..3.0)),
             // A crash; sometimes after a commit whose answer never came.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{World, call_workflow, called, edges, http, node, trigger};
+use super::world::{World, call_workflow, child_id, edges, http, node, trigger};
 use crate::execution::Event;
 use crate::nodes::Failure;
 use crate::queue::{Signal, WaitKind};
@@ -230,14 +230,16 @@ fn a_called_workflow_is_waited_for() {
     );
     assert_eq!(
         world.rows["call"].output.as_deref(),
-        Some(&json!({"execution_id": "child"}))
+        Some(&json!({"execution_id": child_id(1)}))
     );
-    assert!(world.deliver("call", called("succeeded")));
+    assert!(world.child_ends("call", "succeeded"));
     world.claim();
     world.commit_all();
     assert_eq!(
         world.output,
-        Some(json!({"call": {"execution_id": "child", "status": "succeeded", "output": {"a": 1}}}))
+        Some(
+            json!({"call": {"execution_id": child_id(1), "status": "succeeded", "output": {"a": 1}}})
+        )
     );
     assert_eq!(world.children, 1);
 }
@@ -246,8 +248,8 @@ fn a_called_workflow_is_waited_for() {
 fn a_called_workflow_may_end_before_its_call_comes_back() {
     let mut world = caller(json!({}));
     world.start_child("call");
-    assert!(world.deliver("call", called("succeeded")));
-    world.end("call", Ok(json!({"execution_id": "child"})));
+    assert!(world.child_ends("call", "succeeded"));
+    world.child_answers("call");
     world.commit_all();
     assert_eq!(world.left, Some(ExecutionStatus::Succeeded));
 }
@@ -262,7 +264,7 @@ fn a_crash_around_the_call_starts_no_second_execution() {
     assert_eq!(world.row("call"), (StepStatus::Running, 2));
     world.child_started("call");
     world.commit_all();
-    assert!(world.deliver("call", called("succeeded")));
+    assert!(world.child_ends("call", "succeeded"));
     world.claim();
     world.commit_all();
     assert_eq!(
@@ -280,7 +282,7 @@ fn a_crash_around_the_call_starts_no_second_execution() {
         } else {
             world.left = Some(ExecutionStatus::Running);
         }
-        assert!(world.deliver("call", called("succeeded")));
+        assert!(world.child_ends("call", "succeeded"));
         world.claim();
         world.commit_all();
         assert_eq!(
@@ -295,7 +297,7 @@ fn a_called_workflow_that_failed_is_called_again_only_where_the_step_says_so() {
     let mut world = caller(json!({}));
     world.child_started("call");
     world.commit_all();
-    world.deliver("call", called("failed"));
+    world.child_ends("call", "failed");
     world.claim();
     world.commit_all();
     assert_eq!(
@@ -304,23 +306,30 @@ fn a_called_workflow_that_failed_is_called_again_only_where_the_step_says_so() {
     );
     assert_eq!(
         world.rows["call"].error.as_ref().unwrap()["details"],
-        json!({"execution_id": "child", "status": "failed", "error": {"code": "c", "message": "m"}})
+        json!({"execution_id": child_id(1), "status": "failed", "error": {"code": "c", "message": "m"}})
     );
 
-    let mut world = caller(json!({"retry": {"max_attempts": 2, "initial_seconds": 60}}));
+    let mut world = caller(json!({"retry": {"max_attempts": 4, "initial_seconds": 60}}));
     world.child_started("call");
     world.commit_all();
-    world.deliver("call", called("cancelled"));
+    world.child_ends("call", "cancelled");
     world.claim();
     world.commit_all();
     assert_eq!(world.row("call"), (StepStatus::Waiting, 1));
-    assert!(world.rows["call"].output.is_none());
     world.now = world.run_at.unwrap();
     world.claim();
-    world.commit_all();
+    world.commit();
+    // What the first one came to is told again, and means nothing any more: neither now nor after a crash.
+    let signals = world.delivered();
+    assert_eq!(signals.len(), 1);
+    world.tell(Event::Signalled(signals));
+    world.claim();
+    world.commit();
+    assert_eq!(world.row("call"), (StepStatus::Running, 3));
+    assert_eq!(world.out[0].given_up, Some(child_id(1)));
     world.child_started("call");
     world.commit_all();
-    world.deliver("call", called("succeeded"));
+    world.child_ends("call", "succeeded");
     world.claim();
     world.commit_all();
     assert_eq!(
@@ -331,12 +340,22 @@ fn a_called_workflow_that_failed_is_called_again_only_where_the_step_says_so() {
 
 #[test]
 fn a_called_workflow_may_take_as_long_as_the_step_says() {
-    let mut world = caller(json!({"timeout": 30, "retry": {"max_attempts": 1}}));
+    let mut world =
+        caller(json!({"timeout": 30, "retry": {"max_attempts": 2, "initial_seconds": 0}}));
     world.now += jiff::SignedDuration::from_secs(10);
     world.child_started("call");
     world.commit_all();
     let begun = world.rows["call"].started_at.unwrap();
     assert_eq!(world.run_at.unwrap().duration_since(begun).as_secs(), 30);
+    world.now = world.run_at.unwrap();
+    world.claim();
+    world.commit_all();
+    world.pass(1.0);
+    world.commit_all();
+    // Another attempt is another execution, and is patient anew.
+    world.child_started("call");
+    world.commit_all();
+    assert_eq!((world.children, world.row("call").1), (2, 2));
     world.now = world.run_at.unwrap();
     world.claim();
     world.commit_all();

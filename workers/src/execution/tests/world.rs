@@ -21,8 +21,11 @@ pub struct World {
     pub rows: BTreeMap<String, StepRecord>,
     /// What steps wait for, by the same key, and what was delivered to them.
     pub waits: BTreeMap<String, Option<Value>>,
-    /// Executions that were started by steps.
+    /// Executions that were started by steps, and by key the last of them.
     pub children: usize,
+    pub child_of: BTreeMap<String, usize>,
+    /// Something came while it was held.
+    pub is_woken: bool,
     pub depth: i32,
     pub pause_requested: bool,
     pub status: ExecutionStatus,
@@ -55,6 +58,8 @@ impl World {
             rows: BTreeMap::new(),
             waits: BTreeMap::new(),
             children: 0,
+            child_of: BTreeMap::new(),
+            is_woken: false,
             depth: 0,
             pause_requested: false,
             status: ExecutionStatus::Queued,
@@ -79,6 +84,7 @@ impl World {
         self.token += 1;
         self.claims_without_progress += 1;
         self.status = ExecutionStatus::Running;
+        self.is_woken = false;
         self.out.clear();
         self.record = None;
         self.left = None;
@@ -156,7 +162,7 @@ impl World {
                 }
                 Action::Leave(left) => {
                     assert!(self.left.is_none() && self.record.is_none());
-                    assert!(left.run_at == self.run_at || !self.delivered().is_empty());
+                    assert!(left.run_at == self.run_at || self.is_woken);
                     self.left = Some(left.status);
                 }
             }
@@ -197,12 +203,9 @@ impl World {
             if step.wait.is_some() {
                 self.waits.entry(key.clone()).or_default();
             }
-            // A step that has its result, or waits for another attempt, waits for nobody any more.
-            let is_cut_off = step
-                .error
-                .as_ref()
-                .is_some_and(|error| error["code"] == "worker_stopped");
-            if step.status.is_final() || (is_waiting && step.error.is_some() && !is_cut_off) {
+            // A step that ended waits for nobody any more. An execution that it called and that runs on is asked to end with the caller.
+            let has_come = self.waits.get(&key).is_some_and(Option::is_some);
+            if step.status.is_final() && (step.kind != "call_workflow" || has_come) {
                 self.waits.remove(&key);
             }
             assert!(!is_waiting || step.run_at.is_some() || self.waits.contains_key(&key));
@@ -233,8 +236,11 @@ impl World {
         self.status = record.status;
         self.run_at = record.run_at;
         // Something came while it was being put away.
-        if record.status == ExecutionStatus::Waiting && !self.delivered().is_empty() {
+        if record.status == ExecutionStatus::Waiting && self.is_woken {
             self.run_at = Some(self.now);
+        }
+        if record.status.is_final() {
+            self.waits.clear();
         }
         self.output = record.output;
         self.error = record.error;
@@ -263,10 +269,18 @@ impl World {
         self.out.remove(at)
     }
 
-    /// What `queue.start_child` does: starts an execution and registers the wait for it, unless there is one already.
+    /// What `queue.start_child` does: starts an execution and registers the wait for it, unless there is one that was not given up.
     pub fn start_child(&mut self, key: &str) {
-        if self.waits.get(key).is_none_or(Option::is_some) {
+        let call = self.out.iter().find(|call| self.key(call.place) == key);
+        let given_up = call.expect("the call is out").given_up;
+        let known = self.child_of.get(key).map(|child| child_id(*child));
+        let is_there = self.waits.contains_key(key) && known.is_some() && known != given_up;
+        if is_there {
+            // It may have ended already: then whoever parks this execution is to look again.
+            self.is_woken |= self.waits[key].is_some();
+        } else {
             self.children += 1;
+            self.child_of.insert(key.to_owned(), self.children);
             self.waits.insert(key.to_owned(), None);
         }
     }
@@ -274,7 +288,18 @@ impl World {
     /// A call that starts another execution comes back.
     pub fn child_started(&mut self, key: &str) {
         self.start_child(key);
-        self.end(key, Ok(json!({"execution_id": "child"})));
+        self.child_answers(key);
+    }
+
+    pub fn child_answers(&mut self, key: &str) {
+        let child = child_id(self.child_of[key]);
+        self.end(key, Ok(json!({"execution_id": child})));
+    }
+
+    /// The execution that a step called last ends.
+    pub fn child_ends(&mut self, key: &str, status: &str) -> bool {
+        let child = child_id(self.child_of[key]);
+        self.deliver(key, called(child, status))
     }
 
     /// Something comes for a step that waits; `false` when it does not. Whoever holds the execution is told.
@@ -284,6 +309,7 @@ impl World {
             _ => return false,
         }
         if self.left.is_none() {
+            self.is_woken = true;
             let signals = self.delivered();
             self.tell(Event::Signalled(signals));
         }
@@ -350,8 +376,12 @@ fn key(node: &str, item: Option<u32>) -> String {
     }
 }
 
-pub fn called(status: &str) -> Value {
-    json!({"execution_id": "child", "status": status, "output": {"a": 1}, "error": {"code": "c", "message": "m"}})
+pub fn child_id(number: usize) -> Uuid {
+    Uuid::from_u128(number as u128)
+}
+
+fn called(child: Uuid, status: &str) -> Value {
+    json!({"execution_id": child, "status": status, "output": {"a": 1}, "error": {"code": "c", "message": "m"}})
 }
 
 pub fn call_workflow(id: &str, more: Value) -> Value {
