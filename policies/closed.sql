@@ -5,6 +5,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'private.access_epochs',
   'private.api_key_hashes',
   'private.built_in_roles',
+  'private.execution_keys',
   'private.export_chunks',
   'private.invitation_tokens',
   'private.llm_prices',
@@ -12,10 +13,18 @@ select private.close_table(closed::regclass) from unnest(array[
   'private.reserved_subdomains',
   'private.tenant_data',
   'queue.domain_checks',
+  'queue.events',
   'queue.jobs',
+  'queue.lanes',
   'queue.mails',
+  'queue.state',
+  'queue.tenants',
+  'queue.waits',
+  'queue.watched',
+  'queue.workers',
   'audit.heads'
 ]) as closed;
 
--- The months of the log: read through the log, never by themselves.
-select private.close_table(inherited.inhrelid::regclass) from pg_catalog.pg_inherits inherited where inherited.inhparent = 'audit.log'::regclass;
+-- Months: read through the table that they are of, never by themselves.
+select private.close_table(inherited.inhrelid::regclass) from pg_catalog.pg_inherits inherited
+ where inherited.inhparent in ('audit.log'::regclass, 'public.executions'::regclass, 'public.execution_steps'::regclass);

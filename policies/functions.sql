@@ -50,8 +50,15 @@ grant execute on function
   -- workflows
   public.workflow_problems(jsonb, jsonb),
   public.activate_workflow(uuid),
-  public.start_execution(uuid, jsonb, text),
-  public.cancel_execution(uuid)
+  public.start_execution(uuid, jsonb, text, integer),
+  public.start_executions(uuid, jsonb[], integer),
+  public.cancel_execution(uuid),
+  public.pause_execution(uuid),
+  public.resume_execution(uuid),
+  public.retry_execution(uuid, text, jsonb),
+  public.send_event(uuid, text, jsonb, text),
+  public.broadcast_event(uuid, text, jsonb, text),
+  public.decide_approval(uuid, text, boolean, text)
 to authenticated;
 
 -- Behind policies.
@@ -91,8 +98,15 @@ grant execute on function
   private.transfer_ownership(uuid, uuid),
   private.create_api_key(uuid, text, text[], timestamptz),
   private.revoke_api_key(uuid),
-  private.start_execution(uuid, jsonb, text),
-  private.cancel_execution(uuid)
+  private.start_execution(uuid, jsonb, text, integer),
+  private.start_executions(uuid, jsonb[], integer),
+  private.cancel_execution(uuid),
+  private.pause_execution(uuid),
+  private.resume_execution(uuid),
+  private.retry_execution(uuid, text, jsonb),
+  private.send_event(uuid, text, jsonb, text),
+  private.broadcast_event(uuid, text, jsonb, text),
+  private.decide_approval(uuid, text, boolean, text)
 to authenticated;
 
 -- The workflow language is no secret.

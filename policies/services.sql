@@ -9,16 +9,21 @@
 grant execute on function
   edge.authenticate_key(bytea),
   edge.tenant_of_host(text, text),
-  edge.domain_is_served(text, text)
+  edge.domain_is_served(text, text),
+  edge.watch_executions(uuid[])
 to aias_edge;
 
 grant execute on function
-  queue.claim(text, integer, interval),
+  queue.claim(text, integer, interval, uuid[], uuid[], integer[]),
+  queue.was_capped(text),
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
-  queue.renew(text, jsonb, interval),
+  queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
-  queue.record(text, jsonb),
+  queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
+  queue.record(text, uuid[], uuid[], bigint[], text[], timestamptz[], jsonb[], jsonb[], timestamptz[], integer[],
+    integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamptz[], timestamptz[],
+    timestamptz[], jsonb[]),
   queue.next_due(),
   queue.claim_mails(text, integer, interval),
   queue.mail_token(uuid, uuid, bigint, bytea),
@@ -31,6 +36,9 @@ grant execute on function
   queue.erase_next_tenant(integer),
   queue.claim_domain_checks(text, integer, interval),
   queue.record_domain_check(uuid, uuid, bigint, boolean, text),
+  queue.keep_history(),
+  queue.drop_old_history(integer),
+  queue.drop_empty_months(),
   queue.sweep()
 to aias_worker;
 

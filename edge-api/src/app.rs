@@ -82,6 +82,11 @@ impl App {
             self.streams.watchers().clone(),
             self.stopping.clone(),
         ));
+        tasks.spawn(streams::announce(
+            self.database.clone(),
+            self.streams.watchers().clone(),
+            self.stopping.clone(),
+        ));
         let verifier = self.verifier.clone();
         tasks.spawn(async move { verifier.warm_up().await });
         tasks.spawn(

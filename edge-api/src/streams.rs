@@ -1,9 +1,10 @@
 //! What goes on after the head of its answer, or waits long for it: event streams, requests that asked to wait, downloads.
 //!
-//! Each takes a place, and reads through turns. A wait holds no database connection. One connection listens for all of them and wakes those whose execution changed; whoever is
-//! woken reads for itself, as its caller. A notification is a hint: it may be lost while the listener reconnects, or never arrive
+//! Each takes a place, and reads through turns. A wait holds no database connection. One connection listens for all of them and wakes those whose execution changed, and the
+//! database is told what they wait for; whoever is woken reads for itself, as its caller. A notification is a hint: it may be lost while the listener reconnects, or never arrive
 //! behind a pooler. So each wait also ends by itself after a second or two, and what is read then is the truth.
 
+mod announcer;
 mod listener;
 mod per_principal;
 mod watchers;
@@ -16,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use self::announcer::announce;
 pub use self::listener::listen;
 use self::per_principal::{PerPrincipal, PrincipalPlace};
 use self::watchers::Watcher;

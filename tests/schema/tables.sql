@@ -40,7 +40,7 @@ select is_empty('select name from our_tables where not relrowsecurity', 'every t
 select is_empty($$
   select n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_'
-     and n.nspname not in ('public', 'private', 'queue', 'billing', 'audit', 'edge', 'analytics', 'aias', 'auth', 'information_schema',
+     and n.nspname not in ('public', 'private', 'queue', 'history', 'billing', 'audit', 'edge', 'analytics', 'aias', 'auth', 'information_schema',
                            'storage', 'realtime', 'vault', 'extensions', 'graphql', 'supabase_migrations')
      and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')$$,
   'there is no table in a schema that nobody knows');

@@ -18,6 +18,7 @@
 pub mod actor;
 pub mod jwt;
 pub mod policies;
+pub mod queue;
 pub mod seed;
 pub mod world;
 

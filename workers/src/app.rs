@@ -83,11 +83,17 @@ impl App {
 
         // Registered before the first query: what comes after that query is heard.
         let (registered, is_registered) = oneshot::channel();
-        let listener = {
-            let (options, held, wakes) = (config.database.clone(), held.clone(), wakes.clone());
-            tokio::spawn(async move { listener::listen(options, held, &wakes, registered).await })
-        };
         let heartbeat = Arc::new(Heartbeat::new(queue.clone(), held.clone(), config.lease));
+        let listener = {
+            let (options, heartbeat, wakes) = (
+                config.database.clone(),
+                Arc::clone(&heartbeat),
+                wakes.clone(),
+            );
+            tokio::spawn(
+                async move { listener::listen(options, heartbeat, &wakes, registered).await },
+            )
+        };
         let beating = {
             let heartbeat = Arc::clone(&heartbeat);
             tokio::spawn(async move { heartbeat.beat().await })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -36,25 +36,37 @@ pub struct Claims {
     pub concurrency: usize,
 }
 
+/// What a claim left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// As many came as there was room for.
+    More,
+    /// What is ready has to wait for the end of something of the same tenant or workflow.
+    Capped,
+    Nothing,
+}
+
 impl Claims {
     /// Claims until the worker is told to stop. The executions that were begun are in `running`.
     pub async fn run(&self, wake: &Wake, mut drain: watch::Receiver<Drain>, running: &TaskTracker) {
         let room = Arc::new(Semaphore::new(self.concurrency));
+        let freed = Arc::new(Notify::new());
         let mut idle = Backoff::new(IDLE.0, IDLE.1);
         let mut broken = Backoff::new(IDLE.0, IDLE.1);
-        let mut there_is_more = false;
-        while !is_stopped_while(&mut drain, self.wait_for_room(&room, there_is_more)).await {
+        let mut left = Left::Nothing;
+        while !is_stopped_while(&mut drain, self.wait_for_room(&room, left)).await {
             let most = room.available_permits();
             // Not within the selection: a claim that was sent is seen through, so that no job is held and not run.
-            match self.claim(most, &room, running).await {
+            match self.claim(most, &room, &freed, running).await {
                 Ok(claimed) => {
                     broken.reset();
-                    there_is_more = claimed == most;
                     if claimed > 0 {
                         idle.reset();
                     }
-                    if !there_is_more {
-                        is_stopped_while(&mut drain, self.pause(&mut idle, wake)).await;
+                    left = self.left_after(claimed, most).await;
+                    if left != Left::More {
+                        let freed = (left == Left::Capped).then_some(&*freed);
+                        is_stopped_while(&mut drain, self.pause(&mut idle, wake, freed)).await;
                     }
                 }
                 Err(error) => {
@@ -72,44 +84,67 @@ impl Claims {
         &self,
         most: usize,
         room: &Arc<Semaphore>,
+        freed: &Arc<Notify>,
         running: &TaskTracker,
     ) -> sqlx::Result<usize> {
         self.heartbeat.refresh().await?;
-        let jobs = self.queue.claim(most, self.lease).await?;
+        let load = self.held.load();
+        let jobs = self.queue.claim(most, self.lease, &load).await?;
         let claimed = jobs.len();
         metrics::counter!("aias_worker_claimed_total").increment(claimed as u64);
         for job in jobs {
-            let hold = self.held.hold(job.claim);
+            let hold = self.held.hold(job.claim, job.workflow_id);
             let permit = Arc::clone(room).acquire_owned().await;
-            let shared = Arc::clone(&self.jobs);
+            let (shared, freed) = (Arc::clone(&self.jobs), Arc::clone(freed));
             running.spawn(async move {
                 shared.run(job, &hold).await;
                 drop((hold, permit));
+                freed.notify_one();
             });
         }
         metrics::gauge!("aias_worker_executions_in_memory").set(self.held.len() as f64);
         Ok(claimed)
     }
 
+    async fn left_after(&self, claimed: usize, most: usize) -> Left {
+        if claimed == most {
+            return Left::More;
+        }
+        // Only where something of ours may end is it worth knowing; otherwise polling finds out.
+        if self.held.len() > 0 && self.queue.was_capped().await.unwrap_or(false) {
+            return Left::Capped;
+        }
+        Left::Nothing
+    }
+
     /// Until there is room for one; when more is known to be waiting, a moment longer for a quarter of all, since each claim has its price.
-    async fn wait_for_room(&self, room: &Semaphore, there_is_more: bool) {
-        if there_is_more {
+    async fn wait_for_room(&self, room: &Semaphore, left: Left) {
+        if left == Left::More {
             let quarter = u32::try_from(self.concurrency.div_ceil(4)).unwrap_or(u32::MAX);
             let _ = timeout(GATHER, room.acquire_many(quarter)).await;
         }
         let _ = room.acquire().await;
     }
 
-    /// Until a notice comes, the next timer is due, or it is time to look anyway.
-    async fn pause(&self, idle: &mut Backoff, wake: &Wake) {
+    /// Until a notice comes, the next timer is due, something has ended that others waited for, or it is time to look anyway.
+    async fn pause(&self, idle: &mut Backoff, wake: &Wake, freed: Option<&Notify>) {
         let mut wait = idle.wait(rand::random());
         if wait > WORTH_ASKING
             && let Ok(Some(next_due)) = self.queue.next_due().await
         {
             wait = wait.min(next_due).max(LEAST_PAUSE);
         }
-        if wake.sleep(wait).await {
-            idle.reset();
+        let ended = async {
+            match freed {
+                Some(freed) => freed.notified().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            woken = wake.sleep(wait) => if woken {
+                idle.reset();
+            },
+            () = ended => idle.reset(),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::backoff::Backoff;
-use crate::queue::{Queue, Record, is_refused_content};
+use crate::queue::{Answer, Queue, Record, is_refused_content};
 
 /// Executions in one transaction.
 const MOST: usize = 500;
@@ -23,6 +23,20 @@ pub enum Committed {
     Refused,
     /// The database refuses the content itself.
     Unrecordable(String),
+}
+
+impl Committed {
+    /// `None`: to be said again.
+    fn of(answer: Answer) -> Option<Self> {
+        match answer {
+            Answer::Written {
+                cancel_requested,
+                pause_requested: _,
+            } => Some(Self::Accepted { cancel_requested }),
+            Answer::NotHeld => Some(Self::Refused),
+            Answer::Again => None,
+        }
+    }
 }
 
 struct Submission {
@@ -58,36 +72,55 @@ async fn commit_all(queue: Queue, mut receiver: mpsc::UnboundedReceiver<Submissi
     while receiver.recv_many(&mut waiting, MOST).await > 0 {
         // Whoever let go of the answer let go of the execution.
         waiting.retain(|submission| !submission.answer.is_closed());
-        let (records, answers): (Vec<_>, Vec<_>) = waiting
+        if waiting.is_empty() {
+            continue;
+        }
+        metrics::histogram!("aias_worker_commit_size").record(waiting.len() as f64);
+        commit(&queue, std::mem::take(&mut waiting)).await;
+    }
+}
+
+/// Commits submissions, and answers each.
+async fn commit(queue: &Queue, mut submissions: Vec<Submission>) {
+    while !submissions.is_empty() {
+        let (records, answers): (Vec<_>, Vec<_>) = submissions
             .drain(..)
             .map(|submission| (submission.record, submission.answer))
             .unzip();
-        if records.is_empty() {
-            continue;
-        }
-        metrics::histogram!("aias_worker_commit_size").record(records.len() as f64);
-        for (answer, committed) in answers.into_iter().zip(commit(&queue, &records).await) {
-            let _ = answer.send(committed);
+        match record_until_answered(queue, &records).await {
+            Ok(answered) => {
+                for ((record, answer), answered) in records.into_iter().zip(answers).zip(answered) {
+                    match Committed::of(answered) {
+                        Some(committed) => {
+                            let _ = answer.send(committed);
+                        }
+                        None => submissions.push(Submission { record, answer }),
+                    }
+                }
+            }
+            // One of them is at fault, and the others shall not suffer for it.
+            Err(why) => {
+                let is_alone = records.len() == 1;
+                for (record, answer) in records.into_iter().zip(answers) {
+                    let committed = if is_alone {
+                        Committed::Unrecordable(why.clone())
+                    } else {
+                        commit_alone(queue, &record).await
+                    };
+                    let _ = answer.send(committed);
+                }
+            }
         }
     }
 }
 
-/// One answer for each record, in their order.
-async fn commit(queue: &Queue, records: &[Record]) -> Vec<Committed> {
-    match record_until_answered(queue, records).await {
-        Ok(committed) => committed,
-        Err(why) if records.len() == 1 => vec![Committed::Unrecordable(why)],
-        // One of them is at fault, and the others shall not suffer for it.
-        Err(_) => {
-            let mut committed = Vec::with_capacity(records.len());
-            for record in records {
-                let alone = record_until_answered(queue, std::slice::from_ref(record)).await;
-                committed.push(alone.map_or_else(Committed::Unrecordable, |mut one| {
-                    one.pop().unwrap_or(Committed::Refused)
-                }));
-            }
-            committed
-        }
+async fn commit_alone(queue: &Queue, record: &Record) -> Committed {
+    match record_until_answered(queue, std::slice::from_ref(record)).await {
+        Ok(answered) => answered
+            .first()
+            .and_then(|answer| Committed::of(*answer))
+            .unwrap_or(Committed::Refused),
+        Err(why) => Committed::Unrecordable(why),
     }
 }
 
@@ -95,10 +128,7 @@ async fn commit(queue: &Queue, records: &[Record]) -> Vec<Committed> {
 ///
 /// It does not stop when the leases end. While the database is away nobody else can claim either, and when it is back the fencing token tells
 /// whether somebody did.
-async fn record_until_answered(
-    queue: &Queue,
-    records: &[Record],
-) -> Result<Vec<Committed>, String> {
+async fn record_until_answered(queue: &Queue, records: &[Record]) -> Result<Vec<Answer>, String> {
     let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
     loop {
         let started = Instant::now();
@@ -106,15 +136,7 @@ async fn record_until_answered(
             Ok(answers) => {
                 metrics::histogram!("aias_worker_commit_seconds")
                     .record(started.elapsed().as_secs_f64());
-                let committed = records
-                    .iter()
-                    .map(|record| match answers.get(&record.key()) {
-                        Some(answer) if answer.accepted => Committed::Accepted {
-                            cancel_requested: answer.cancel_requested,
-                        },
-                        _ => Committed::Refused,
-                    });
-                return Ok(committed.collect());
+                return Ok(answers);
             }
             Err(error) if is_refused_content(&error) => {
                 tracing::error!(%error, executions = records.len(), "the database refuses a result");

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::held::Held;
-use crate::queue::Queue;
+use crate::queue::{Claim, Queue};
 
 /// Renews leases, and knows how fresh they are.
 pub struct Heartbeat {
@@ -50,22 +51,36 @@ impl Heartbeat {
         if renewed_at.elapsed() < age {
             return Ok(());
         }
-        let asked = self.held.claims();
+        // Most executions are over before their lease wants to be renewed.
+        let asked = self.held.claims_older_than(age);
         let now = Instant::now();
-        if !asked.is_empty() {
-            let renewed = self
-                .queue
-                .renew(&asked, self.lease)
-                .await
-                .inspect_err(|error| {
-                    tracing::warn!(%error, held = asked.len(), "cannot renew leases");
-                })?;
-            let lost = self.held.renewed(&asked, &renewed);
-            if lost > 0 {
-                tracing::warn!(lost, "executions belong to another worker now");
-            }
-        }
+        self.renew(&asked).await?;
         *renewed_at = now;
+        Ok(())
+    }
+
+    /// Something came for an execution that may be ours: asks what.
+    pub async fn look(&self, execution: Uuid) {
+        let claims = self.held.claims_on(execution);
+        // The next beat asks too.
+        let _ = self.renew(&claims).await;
+    }
+
+    async fn renew(&self, asked: &[Claim]) -> Result<(), sqlx::Error> {
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let renewed = self
+            .queue
+            .renew(asked, self.lease)
+            .await
+            .inspect_err(|error| {
+                tracing::warn!(%error, held = asked.len(), "cannot renew leases");
+            })?;
+        let lost = self.held.renewed(asked, &renewed);
+        if lost > 0 {
+            tracing::warn!(lost, "executions belong to another worker now");
+        }
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,8 @@ pub struct Held {
 #[derive(Debug, Clone)]
 struct Entry {
     claim: Claim,
+    workflow_id: Uuid,
+    since: Instant,
     lost: CancellationToken,
     cancel: CancellationToken,
     pause: CancellationToken,
@@ -31,6 +34,14 @@ struct Delivered {
     some: Notify,
 }
 
+/// How many executions of which workflow are held: three columns of one table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub tenants: Vec<Uuid>,
+    pub workflows: Vec<Uuid>,
+    pub counts: Vec<i32>,
+}
+
 /// One execution's place among them, given up when dropped.
 #[derive(Debug)]
 pub struct Hold {
@@ -40,9 +51,11 @@ pub struct Hold {
 
 impl Held {
     /// Takes a claim in. One that was held under an older token is lost by that.
-    pub fn hold(&self, claim: Claim) -> Hold {
+    pub fn hold(&self, claim: Claim, workflow_id: Uuid) -> Hold {
         let entry = Entry {
             claim,
+            workflow_id,
+            since: Instant::now(),
             lost: CancellationToken::new(),
             cancel: CancellationToken::new(),
             pause: CancellationToken::new(),
@@ -61,36 +74,39 @@ impl Held {
         self.lock().len()
     }
 
-    pub fn claims(&self) -> Vec<Claim> {
-        self.lock().values().map(|entry| entry.claim).collect()
-    }
-
-    /// Somebody may have asked for the end of this execution.
-    pub fn cancel(&self, execution: Uuid) {
-        // Few notices name an execution of ours, so there is no index by id alone.
+    /// Those that were taken at least so long ago.
+    pub fn claims_older_than(&self, age: Duration) -> Vec<Claim> {
         let entries = self.lock();
-        entries
-            .iter()
-            .filter(|(key, _)| key.execution_id == execution)
-            .for_each(|(_, entry)| entry.cancel.cancel());
+        let old = entries
+            .values()
+            .filter(|entry| entry.since.elapsed() >= age);
+        old.map(|entry| entry.claim).collect()
     }
 
-    /// Somebody asked for a pause of this execution.
-    pub fn pause(&self, execution: ExecutionKey) {
-        if let Some(entry) = self.lock().get(&execution) {
-            entry.pause.cancel();
-        }
+    /// The claims on an execution that somebody names by its id alone.
+    pub fn claims_on(&self, execution: Uuid) -> Vec<Claim> {
+        // Few notices name an execution of ours, so there is no index for it.
+        let entries = self.lock();
+        let named = entries
+            .values()
+            .filter(|entry| entry.claim.key.execution_id == execution);
+        named.map(|entry| entry.claim).collect()
     }
 
-    /// Something came for its steps. Said twice, it is handed on twice; a step takes what it waits for once.
-    pub fn deliver(&self, execution: ExecutionKey, signals: Vec<Signal>) {
-        if signals.is_empty() {
-            return;
+    pub fn load(&self) -> Load {
+        let mut counts: HashMap<(Uuid, Uuid), i32> = HashMap::new();
+        for entry in self.lock().values() {
+            *counts
+                .entry((entry.claim.key.tenant_id, entry.workflow_id))
+                .or_default() += 1;
         }
-        if let Some(entry) = self.lock().get(&execution) {
-            entry.delivered.lock().extend(signals);
-            entry.delivered.some.notify_one();
+        let mut load = Load::default();
+        for ((tenant, workflow), count) in counts {
+            load.tenants.push(tenant);
+            load.workflows.push(workflow);
+            load.counts.push(count);
         }
+        load
     }
 
     /// Takes in the answer to a renewal of `asked`. Answers how many were lost.
@@ -105,9 +121,16 @@ impl Held {
             else {
                 continue;
             };
-            match renewed.cancel_requested(claim.key) {
-                Some(true) => entry.cancel.cancel(),
-                Some(false) => {}
+            match renewed.news(claim.key) {
+                Some(news) => {
+                    if news.cancel_requested {
+                        entry.cancel.cancel();
+                    }
+                    if news.pause_requested {
+                        entry.pause.cancel();
+                    }
+                    entry.deliver(news.signals.clone());
+                }
                 None => {
                     entry.lost.cancel();
                     lost += 1;
@@ -147,6 +170,16 @@ impl Hold {
     }
 }
 
+impl Entry {
+    /// Something came for its steps. Said twice, it is handed on twice; a step takes what it waits for once.
+    fn deliver(&self, signals: Vec<Signal>) {
+        if !signals.is_empty() {
+            self.delivered.lock().extend(signals);
+            self.delivered.some.notify_one();
+        }
+    }
+}
+
 impl Delivered {
     fn lock(&self) -> MutexGuard<'_, Vec<Signal>> {
         self.signals.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,7 +201,10 @@ impl Drop for Hold {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
+    use crate::queue::News;
 
     fn claim(fencing_token: i64) -> Claim {
         let key = ExecutionKey {
@@ -181,11 +217,11 @@ mod tests {
     #[test]
     fn a_newer_claim_ends_an_older_and_outlives_it() {
         let held = Held::default();
-        let older = held.hold(claim(1));
-        let newer = held.hold(claim(2));
+        let older = held.hold(claim(1), Uuid::nil());
+        let newer = held.hold(claim(2), Uuid::nil());
         assert!(older.entry.lost.is_cancelled());
         drop(older);
-        assert_eq!(held.claims(), [claim(2)]);
+        assert_eq!(held.claims_older_than(Duration::ZERO), [claim(2)]);
         drop(newer);
         assert_eq!(held.len(), 0);
     }
@@ -193,7 +229,7 @@ mod tests {
     #[test]
     fn only_what_was_asked_for_and_not_answered_is_lost() {
         let held = Held::default();
-        let hold = held.hold(claim(2));
+        let hold = held.hold(claim(2), Uuid::nil());
         assert_eq!(held.renewed(&[claim(1)], &Renewed::default()), 0);
         assert!(!hold.entry.lost.is_cancelled());
         assert_eq!(held.renewed(&[claim(2)], &Renewed::default()), 1);
@@ -208,43 +244,59 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_is_delivered_is_taken_once_and_by_nobody_else() {
-        let held = Held::default();
-        let hold = held.hold(claim(1));
-        let key = claim(1).key;
-        let other = ExecutionKey {
-            execution_id: Uuid::nil(),
-            ..key
+    fn news(signals: &[&str], pause_requested: bool) -> Renewed {
+        let news = News {
+            pause_requested,
+            signals: signals.iter().map(|node| signal(node)).collect(),
+            ..News::default()
         };
-        held.deliver(other, vec![signal("other")]);
-        held.deliver(key, vec![signal("a")]);
-        held.deliver(key, vec![signal("b")]);
+        [(claim(1).key, news)].into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn what_came_for_its_steps_is_taken_once() {
+        let held = Held::default();
+        let hold = held.hold(claim(1), Uuid::nil());
+        // An answer about a claim that it does not have is not for it.
+        held.renewed(&[claim(2)], &news(&["other"], true));
+        assert!(hold.signalled().now_or_never().is_none());
+        assert!(!hold.entry.pause.is_cancelled());
+
+        held.renewed(&[claim(1)], &news(&["a"], false));
+        held.renewed(&[claim(1)], &news(&["b"], true));
+        assert!(hold.entry.pause.is_cancelled());
         assert_eq!(hold.signalled().await, [signal("a"), signal("b")]);
-        assert!(futures::FutureExt::now_or_never(hold.signalled()).is_none());
-        held.deliver(key, vec![signal("c")]);
+        assert!(hold.signalled().now_or_never().is_none());
+        held.renewed(&[claim(1)], &news(&["c"], false));
         assert_eq!(hold.signalled().await, [signal("c")]);
     }
 
     #[test]
-    fn a_pause_reaches_its_execution() {
+    fn an_execution_is_found_by_its_id_alone() {
         let held = Held::default();
-        let hold = held.hold(claim(1));
-        let mut key = claim(1).key;
-        key.tenant_id = Uuid::max();
-        held.pause(key);
-        assert!(!hold.entry.pause.is_cancelled());
-        held.pause(claim(1).key);
-        assert!(hold.entry.pause.is_cancelled());
+        let _hold = held.hold(claim(1), Uuid::nil());
+        assert_eq!(held.claims_on(Uuid::nil()), []);
+        assert_eq!(held.claims_on(Uuid::max()), [claim(1)]);
     }
 
     #[test]
-    fn a_cancellation_reaches_its_execution() {
+    fn the_load_is_counted_by_workflow() {
         let held = Held::default();
-        let hold = held.hold(claim(1));
-        held.cancel(Uuid::nil());
-        assert!(!hold.entry.cancel.is_cancelled());
-        held.cancel(Uuid::max());
-        assert!(hold.entry.cancel.is_cancelled());
+        let claim_of = |execution: u128| Claim {
+            key: ExecutionKey {
+                tenant_id: Uuid::nil(),
+                execution_id: Uuid::from_u128(execution),
+            },
+            fencing_token: 1,
+        };
+        let holds = [1, 2].map(|execution| held.hold(claim_of(execution), Uuid::max()));
+        let load = held.load();
+        assert_eq!(load.counts, [2]);
+        assert_eq!(
+            (load.tenants[0], load.workflows[0]),
+            (Uuid::nil(), Uuid::max())
+        );
+        drop(holds);
+        assert_eq!(held.load(), Load::default());
     }
 }

@@ -121,6 +121,7 @@ impl Jobs {
             fencing_token: job.claim.fencing_token,
             status: ExecutionStatus::Failed,
             run_at: None,
+            started_at: job.started_at,
             output: None,
             error: Some(json!({"code": code, "message": why})),
             steps: steps.collect(),

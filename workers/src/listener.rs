@@ -7,11 +7,11 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::oneshot;
 
 use crate::backoff::Backoff;
-use crate::held::Held;
+use crate::heartbeat::Heartbeat;
 use crate::wake::Wake;
 
 const JOBS: &str = "aias_jobs";
-const CANCELLATIONS: &str = "aias_cancellations";
+const ATTENTION: &str = "aias_attention";
 const MAILS: &str = "aias_mails";
 
 /// Whom notices wake.
@@ -32,7 +32,7 @@ impl Wakes {
 /// Listens for as long as it is polled. `registered` is told once, when the first registration stands, so that the first query can come after it.
 pub async fn listen(
     options: PgConnectOptions,
-    held: Held,
+    heartbeat: Arc<Heartbeat>,
     wakes: &Wakes,
     registered: oneshot::Sender<()>,
 ) {
@@ -46,7 +46,7 @@ pub async fn listen(
                     let _ = registered.send(());
                 }
                 wakes.all();
-                hear(&mut listener, &held, wakes).await
+                hear(&mut listener, &heartbeat, wakes).await
             }
             Err(error) => error,
         };
@@ -68,17 +68,18 @@ async fn register(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
     let mut listener = PgListener::connect_with(&pool).await?;
     // Reconnecting is done here, where it is logged and what was missed is looked up.
     listener.eager_reconnect(false);
-    listener.listen_all([JOBS, CANCELLATIONS, MAILS]).await?;
+    listener.listen_all([JOBS, ATTENTION, MAILS]).await?;
     Ok(listener)
 }
 
 /// Until the connection breaks.
-async fn hear(listener: &mut PgListener, held: &Held, wakes: &Wakes) -> sqlx::Error {
+async fn hear(listener: &mut PgListener, heartbeat: &Arc<Heartbeat>, wakes: &Wakes) -> sqlx::Error {
     loop {
         match listener.try_recv().await {
-            Ok(Some(notice)) if notice.channel() == CANCELLATIONS => {
+            Ok(Some(notice)) if notice.channel() == ATTENTION => {
                 if let Ok(execution) = notice.payload().parse() {
-                    held.cancel(execution);
+                    let heartbeat = Arc::clone(heartbeat);
+                    tokio::spawn(async move { heartbeat.look(execution).await });
                 }
             }
             Ok(Some(notice)) if notice.channel() == MAILS => wakes.mails.now(),

@@ -97,9 +97,18 @@ pub fn cargo() -> Command {
 
 /// Where cargo puts a program of the dev profile.
 pub fn binary(name: &str) -> PathBuf {
+    built(name, "debug")
+}
+
+/// Where cargo puts a program of the release profile.
+pub fn release_binary(name: &str) -> PathBuf {
+    built(name, "release")
+}
+
+fn built(name: &str, profile: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| layout::root().join("target"), PathBuf::from);
     target
-        .join("debug")
+        .join(profile)
         .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }

@@ -384,6 +384,20 @@ pub enum BenchName {
     RateLimit,
     /// What row-level security and the audit log cost.
     Rls,
+    /// What the workflow engine does in a second, and how long an execution takes.
+    Engine,
+}
+
+impl BenchName {
+    /// Whether it measures the product's own tables, and not the extension alone.
+    pub fn wants_migrations(self) -> bool {
+        matches!(self, Self::Rls | Self::Engine)
+    }
+
+    /// Whether it runs a worker.
+    pub fn wants_worker(self) -> bool {
+        matches!(self, Self::Engine)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]

@@ -3,6 +3,8 @@
 //! Anybody can make it ask, with keys and names made up. So together these questions use at most half of the pool, and the other half
 //! is left to the transactions of those who are somebody.
 
+use uuid::Uuid;
+
 use super::{Database, not_the_callers_fault};
 use crate::auth::KeyHash;
 use crate::error::ApiError;
@@ -61,5 +63,13 @@ impl Database {
         .fetch_one(&self.pool)
         .await
         .map_err(|error| not_the_callers_fault(error, "asking whether a domain is served"))
+    }
+
+    /// Has changes of these executions notified for the next minute.
+    pub(crate) async fn watch_executions(&self, executions: &[Uuid]) -> Result<(), sqlx::Error> {
+        sqlx::query!("select edge.watch_executions($1)", executions)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 }

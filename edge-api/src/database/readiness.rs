@@ -78,7 +78,8 @@ impl Database {
             with needed (name, caller) as (
               values ('public.start_execution', 'authenticated'), ('public.cancel_execution', 'authenticated'),
                      ('public.export_chunk', 'authenticated'), ('edge.authenticate_key', current_user),
-                     ('edge.tenant_of_host', current_user), ('edge.domain_is_served', current_user)
+                     ('edge.tenant_of_host', current_user), ('edge.domain_is_served', current_user),
+                     ('edge.watch_executions', current_user)
             ), found as (
               select n.name, n.caller, f.oid
                 from needed n

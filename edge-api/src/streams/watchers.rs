@@ -1,13 +1,22 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 /// Who waits for which execution.
 #[derive(Default)]
 pub struct Watchers {
-    by_execution: Mutex<HashMap<Uuid, watch::Sender<()>>>,
+    by_execution: Mutex<HashMap<Uuid, Watched>>,
+    new: Notify,
+}
+
+#[derive(Default)]
+struct Watched {
+    sender: watch::Sender<()>,
+    /// When the database was last told.
+    announced: Option<Instant>,
 }
 
 impl Watchers {
@@ -15,8 +24,10 @@ impl Watchers {
         let notified = self
             .lock()
             .entry(execution_id)
-            .or_insert_with(|| watch::Sender::new(()))
+            .or_default()
+            .sender
             .subscribe();
+        self.new.notify_one();
         Watcher {
             execution_id,
             notified: Some(notified),
@@ -26,15 +37,15 @@ impl Watchers {
 
     /// Wakes those who wait for one execution. Several wake-ups before they look again are one.
     pub fn wake(&self, execution_id: Uuid) {
-        if let Some(sender) = self.lock().get(&execution_id) {
-            sender.send_replace(());
+        if let Some(watched) = self.lock().get(&execution_id) {
+            watched.sender.send_replace(());
         }
     }
 
     /// Wakes everybody: notifications may have been lost.
     pub fn wake_all(&self) {
-        for sender in self.lock().values() {
-            sender.send_replace(());
+        for watched in self.lock().values() {
+            watched.sender.send_replace(());
         }
     }
 
@@ -47,7 +58,35 @@ impl Watchers {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<()>>> {
+    /// Returns when somebody has begun to watch.
+    pub(super) async fn something_new(&self) {
+        self.new.notified().await;
+    }
+
+    /// What the database was not told of for so long, or never.
+    pub(super) fn to_announce(&self, again: Duration) -> Vec<Uuid> {
+        let by_execution = self.lock();
+        let wanted = by_execution.iter().filter(|(_, watched)| {
+            watched
+                .announced
+                .is_none_or(|announced| announced.elapsed() >= again)
+        });
+        wanted.map(|(execution, _)| *execution).collect()
+    }
+
+    /// The database knows. Those who were new to it look again.
+    pub(super) fn announced(&self, executions: &[Uuid]) {
+        let mut by_execution = self.lock();
+        for execution in executions {
+            if let Some(watched) = by_execution.get_mut(execution)
+                && watched.announced.replace(Instant::now()).is_none()
+            {
+                watched.sender.send_replace(());
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Watched>> {
         self.by_execution
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -77,7 +116,7 @@ impl Drop for Watcher {
         self.notified = None;
         if by_execution
             .get(&self.execution_id)
-            .is_some_and(|sender| sender.receiver_count() == 0)
+            .is_some_and(|watched| watched.sender.receiver_count() == 0)
         {
             by_execution.remove(&self.execution_id);
         }
@@ -129,5 +168,20 @@ mod tests {
         assert!(is_woken(&mut second).await);
         drop(second);
         assert!(watchers.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_new_is_announced_once_and_then_looked_at_again() {
+        let watchers = Arc::<Watchers>::default();
+        let mut watcher = watchers.clone().watch(Uuid::nil());
+        watchers.something_new().await;
+        let again = Duration::from_secs(20);
+        assert_eq!(watchers.to_announce(again), [Uuid::nil()]);
+        watchers.announced(&[Uuid::nil(), Uuid::max()]);
+        assert!(is_woken(&mut watcher).await);
+        assert!(watchers.to_announce(again).is_empty());
+        assert_eq!(watchers.to_announce(Duration::ZERO), [Uuid::nil()]);
+        watchers.announced(&[Uuid::nil()]);
+        assert!(!is_woken(&mut watcher).await);
     }
 }

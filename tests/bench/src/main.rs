@@ -8,6 +8,7 @@
     reason = "a program of the command line"
 )]
 
+mod engine;
 mod machine;
 mod pgbench;
 mod quota;
@@ -16,10 +17,11 @@ mod report;
 mod rls;
 mod server;
 mod validate;
+mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
 use report::Report;
@@ -34,6 +36,9 @@ struct Args {
     /// Where that server's pgbench is.
     #[arg(long)]
     bindir: PathBuf,
+    /// The program `worker`, for benchmarks that run one.
+    #[arg(long)]
+    worker: Option<PathBuf>,
     /// Seconds for one side of one comparison in one round.
     #[arg(long, default_value_t = 3)]
     seconds: u32,
@@ -49,18 +54,21 @@ enum Benchmark {
     RateLimit,
     /// What row-level security and the audit log cost.
     Rls,
+    /// What the workflow engine does in a second.
+    Engine,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
     let server = Server::connect(args.database_url, args.bindir, args.seconds).await?;
-    let report = measure(args.benchmark, &server).await?;
+    let report = measure(args.benchmark, &server, args.worker.as_deref()).await?;
     println!("{}", serde_json::to_string_pretty(&report)?);
     Ok(())
 }
 
-async fn measure(benchmark: Benchmark, server: &Server) -> Result<Report> {
+async fn measure(benchmark: Benchmark, server: &Server, worker: Option<&Path>) -> Result<Report> {
+    let worker = || worker.context("this benchmark runs a worker: --worker names the program");
     let name = benchmark
         .to_possible_value()
         .map(|value| value.get_name().to_owned());
@@ -70,6 +78,7 @@ async fn measure(benchmark: Benchmark, server: &Server) -> Result<Report> {
         Benchmark::Quota => quota::measure(server, &mut report).await?,
         Benchmark::RateLimit => rate_limit::measure(server, &mut report).await?,
         Benchmark::Rls => rls::measure(server, &mut report).await?,
+        Benchmark::Engine => engine::measure(server, worker()?, &mut report).await?,
     }
     Ok(report)
 }

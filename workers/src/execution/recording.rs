@@ -58,6 +58,7 @@ impl Run {
             fencing_token: claim.fencing_token,
             status,
             run_at,
+            started_at: self.job.started_at,
             output,
             error,
             steps,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::time::from_database;
 use super::{Claim, ExecutionKey, Queue, interval};
+use crate::held::Load;
 use crate::state::StepStatus;
 
 /// A claimed execution, with everything that is needed to go on.
@@ -23,7 +24,7 @@ pub struct Job {
     pub cancel_requested: bool,
     pub pause_requested: bool,
     /// How many executions called each other down to this one; 0 for one that nobody called.
-    pub depth: i32,
+    pub depth: i16,
     pub steps: Vec<RecordedStep>,
     /// What was delivered to steps that wait for it.
     pub signals: Vec<Signal>,
@@ -57,22 +58,26 @@ pub struct RecordedStep {
 }
 
 impl Queue {
-    /// Takes up to `most` due jobs for `lease`.
+    /// Takes up to `most` ready jobs for `lease`. `load` is what this worker holds already.
     ///
     /// # Errors
     /// What the database answered; then nothing is claimed, or only until the lease ends.
-    pub async fn claim(&self, most: usize, lease: Duration) -> sqlx::Result<Vec<Job>> {
+    pub async fn claim(&self, most: usize, lease: Duration, load: &Load) -> sqlx::Result<Vec<Job>> {
         let rows = sqlx::query!(
             r#"select tenant_id as "tenant_id!", execution_id as "execution_id!", fencing_token as "fencing_token!",
                       claims_without_progress as "claims_without_progress!",
                       workflow_id as "workflow_id!", workflow_version as "workflow_version!",
-                      input::text as "input!", started_at as "started_at!", cancel_requested as "cancel_requested!",
-                      steps::text as "steps!",
+                      input::text as "input!", depth as "depth!", started_at as "started_at!",
+                      cancel_requested as "cancel_requested!", pause_requested as "pause_requested!",
+                      steps::text as "steps", signals::text as "signals",
                       clock_timestamp() as "database_time!"
-                 from queue.claim($1, $2, $3)"#,
+                 from queue.claim($1, $2, $3, $4, $5, $6)"#,
             &*self.worker,
             i32::try_from(most).unwrap_or(i32::MAX),
             interval(lease),
+            &load.tenants,
+            &load.workflows,
+            &load.counts,
         )
         .fetch_all(&self.pool)
         .await;
@@ -86,9 +91,11 @@ impl Queue {
                 unreadable = Some(format!("the input cannot be read: {error}"));
                 Value::Null
             });
-            let steps = serde_json::from_str(&row.steps).unwrap_or_else(|error| {
+            let steps = list(row.steps.as_deref(), |error| {
                 unreadable = Some(format!("the recorded steps cannot be read: {error}"));
-                Vec::new()
+            });
+            let signals = list(row.signals.as_deref(), |error| {
+                unreadable = Some(format!("what came for a step cannot be read: {error}"));
             });
             Job {
                 claim: Claim {
@@ -104,13 +111,40 @@ impl Queue {
                 input,
                 started_at: from_database(row.started_at),
                 cancel_requested: row.cancel_requested,
-                pause_requested: false,
-                depth: 0,
+                pause_requested: row.pause_requested,
+                depth: row.depth,
                 steps,
-                signals: Vec::new(),
+                signals,
                 unreadable,
             }
         });
         Ok(jobs.collect())
     }
+
+    /// Whether the last claim left something that is ready and held back by a cap.
+    ///
+    /// # Errors
+    /// What the database answered.
+    pub async fn was_capped(&self) -> sqlx::Result<bool> {
+        let answer = sqlx::query_scalar!(
+            r#"select queue.was_capped($1) as "was_capped!""#,
+            &*self.worker
+        )
+        .fetch_one(&self.pool)
+        .await;
+        self.note("was_capped", answer)
+    }
+}
+
+/// A list that most jobs do not have.
+fn list<T: serde::de::DeserializeOwned>(
+    text: Option<&str>,
+    unreadable: impl FnOnce(serde_json::Error),
+) -> Vec<T> {
+    let read = text.map(serde_json::from_str).transpose();
+    read.unwrap_or_else(|error| {
+        unreadable(error);
+        None
+    })
+    .unwrap_or_default()
 }

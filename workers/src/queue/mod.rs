@@ -18,6 +18,7 @@ mod record_mail;
 mod renew;
 mod reserve_tokens;
 mod run_next_export;
+mod start_child;
 mod sweep;
 mod time;
 
@@ -38,8 +39,9 @@ pub use failure::{Refusal, is_refused_content, refusal};
 pub use plan::StoredPlan;
 pub use record::{Answer, Record, StepRecord, Wait, WaitKind};
 pub use record_mail::MailOutcome;
-pub use renew::Renewed;
+pub use renew::{News, Renewed};
 pub use run_next_export::{ExportFailure, ExportKey, Exported};
+pub use start_child::Child;
 
 use crate::clock::{Clock, DatabaseClock};
 use crate::health::Health;

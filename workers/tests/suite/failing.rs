@@ -181,7 +181,7 @@ async fn a_worker_that_is_stopped_gives_back_what_it_cannot_finish(pool: PgPool)
     stage
         .until(
             execution,
-            "select claimed_by is null and run_at <= now() from queue.jobs where execution_id = $1",
+            "select state = 'ready' from queue.jobs where execution_id = $1",
         )
         .await;
 

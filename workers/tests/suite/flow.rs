@@ -124,7 +124,7 @@ async fn a_long_delay_is_a_row_and_not_a_task(pool: PgPool) {
     stage
         .until(
             execution,
-            "select claimed_by is null and run_at > now() from queue.jobs where execution_id = $1",
+            "select state = 'waiting' and run_at > now() from queue.jobs where execution_id = $1",
         )
         .await;
     // Another worker can go on with it.

@@ -121,7 +121,7 @@ async fn recording_twice_is_recording_once(pool: PgPool) {
     let workflow = stage.workflow(json!([trigger()]), json!([])).await;
     let execution = stage.start(workflow, json!({})).await;
     let worker = PgPool::connect_with(stage.worker_options()).await.unwrap();
-    sqlx::query("select queue.claim('w', 1, '30 s')")
+    sqlx::query("select queue.claim('w', 1, '30 s', '{}', '{}', '{}')")
         .execute(&worker)
         .await
         .unwrap();
@@ -133,21 +133,17 @@ async fn recording_twice_is_recording_once(pool: PgPool) {
         .unwrap();
     let record = |attempt: u32| {
         let usage = json!({"provider": "openai", "model": "gpt-4o-mini", "input_tokens": 100, "output_tokens": 20});
-        json!([{"tenant_id": ALPHA, "execution_id": execution, "fencing_token": 1, "status": "running", "steps": [
+        json!({"tenant_id": ALPHA, "execution_id": execution, "fencing_token": 1, "status": "running", "steps": [
             {"node_id": "start", "kind": "manual", "status": "succeeded", "attempt": 1},
             {"node_id": "ask", "kind": "ai", "status": "waiting", "attempt": 1, "run_at": "2030-01-01T00:00:00Z",
              "usage": usage, "reservation": reservation},
             {"node_id": "x", "kind": "http", "status": "running", "attempt": attempt},
-        ]}])
+        ]})
     };
     // The last is an older record that comes late: it does not turn a later attempt back.
     for attempt in [1, 1, 2, 1] {
-        let accepted: bool = sqlx::query_scalar("select accepted from queue.record('w', $1)")
-            .bind(record(attempt))
-            .fetch_one(&worker)
-            .await
-            .unwrap();
-        assert!(accepted);
+        let written = tests::queue::record(&worker, "w", &record(attempt)).await;
+        assert!(written.unwrap());
     }
     let counted: (i64, i64, i64, i64) = sqlx::query_as(
         "select (select input_tokens from execution_steps where node_id = 'ask'), (select count(*) from usage), used, reserved

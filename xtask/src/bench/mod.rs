@@ -2,13 +2,14 @@
 
 mod report;
 
+use std::ffi::OsString;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::build::{self, cargo};
-use crate::cli::{BenchArgs, BenchName};
+use crate::cli::BenchArgs;
 use crate::cluster::Cluster;
 use crate::command;
 use crate::database::scratch::Scratch;
@@ -39,7 +40,7 @@ pub async fn run(args: &BenchArgs) -> Result<()> {
     let embedded = setup::prepare(Needs::Stack, None, progress).await?;
     let postgres = setup::for_benchmarks(progress).await?;
     build::install_extension_into(&postgres, &embedded, Profile::Release, progress).await?;
-    build_program(progress).await?;
+    build_programs(args.name.wants_worker(), progress).await?;
 
     let mut interrupted = watch::Interruption::listen()?;
     let report = tokio::select! {
@@ -60,13 +61,14 @@ pub async fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-async fn build_program(progress: Progress) -> Result<()> {
+async fn build_programs(with_worker: bool, progress: Progress) -> Result<()> {
     let step = progress.step("the benchmarks");
-    command::watched(
-        cargo().args(["build", "--release", "--package", "bench"]),
-        &step,
-    )
-    .await?;
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "bench"]);
+    if with_worker {
+        build.args(["--package", "workers", "--bins"]);
+    }
+    command::watched(&mut build, &step).await?;
     step.done_with("the benchmarks are built");
     Ok(())
 }
@@ -83,7 +85,7 @@ async fn measure(
     let (cluster, _) = Cluster::open(layout, postgres, port, &secrets).await?;
     Supervisor::new(layout).start(&cluster.service()).await?;
     let database = Scratch::create(&cluster.url("postgres"), "bench", "template0").await?;
-    if args.name == BenchName::Rls {
+    if args.name.wants_migrations() {
         let mut connection = connect(&database.url()?).await?;
         migrate::apply(&mut connection).await?;
         policies::apply(&mut connection).await?;
@@ -98,6 +100,7 @@ async fn measure(
         .arg(&postgres.bindir)
         .arg("--seconds")
         .arg(args.seconds.to_string())
+        .args(args.name.wants_worker().then(worker).iter().flatten())
         // Not an argument: everybody on the machine could read the password.
         .env("DATABASE_URL", database.url()?)
         .stdin(Stdio::null())
@@ -110,6 +113,11 @@ async fn measure(
         .await?;
     ensure!(output.status.success(), "the benchmark could not measure");
     Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+}
+
+/// What names the worker to the program.
+fn worker() -> [OsString; 2] {
+    ["--worker".into(), build::release_binary("worker").into()]
 }
 
 async fn clear(layout: &Layout) -> Result<()> {

@@ -15,7 +15,8 @@ impl Worker {
     /// Claims everything that is due, and holds on to one execution.
     pub async fn claim(pool: &PgPool, execution_id: Uuid) -> Self {
         let claimed: (Uuid, i64) = sqlx::query_as(
-            "select tenant_id, fencing_token from queue.claim('tester', 1000, interval '1 minute') where execution_id = $1",
+            concat!("select tenant_id, fencing_token from queue.claim('tester', 1000, interval '1 minute', '{}', '{}', '{}') ",
+                "where execution_id = $1"),
         )
         .bind(execution_id)
         .fetch_one(pool)
@@ -54,15 +55,14 @@ impl Worker {
         } else {
             Value::Null
         };
-        let result = json!([{
+        let result = json!({
             "tenant_id": self.tenant_id, "execution_id": self.execution_id, "fencing_token": self.fencing_token,
             "status": status, "output": {"reply": "done"}, "error": error, "steps": steps.iter().map(step).collect::<Vec<_>>(),
-        }]);
-        let accepted: bool = sqlx::query_scalar("select accepted from queue.record('tester', $1)")
-            .bind(result)
-            .fetch_one(connection)
-            .await
-            .expect("a result that is well formed");
-        assert!(accepted, "the lease is held");
+        });
+        let written = tests::queue::record(connection, "tester", &result).await;
+        assert!(
+            written.expect("a result that is well formed"),
+            "the lease is held"
+        );
     }
 }

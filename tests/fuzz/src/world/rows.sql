@@ -102,8 +102,8 @@ begin
       from generate_series(1, 3) i) r;
   -- Nobody comes for it before the year 2100, so nothing of a tenant moves by itself.
   perform fuzz.add('queue.jobs', tenant, to_jsonb(r)) from (
-    select fuzz.id(number, '0004', i) as execution_id, '2100-01-01'::timestamptz as run_at, i - 3 as fencing_token,
-           case i when 4 then 'nobody' end as claimed_by
+    select fuzz.id(number, '0004', i) as execution_id, fuzz.id(number, '0003', 1) as workflow_id, '2100-01-01'::timestamptz as run_at,
+           i - 3 as fencing_token, (array['waiting', 'claimed'])[i - 2] as state, null::xid8 as ready_in, case i when 4 then 'nobody' end as claimed_by
       from generate_series(3, 4) i) r;
 
   perform fuzz.add('public.invitations', tenant, to_jsonb(r)) from (

@@ -26,7 +26,7 @@ pub struct World {
     pub child_of: BTreeMap<String, usize>,
     /// Something came while it was held.
     pub is_woken: bool,
-    pub depth: i32,
+    pub depth: i16,
     pub pause_requested: bool,
     pub status: ExecutionStatus,
     pub run_at: Option<Timestamp>,
