@@ -70,11 +70,7 @@ begin
   loop
     -- Nobody waits for them any more. Their own workers end them.
     if child.child_id is not null then
-      update public.executions e set cancel_requested_at = coalesce(e.cancel_requested_at, now())
-       where e.tenant_id = tenant and e.id = child.child_id and e.finished_at is null;
-      if found then
-        perform queue.wake(tenant, child.child_id);
-      end if;
+      perform queue.ask_to_end(tenant, child.child_id);
     end if;
   end loop;
   delete from queue.events e where e.tenant_id = tenant and e.execution_id = execution;
@@ -300,7 +296,8 @@ begin
            run_at = case when not g.is_due then g.run_at end
       from (
         select x.tenant_id, x.execution_id, x.status,
-               case when x.status = 'waiting' then greatest(x.run_at, clock_timestamp()) end as run_at,
+               -- Without a time it stays without one: greatest() passes nulls over.
+               case when x.status = 'waiting' and x.run_at is not null then greatest(x.run_at, clock_timestamp()) end as run_at,
                x.cancels or (x.status = 'waiting' and (k.is_woken or coalesce(x.run_at <= clock_timestamp(), false))) as is_due
           from unnest(tenants, executions, statuses, run_ats, cancels) x (tenant_id, execution_id, status, run_at, cancels)
           join queue.jobs k on k.tenant_id = x.tenant_id and k.execution_id = x.execution_id
