@@ -72,12 +72,14 @@ create table queue.lanes (
   tenant_id uuid not null references queue.tenants (tenant_id) on delete cascade,
   workflow_id uuid not null,
   priority smallint not null,
+  opened_in xid8 not null default pg_current_xact_id(),
   taken_to xid8 not null default '0',
   busy_at timestamptz not null default now(),
-  primary key (tenant_id, workflow_id, priority)
+  primary key (tenant_id, workflow_id, priority, opened_in)
 ) with (fillfactor = 50);
 alter table queue.lanes enable row level security;
 comment on table queue.lanes is 'Where there are ready jobs, or were a moment ago.';
+comment on column queue.lanes.opened_in is 'Who opens a lane at the same moment as another, opens it once more: nobody waits for somebody else''s commit.';
 comment on column queue.lanes.taken_to is 'No ready job is older than this transaction.';
 
 create table queue.workers (
@@ -331,7 +333,7 @@ begin
   -- Nothing is written, and nobody waited for, where the lane is open already.
   perform from queue.lanes l where l.tenant_id = tenant and l.workflow_id = workflow and l.priority = lane_priority;
   if not found then
-    insert into queue.lanes (tenant_id, workflow_id, priority) values (tenant, workflow, lane_priority) on conflict do nothing;
+    insert into queue.lanes (tenant_id, workflow_id, priority) values (tenant, workflow, lane_priority);
   end if;
 end
 $$;
@@ -457,7 +459,9 @@ begin
   opened as (
     insert into queue.lanes (tenant_id, workflow_id, priority)
     select distinct w.tenant_id, w.workflow_id, w.priority from woken w
-    on conflict do nothing
+     where not exists (
+       select from queue.lanes l where l.tenant_id = w.tenant_id and l.workflow_id = w.workflow_id and l.priority = w.priority
+     )
   )
   select count(*) into made from woken;
 
@@ -473,8 +477,10 @@ begin
          order by 1, 2, 3 limit 1
       ) n
     )
-    select l.tenant_id, l.workflow_id, l.priority from lane l
-    on conflict do nothing;
+    select n.tenant_id, n.workflow_id, n.priority from lane n
+     where not exists (
+       select from queue.lanes l where l.tenant_id = n.tenant_id and l.workflow_id = n.workflow_id and l.priority = n.priority
+     );
   end if;
   -- Not when more was due than fitted, nor for every claim.
   if made < 1000 and (looked_from = '-infinity' or state.due_to < now() - interval '1 second') then
@@ -487,7 +493,10 @@ $$;
 
 comment on function queue.make_due_ready is 'Makes jobs ready whose timer or lease has ended. Called by claims, one at a time.';
 
-create function queue.pick(max_jobs integer, lease interval, out tenants uuid[], out executions uuid[], out was_capped boolean)
+create function queue.pick(
+  for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[],
+  out tenants uuid[], out executions uuid[], out was_capped boolean
+)
 language plpgsql
 set search_path = ''
 -- These tables are small now and large a moment later; a plan made for the one is terrible for the other.
@@ -504,9 +513,12 @@ declare
 begin
   -- The lanes that have something, where something may be begun. A restored database counts transactions from anew: what a lane
   -- remembers is worth nothing then.
-  select array_agg(row(l.tenant_id, l.workflow_id, l.priority, case when l.taken_to <= horizon then l.taken_to else '0' end, l.busy_at)::queue.lanes)
+  select array_agg(row(l.tenant_id, l.workflow_id, l.priority, '0', case when l.taken_to <= horizon then l.taken_to else '0' end, l.busy_at)::queue.lanes)
     into busy
-    from queue.lanes l
+    from (
+      select x.tenant_id, x.workflow_id, x.priority, min(x.taken_to) as taken_to, max(x.busy_at) as busy_at
+        from queue.lanes x group by x.tenant_id, x.workflow_id, x.priority
+    ) l
    where exists (
      select from queue.jobs j
       where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
@@ -531,10 +543,11 @@ begin
   fetch_most := case when cardinality(busy) <= 4 then max_jobs else least(max_jobs, 1 + 4 * max_jobs / cardinality(busy)) end;
   loop
     with running as (
-      select h.tenant_id, h.workflow_id, sum(h.running) as running
+      select h.tenant_id, h.workflow_id, h.running
         from queue.workers w cross join lateral unnest(w.held_tenants, w.held_workflows, w.held_counts) as h (tenant_id, workflow_id, running)
-       where w.seen_at > now() - lease
-       group by 1, 2
+       where w.seen_at > now() - lease and w.worker <> for_worker
+      union all
+      select * from unnest(own_tenants, own_workflows, own_counts)
     ),
     lane as materialized (
       select b.*, t.weight, greatest(t.turn, s.turn) as turn,
@@ -624,7 +637,7 @@ begin
   -- One at a time: caps and turns are decided on what is true. A claim takes a few milliseconds and as many jobs as the worker has room for.
   perform pg_advisory_xact_lock(hashtextextended('queue.claim', 0));
   perform queue.make_due_ready(lease);
-  select * into picked from queue.pick(max_jobs, lease);
+  select * into picked from queue.pick(worker, max_jobs, lease, held_tenants, held_workflows, held_counts);
 
   with locked as materialized (
     select j.tenant_id, j.execution_id

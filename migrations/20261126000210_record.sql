@@ -296,7 +296,6 @@ begin
            run_at = case when not g.is_due then g.run_at end
       from (
         select x.tenant_id, x.execution_id, x.status,
-               -- Without a time it stays without one: greatest() passes nulls over.
                case when x.status = 'waiting' and x.run_at is not null then greatest(x.run_at, clock_timestamp()) end as run_at,
                x.cancels or (x.status = 'waiting' and (k.is_woken or coalesce(x.run_at <= clock_timestamp(), false))) as is_due
           from unnest(tenants, executions, statuses, run_ats, cancels) x (tenant_id, execution_id, status, run_at, cancels)

@@ -93,7 +93,7 @@ async fn workers_that_claim_at_once_keep_the_cap(pool: PgPool) {
         .await;
     stage.enqueue(1, 1, 0, 100).await;
     let work = async |name: String| {
-        let mut ended = 0;
+        let mut ended: i64 = 0;
         while ended < 100 {
             let claimed = stage.claim(&name, 3, &[]).await;
             let running: i64 = sqlx::query_scalar(

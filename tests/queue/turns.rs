@@ -21,7 +21,7 @@ async fn one_job_is_not_behind_a_thousand(pool: PgPool) {
 async fn what_is_claimed_is_shared_by_weight(pool: PgPool) {
     let stage = Stage::with_tenants(pool, 3).await;
     stage
-        .run("update queue.tenants set weight = 2 where tenant_id::text like '%3'")
+        .run("update queue.tenants set weight = 8 where tenant_id::text like '%3'")
         .await;
     for tenant in 1..=3 {
         stage.enqueue(tenant, 1, 0, 100).await;
