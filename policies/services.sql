@@ -20,6 +20,7 @@ grant execute on function
   queue.agent(uuid, uuid),
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
+  queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
   queue.record(text, uuid[], uuid[], bigint[], text[], timestamptz[], jsonb[], jsonb[], timestamptz[], integer[],
     integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamptz[], timestamptz[],
     timestamptz[], jsonb[]),

@@ -18,6 +18,7 @@ mod record_mail;
 mod renew;
 mod reserve_tokens;
 mod run_next_export;
+mod start_child;
 mod sweep;
 mod tend_history;
 mod time;
@@ -41,6 +42,7 @@ pub use record::{Answer, Record, StepRecord, Wait, WaitKind};
 pub use record_mail::MailOutcome;
 pub use renew::{News, Renewed};
 pub use run_next_export::{ExportFailure, ExportKey, Exported};
+pub use start_child::Child;
 
 use crate::clock::{Clock, DatabaseClock};
 use crate::health::Health;

@@ -33,7 +33,9 @@ pub async fn run(
 
     let reservation = reserve(queue, call, usage::estimate(&request)).await?;
     // Nobody listens any more when the execution is being let go.
-    let _ = reserved.sender.send((call.node, call.attempt, reservation));
+    let _ = reserved
+        .sender
+        .send((call.place, call.attempt, reservation));
 
     let agent_id = agent.map(|agent| agent.id);
     match providers.complete(&request).await {

@@ -102,6 +102,7 @@ pub const TEXTS: &[&str] = &[
     "call_workflow",
     "wait_for_event",
     "approval",
+    "for_each",
     "if",
     "switch",
     "chat",
