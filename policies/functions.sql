@@ -50,6 +50,10 @@ grant execute on function
   -- workflows
   public.workflow_problems(jsonb, jsonb),
   public.activate_workflow(uuid),
+  public.webhook_url(uuid),
+  public.rotate_webhook(uuid),
+  public.enable_hook_signing(uuid),
+  public.disable_hook_signing(uuid),
   public.start_execution(uuid, jsonb, text),
   public.cancel_execution(uuid)
 to authenticated;
@@ -91,6 +95,10 @@ grant execute on function
   private.transfer_ownership(uuid, uuid),
   private.create_api_key(uuid, text, text[], timestamptz),
   private.revoke_api_key(uuid),
+  private.webhook_url(uuid),
+  private.rotate_webhook(uuid),
+  private.enable_hook_signing(uuid),
+  private.disable_hook_signing(uuid),
   private.start_execution(uuid, jsonb, text),
   private.cancel_execution(uuid)
 to authenticated;
