@@ -713,8 +713,6 @@ create function private.trigger_problems(nodes jsonb)
 returns table (severity text, code text, node_id text, pointer text, message text)
 language sql
 stable
--- Definer: which tables are open is asked by whoever draws.
-security definer
 set search_path = ''
 as $$
   select 'error', 'unknown_table', drawn.node ->> 'id', format('/nodes/%s/config/table', drawn.position - 1),
@@ -828,6 +826,21 @@ alter table queue.mails
   add constraint mail_template_is_known check (template in ('invitation', 'workflow'));
 comment on column queue.mails.variables is
   'What the template shows. For workflow: {to, subject, text, html, sender}, the mail itself, as the step has rendered it.';
+
+create function queue.forget_mail() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.variables := new.variables - 'text' - 'html';
+  return new;
+end
+$$;
+
+comment on function queue.forget_mail is 'What a step has written to somebody is not kept longer than it takes to send it.';
+
+create trigger _100_forget before update on queue.mails
+  for each row when (new.template = 'workflow' and new.status <> 'queued') execute function queue.forget_mail();
 
 create function queue.send_mail(
   tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer default null

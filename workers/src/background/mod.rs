@@ -11,6 +11,7 @@ mod domain_checker;
 mod eraser;
 mod exporter;
 mod repeat;
+mod scheduler;
 mod sweeper;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use dns::Dns;
 pub use domain_checker::DomainChecker;
 pub use eraser::Eraser;
 pub use exporter::Exporter;
+pub use scheduler::Scheduler;
 pub use sweeper::Sweeper;
 
 /// One kind of work, done in turns. A turn is bounded, and seen through unless the process ends; whatever it was in the middle of then is

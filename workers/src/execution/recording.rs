@@ -83,6 +83,7 @@ impl Run {
             actions.push(Action::Start(Box::new(Call {
                 claim: self.job.claim,
                 node,
+                node_id: planned.id.clone(),
                 attempt: step.attempt,
                 kind: planned.kind,
                 config: step.config.take().unwrap_or_default(),

@@ -6,6 +6,7 @@
 pub mod ai;
 mod delay;
 mod effects;
+mod email;
 mod failure;
 pub mod http;
 mod if_else;
@@ -67,6 +68,8 @@ pub struct Call {
     pub claim: Claim,
     /// Index in the plan.
     pub node: usize,
+    /// The node's id.
+    pub node_id: String,
     pub attempt: u32,
     pub kind: Kind,
     /// Rendered; it may hold secrets.
