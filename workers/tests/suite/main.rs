@@ -16,5 +16,7 @@ mod mail_login;
 mod mails;
 mod many;
 mod outage;
+mod schedules;
 mod state;
+mod step_mails;
 mod support;
