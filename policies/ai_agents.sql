@@ -13,31 +13,31 @@ grant select, insert, update, delete on public.ai_agents to authenticated;
 
 create policy "members with agents.read read agents" on public.ai_agents
   for select to authenticated
-  using (tenant_id = any (array(select private.tenants_with('agents.read'))));
+  using (tenant_id = any ((select aias.tenants_with('agents.read'))::uuid[]));
 
 create policy "members with agents.write make agents" on public.ai_agents
   for insert to authenticated
-  with check (tenant_id = any (array(select private.tenants_with('agents.write'))));
+  with check (tenant_id = any ((select aias.tenants_with('agents.write'))::uuid[]));
 
 create policy "members with agents.write change agents" on public.ai_agents
   for update to authenticated
-  using (tenant_id = any (array(select private.tenants_with('agents.write'))))
-  with check (tenant_id = any (array(select private.tenants_with('agents.write'))));
+  using (tenant_id = any ((select aias.tenants_with('agents.write'))::uuid[]))
+  with check (tenant_id = any ((select aias.tenants_with('agents.write'))::uuid[]));
 
 create policy "members with agents.write delete agents" on public.ai_agents
   for delete to authenticated
-  using (tenant_id = any (array(select private.tenants_with('agents.write'))));
+  using (tenant_id = any ((select aias.tenants_with('agents.write'))::uuid[]));
 
--- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+-- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "new agents wait for a second factor" on public.ai_agents
   as restrictive for insert to authenticated
-  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  with check (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));
 
 create policy "changes of agents wait for a second factor" on public.ai_agents
   as restrictive for update to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())))
-  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]))
+  with check (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));
 
 create policy "deleting agents waits for a second factor" on public.ai_agents
   as restrictive for delete to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));

@@ -12,9 +12,9 @@ grant select on public.api_keys to authenticated;
 
 create policy "members with keys.manage read keys" on public.api_keys
   for select to authenticated
-  using (tenant_id = any (array(select private.tenants_with('keys.manage'))));
+  using (tenant_id = any ((select aias.tenants_with('keys.manage'))::uuid[]));
 
--- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+-- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "reading keys waits for a second factor" on public.api_keys
   as restrictive for select to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));

@@ -58,15 +58,17 @@ grant execute on function
   public.cancel_execution(uuid)
 to authenticated;
 
--- Behind policies.
+-- Behind policies. What they answer depends on the caller's claims alone.
 grant execute on function
-  private.tenants_with(text),
-  private.own_tenants(),
-  private.tenants_asking_for_second_factor()
+  aias.tenants_with(text),
+  aias.own_tenants(),
+  aias.tenants_asking_for_second_factor()
 to authenticated;
 
 -- Behind RPCs and triggers that run as their caller. Those that change something check the permission themselves.
 grant execute on function
+  private.tenants_with(text),
+  private.own_tenants(),
   private.refuse(integer, text, text, text, text, jsonb),
   private.demand(uuid, text),
   private.is_caller(),

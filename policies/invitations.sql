@@ -12,9 +12,9 @@ grant select on public.invitations to authenticated;
 
 create policy "members with members.manage read invitations" on public.invitations
   for select to authenticated
-  using (tenant_id = any (array(select private.tenants_with('members.manage'))));
+  using (tenant_id = any ((select aias.tenants_with('members.manage'))::uuid[]));
 
--- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+-- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "reading invitations waits for a second factor" on public.invitations
   as restrictive for select to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));

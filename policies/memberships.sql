@@ -15,13 +15,13 @@ create policy "members read their own and their fellows' memberships" on public.
   for select to authenticated
   using (
     user_id = (select auth.uid())
-    or tenant_id = any (array(select private.tenants_with('members.read')))
+    or tenant_id = any ((select aias.tenants_with('members.read'))::uuid[])
   );
 
--- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+-- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "reading members waits for a second factor" on public.memberships
   as restrictive for select to authenticated
   using (
     user_id = (select auth.uid())
-    or tenant_id <> all (array(select private.tenants_asking_for_second_factor()))
+    or tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[])
   );

@@ -13,31 +13,31 @@ grant select, insert, update, delete on public.roles to authenticated;
 
 create policy "members read the roles of their tenants" on public.roles
   for select to authenticated
-  using (tenant_id = any (array(select private.own_tenants())));
+  using (tenant_id = any ((select aias.own_tenants())::uuid[]));
 
 create policy "members with roles.manage make roles" on public.roles
   for insert to authenticated
-  with check (tenant_id = any (array(select private.tenants_with('roles.manage'))));
+  with check (tenant_id = any ((select aias.tenants_with('roles.manage'))::uuid[]));
 
 create policy "members with roles.manage change roles" on public.roles
   for update to authenticated
-  using (tenant_id = any (array(select private.tenants_with('roles.manage'))))
-  with check (tenant_id = any (array(select private.tenants_with('roles.manage'))));
+  using (tenant_id = any ((select aias.tenants_with('roles.manage'))::uuid[]))
+  with check (tenant_id = any ((select aias.tenants_with('roles.manage'))::uuid[]));
 
 create policy "members with roles.manage delete roles" on public.roles
   for delete to authenticated
-  using (tenant_id = any (array(select private.tenants_with('roles.manage'))));
+  using (tenant_id = any ((select aias.tenants_with('roles.manage'))::uuid[]));
 
--- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+-- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "new roles wait for a second factor" on public.roles
   as restrictive for insert to authenticated
-  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  with check (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));
 
 create policy "changes of roles wait for a second factor" on public.roles
   as restrictive for update to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())))
-  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]))
+  with check (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));
 
 create policy "deleting roles waits for a second factor" on public.roles
   as restrictive for delete to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));

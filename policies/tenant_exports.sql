@@ -12,9 +12,9 @@ grant select on public.tenant_exports to authenticated;
 
 create policy "members with tenant.export read exports" on public.tenant_exports
   for select to authenticated
-  using (tenant_id = any (array(select private.tenants_with('tenant.export'))));
+  using (tenant_id = any ((select aias.tenants_with('tenant.export'))::uuid[]));
 
--- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+-- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "reading exports waits for a second factor" on public.tenant_exports
   as restrictive for select to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));

@@ -14,15 +14,15 @@ grant update (name, subdomain, requires_second_factor) on public.tenants to auth
 
 create policy "members read their tenants" on public.tenants
   for select to authenticated
-  using (id = any (array(select private.own_tenants())));
+  using (id = any ((select aias.own_tenants())::uuid[]));
 
 create policy "those who manage a tenant change it" on public.tenants
   for update to authenticated
-  using (id = any (array(select private.tenants_with('tenant.manage'))))
-  with check (id = any (array(select private.tenants_with('tenant.manage'))));
+  using (id = any ((select aias.tenants_with('tenant.manage'))::uuid[]))
+  with check (id = any ((select aias.tenants_with('tenant.manage'))::uuid[]));
 
--- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+-- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "changes of a tenant wait for a second factor" on public.tenants
   as restrictive for update to authenticated
-  using (id <> all (array(select private.tenants_asking_for_second_factor())))
-  with check (id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]))
+  with check (id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));

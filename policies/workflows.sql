@@ -13,31 +13,31 @@ grant select, insert, update, delete on public.workflows to authenticated;
 
 create policy "members with workflows.read read workflows" on public.workflows
   for select to authenticated
-  using (tenant_id = any (array(select private.tenants_with('workflows.read'))));
+  using (tenant_id = any ((select aias.tenants_with('workflows.read'))::uuid[]));
 
 create policy "members with workflows.write make workflows" on public.workflows
   for insert to authenticated
-  with check (tenant_id = any (array(select private.tenants_with('workflows.write'))));
+  with check (tenant_id = any ((select aias.tenants_with('workflows.write'))::uuid[]));
 
 create policy "members with workflows.write change workflows" on public.workflows
   for update to authenticated
-  using (tenant_id = any (array(select private.tenants_with('workflows.write'))))
-  with check (tenant_id = any (array(select private.tenants_with('workflows.write'))));
+  using (tenant_id = any ((select aias.tenants_with('workflows.write'))::uuid[]))
+  with check (tenant_id = any ((select aias.tenants_with('workflows.write'))::uuid[]));
 
 create policy "members with workflows.write delete workflows" on public.workflows
   for delete to authenticated
-  using (tenant_id = any (array(select private.tenants_with('workflows.write'))));
+  using (tenant_id = any ((select aias.tenants_with('workflows.write'))::uuid[]));
 
--- Where the tenant asks for one. A wall behind private.tenants_with, which counts the factors too.
+-- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "new workflows wait for a second factor" on public.workflows
   as restrictive for insert to authenticated
-  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  with check (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));
 
 create policy "changes of workflows wait for a second factor" on public.workflows
   as restrictive for update to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())))
-  with check (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]))
+  with check (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));
 
 create policy "deleting workflows waits for a second factor" on public.workflows
   as restrictive for delete to authenticated
-  using (tenant_id <> all (array(select private.tenants_asking_for_second_factor())));
+  using (tenant_id <> all ((select aias.tenants_asking_for_second_factor())::uuid[]));

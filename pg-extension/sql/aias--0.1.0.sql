@@ -287,6 +287,25 @@ language c volatile parallel unsafe as 'MODULE_PATHNAME', 'aias_notes_lost';
 revoke execute on function aias.note, aias.take_notes, aias.notes_lost from public;
 grant execute on function aias.note, aias.take_notes, aias.notes_lost to @extowner@;
 
+-- requires:
+--   notes
+
+-- In which tenants the caller may do something, for policies to ask once a statement. They answer from private.access and public.permissions, which
+-- are the project's; where these are missing they raise 42P01.
+
+-- Parallel safe: workers have the leader's settings, snapshot and now().
+create function aias.tenants_with(permission text) returns uuid[]
+language c stable strict parallel safe as 'MODULE_PATHNAME', 'aias_tenants_with';
+
+create function aias.own_tenants() returns uuid[]
+language c stable parallel safe as 'MODULE_PATHNAME', 'aias_own_tenants';
+
+create function aias.tenants_asking_for_second_factor() returns uuid[]
+language c stable parallel safe as 'MODULE_PATHNAME', 'aias_tenants_asking_for_second_factor';
+
+revoke execute on function aias.tenants_with, aias.own_tenants, aias.tenants_asking_for_second_factor from public;
+grant execute on function aias.tenants_with, aias.own_tenants, aias.tenants_asking_for_second_factor to @extowner@;
+
 CREATE  FUNCTION "node_schemas"() RETURNS jsonb /* JsonB */
 IMMUTABLE STRICT PARALLEL SAFE
 LANGUAGE c /* Rust */
@@ -339,7 +358,7 @@ LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'workflow_problems_wrapper';
 
 -- requires:
---   notes
+--   access
 
 -- finalize
 -- What each function is for, as `\dx+`, `\df+` and Studio show it.
@@ -408,3 +427,11 @@ comment on function aias.take_notes(integer) is
   'Takes this database''s notes out, oldest first, at most so many. They are gone when the transaction commits; a rollback puts them back.';
 comment on function aias.notes_lost() is
   'How many notes, of all databases, made room for newer ones since the server has started, because nobody took them in time.';
+
+comment on function aias.tenants_with(text) is
+  'The tenants in which the caller holds a permission that is in force: by role or scopes, the tenant''s status, and the second factor where it wants one. '
+  'Read from private.access, so a revoked member is out in the next statement. Who calls is in request.jwt.claims.';
+comment on function aias.own_tenants() is
+  'The tenants that the caller belongs to, in any role.';
+comment on function aias.tenants_asking_for_second_factor() is
+  'The tenants in which the caller''s session is not enough for all that the caller may do. Asked by restrictive policies: a wall behind aias.tenants_with.';

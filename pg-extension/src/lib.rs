@@ -1,9 +1,10 @@
 //! The Postgres extension `aias`: what must run inside the database.
 //!
 //! This file is only the door. `language` is the workflow language, whose rules live in the crate `workflow`; `quota` counts, exactly
-//! and without a hot row; `rate` limits requests; `note` keeps what a rollback must not undo; `uuid7` makes time-ordered ids. What SQL
-//! sees is in `sql/aias--<version>.sql`, which the build generates.
+//! and without a hot row; `rate` limits requests; `note` keeps what a rollback must not undo; `access` says where a caller may do
+//! something; `uuid7` makes time-ordered ids. What SQL sees is in `sql/aias--<version>.sql`, which the build generates.
 
+mod access;
 mod door;
 mod fault;
 mod instant;
@@ -45,8 +46,13 @@ pgrx::extension_sql_file!(
     requires = ["rate_limits"]
 );
 pgrx::extension_sql_file!(
+    "../sql/src/access.sql",
+    name = "access",
+    requires = ["notes"]
+);
+pgrx::extension_sql_file!(
     "../sql/src/comments.sql",
     name = "comments",
-    requires = ["notes"],
+    requires = ["access"],
     finalize
 );

@@ -31,7 +31,7 @@ impl Plan {
         }
         for node in outside_of_init_plans(&self.0) {
             for text in conditions(node) {
-                if ["private.", "auth.", "current_setting"]
+                if ["private.", "aias.", "auth.", "current_setting"]
                     .iter()
                     .any(|function| text.contains(function))
                 {
@@ -49,11 +49,7 @@ impl Plan {
             .filter(|node| node["Parent Relationship"] == "InitPlan");
         init_plans
             .filter(|node| node["Actual Loops"].as_u64() >= Some(1))
-            .filter(|node| {
-                conditions(node)
-                    .iter()
-                    .any(|text| text.contains("private."))
-            })
+            .filter(|node| conditions(node).iter().any(|text| text.contains("aias.")))
             .count()
     }
 
@@ -75,33 +71,6 @@ impl Plan {
             }
         }
         wrong
-    }
-
-    /// It reads one of these indexes and nothing else.
-    pub fn is_index_only(&self, indexes: &[&str]) -> Vec<String> {
-        let scans: Vec<_> = nodes(&self.0)
-            .into_iter()
-            .filter(|node| node["Relation Name"].is_string())
-            .collect();
-        let is_good = |node: &&Value| {
-            node["Node Type"] == "Index Only Scan"
-                && node["Index Name"]
-                    .as_str()
-                    .is_some_and(|name| indexes.contains(&name))
-        };
-        match scans.as_slice() {
-            [scan] if is_good(scan) => Vec::new(),
-            [] => vec!["it reads nothing".to_owned()],
-            scans => scans
-                .iter()
-                .map(|node| {
-                    format!(
-                        "{} of {} by {}",
-                        node["Node Type"], node["Relation Name"], node["Index Name"]
-                    )
-                })
-                .collect(),
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! What row-level security costs at size: 2,000 tenants, 1,000,000 executions, somebody who belongs to 50 of the tenants. The policy's
 //! question is asked once a statement, of an index alone, and an index finds the rows.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
@@ -79,11 +78,6 @@ async fn the_usual_reads_ask_once_and_use_an_index(pool: PgPool) {
             wrong.push(format!("{complaint}: {read}"));
         }
     }
-    for (function, statement, plan) in inner_statements(&mut connection).await {
-        for complaint in plan.is_index_only(&["access_principal", "access_asking"]) {
-            wrong.push(format!("private.{function}: {complaint}: {statement}"));
-        }
-    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -132,68 +126,6 @@ async fn counters(connection: &mut PgConnection) -> (i64, i64) {
     .fetch_one(connection)
     .await
     .expect("counters")
-}
-
-/// What the functions that policies call do inside, as (function, statement, plan): read from their source, so that none is forgotten.
-async fn inner_statements(connection: &mut PgConnection) -> Vec<(String, String, Plan)> {
-    let functions: Vec<(String, String)> = sqlx::query_as(
-        "select proname::text, prosrc from pg_catalog.pg_proc p
-          where pronamespace = 'private'::regnamespace and exists (
-            select from pg_catalog.pg_policy
-             where pg_get_expr(polqual, polrelid) || coalesce(pg_get_expr(polwithcheck, polrelid), '') ~ ('private\\.' || p.proname || '\\('))",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .expect("the catalogue answers");
-    let names: BTreeSet<&str> = functions.iter().map(|(name, _)| name.as_str()).collect();
-    assert!(
-        names.is_superset(&BTreeSet::from(["tenants_with", "own_tenants"])),
-        "{names:?}: the search is broken"
-    );
-    execute(connection, "set plan_cache_mode = force_generic_plan").await;
-    let mut inner = Vec::new();
-    for (function, source) in functions {
-        let statements: Vec<_> = source
-            .split("return query")
-            .skip(1)
-            .filter_map(|rest| rest.split(';').next())
-            .collect();
-        assert!(
-            !statements.is_empty(),
-            "private.{function}: no `return query` is found in its source"
-        );
-        for statement in statements {
-            let prepared = with_parameters(statement);
-            execute(connection, "deallocate all").await;
-            execute(
-                connection,
-                &format!("prepare inner_statement (uuid, bigint) as {prepared}"),
-            )
-            .await;
-            let plan = Plan::of(
-                connection,
-                &format!("explain (verbose, format json) execute inner_statement ('{PERSON}', 1)"),
-            )
-            .await;
-            inner.push((function.clone(), statement.trim().to_owned(), plan));
-        }
-    }
-    inner
-}
-
-/// A statement whose variables have become parameters, as PL/pgSQL has it too.
-fn with_parameters(statement: &str) -> String {
-    let is_delimiter = |letter: char| !letter.is_alphanumeric() && letter != '_';
-    let words = statement.split_inclusive(is_delimiter).map(|word| {
-        let name = word.trim_end_matches(is_delimiter);
-        let rest = &word[name.len()..];
-        match name {
-            "who" => format!("$1{rest}"),
-            "wanted" => format!("$2{rest}"),
-            _ => word.to_owned(),
-        }
-    });
-    words.collect()
 }
 
 /// A connection of the superuser to a database with many tenants in it.

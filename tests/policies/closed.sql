@@ -23,10 +23,10 @@ create temp table lent as
   union all
   select 'authenticated', unnest(array[
     -- behind policies
-    'private.tenants_with(text)', 'private.own_tenants()', 'private.tenants_asking_for_second_factor()',
+    'aias.tenants_with(text)', 'aias.own_tenants()', 'aias.tenants_asking_for_second_factor()',
     -- behind triggers and RPCs that run as their caller; they change nothing
     'private.refuse(integer, text, text, text, text, jsonb)', 'private.demand(uuid, text)', 'private.is_caller()',
-    'private.has_second_factor()', 'private.principal()',
+    'private.has_second_factor()', 'private.principal()', 'private.tenants_with(text)', 'private.own_tenants()',
     -- RPCs, each of which asks for its permission
     'private.create_tenant(text, text, text)', 'private.close_tenant(uuid, text)', 'private.reopen_tenant(uuid)', 'private.my_tenants()',
     'private.quota_status(uuid)', 'private.add_domain(uuid, text)', 'private.check_domain(uuid)', 'private.remove_domain(uuid)',

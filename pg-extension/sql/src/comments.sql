@@ -64,3 +64,11 @@ comment on function aias.take_notes(integer) is
   'Takes this database''s notes out, oldest first, at most so many. They are gone when the transaction commits; a rollback puts them back.';
 comment on function aias.notes_lost() is
   'How many notes, of all databases, made room for newer ones since the server has started, because nobody took them in time.';
+
+comment on function aias.tenants_with(text) is
+  'The tenants in which the caller holds a permission that is in force: by role or scopes, the tenant''s status, and the second factor where it wants one. '
+  'Read from private.access, so a revoked member is out in the next statement. Who calls is in request.jwt.claims.';
+comment on function aias.own_tenants() is
+  'The tenants that the caller belongs to, in any role.';
+comment on function aias.tenants_asking_for_second_factor() is
+  'The tenants in which the caller''s session is not enough for all that the caller may do. Asked by restrictive policies: a wall behind aias.tenants_with.';

@@ -100,6 +100,7 @@ begin
         execute format('alter table audit.%I enable row level security', partition);
         execute format('create trigger _010_append_only before update or delete or truncate on audit.%I
                           for each statement execute function audit.refuse_change()', partition);
+        execute format('alter table audit.%I alter column tenant_id set (n_distinct = 200)', partition);
       exception
         when duplicate_table then
           null; -- Another worker was faster.
@@ -1901,16 +1902,10 @@ COMMENT ON FUNCTION private.note_cancellation() IS 'Keeps cancelled_at beside th
 CREATE FUNCTION private.own_tenants() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
     SET search_path TO ''
-    AS $$
-declare
-  who uuid := private.principal();
-begin
-  return query select a.tenant_id from private.access a where a.principal = who and a.ends_at > now();
-end
-$$;
+    AS $$ begin return query select unnest(aias.own_tenants()); end $$;
 
 -- FUNCTION own_tenants(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.own_tenants() IS 'The tenants that the caller belongs to, in any role.';
+COMMENT ON FUNCTION private.own_tenants() IS 'What aias.own_tenants answers, as rows.';
 
 -- permissions_in(bigint); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.permissions_in(mask bigint) RETURNS text[]
@@ -2477,45 +2472,19 @@ COMMENT ON FUNCTION private.tenant_of_object(name text) IS 'Whose file it is, by
 CREATE FUNCTION private.tenants_asking_for_second_factor() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path TO ''
-    AS $$
-declare
-  who uuid := private.principal();
-begin
-  if private.has_second_factor() then
-    return;
-  end if;
-  return query
-    select a.tenant_id from private.access a where a.principal = who and a.granted <> a.granted_with_second_factor;
-end
-$$;
+    AS $$ begin return query select unnest(aias.tenants_asking_for_second_factor()); end $$;
 
 -- FUNCTION tenants_asking_for_second_factor(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.tenants_asking_for_second_factor() IS 'The tenants in which the caller''s session is not enough for all that the caller may do. Asked by restrictive policies: a wall behind private.tenants_with.';
+COMMENT ON FUNCTION private.tenants_asking_for_second_factor() IS 'What aias.tenants_asking_for_second_factor answers, as rows.';
 
 -- tenants_with(text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.tenants_with(permission text) RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
     SET search_path TO ''
-    AS $$
-declare
-  claims jsonb := nullif(current_setting('request.jwt.claims', true), '');
-  who uuid := coalesce(claims ->> 'api_key_id', nullif(current_setting('request.jwt.claim.sub', true), ''), claims ->> 'sub');
-  wanted bigint := (select 1::bigint << p.bit from public.permissions p where p.key = permission);
-begin
-  if claims ->> 'aal' = 'aal2' then
-    return query
-      select a.tenant_id from private.access a
-       where a.principal = who and a.granted_with_second_factor & wanted <> 0 and a.ends_at > now();
-  else
-    return query
-      select a.tenant_id from private.access a
-       where a.principal = who and a.granted & wanted <> 0 and a.ends_at > now();
-  end if;
-end
-$$;
+    AS $$ begin return query select unnest(aias.tenants_with(permission)); end $$;
 
 -- FUNCTION tenants_with(permission text); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.tenants_with(permission text) IS 'The tenants in which the caller holds a permission that is in force: by role or scopes, the tenant''s status, and the second factor where it wants one. Read from a table, so a revoked member is out in the next statement.';
+COMMENT ON FUNCTION private.tenants_with(permission text) IS 'What aias.tenants_with answers, as rows.';
 
 -- touch_updated_at(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.touch_updated_at() RETURNS trigger
@@ -3643,6 +3612,7 @@ CREATE TABLE audit.log_default (
     request_id text,
     hash bytea CONSTRAINT log_hash_not_null NOT NULL
 );
+ALTER TABLE ONLY audit.log_default ALTER COLUMN tenant_id SET (n_distinct=200);
 
 -- TABLE log_default; Type: COMMENT; Schema: audit
 COMMENT ON TABLE audit.log_default IS 'For an entry whose month has no partition, so that nothing is ever refused. Empty while audit.make_months() is called in time.';
@@ -4807,16 +4777,10 @@ ALTER TABLE audit.log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit.log_default ENABLE ROW LEVEL SECURITY;
 
 -- log members with audit.read read the log; Type: POLICY; Schema: audit
-CREATE POLICY "members with audit.read read the log" ON audit.log FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('audit.read'::text) AS tenants_with))));
+CREATE POLICY "members with audit.read read the log" ON audit.log FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)::uuid[])));
 
 -- inbox members with audit.read read what is to be chained; Type: POLICY; Schema: audit
-CREATE POLICY "members with audit.read read what is to be chained" ON audit.inbox FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('audit.read'::text) AS tenants_with))));
-
--- log reading the log waits for a second factor; Type: POLICY; Schema: audit
-CREATE POLICY "reading the log waits for a second factor" ON audit.log AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
-
--- inbox reading what is to be chained waits for a second factor; Type: POLICY; Schema: audit
-CREATE POLICY "reading what is to be chained waits for a second factor" ON audit.inbox AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "members with audit.read read what is to be chained" ON audit.inbox FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)::uuid[])));
 
 -- access; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.access ENABLE ROW LEVEL SECURITY;
@@ -4858,25 +4822,25 @@ CREATE POLICY "anyone reads the regions" ON public.regions FOR SELECT TO anon, a
 ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
 
 -- tenants changes of a tenant wait for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants AS RESTRICTIVE FOR UPDATE TO authenticated USING ((id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))) WITH CHECK ((id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants AS RESTRICTIVE FOR UPDATE TO authenticated USING ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- ai_agents changes of agents wait for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "changes of agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))) WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "changes of agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles changes of roles wait for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "changes of roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))) WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "changes of roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- workflows changes of workflows wait for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "changes of workflows wait for a second factor" ON public.workflows AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))) WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "changes of workflows wait for a second factor" ON public.workflows AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- ai_agents deleting agents waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "deleting agents waits for a second factor" ON public.ai_agents AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "deleting agents waits for a second factor" ON public.ai_agents AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles deleting roles waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "deleting roles waits for a second factor" ON public.roles AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "deleting roles waits for a second factor" ON public.roles AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- workflows deleting workflows waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "deleting workflows waits for a second factor" ON public.workflows AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "deleting workflows waits for a second factor" ON public.workflows AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- execution_steps; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.execution_steps ENABLE ROW LEVEL SECURITY;
@@ -4888,82 +4852,82 @@ ALTER TABLE public.executions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
 -- roles members read the roles of their tenants; Type: POLICY; Schema: public
-CREATE POLICY "members read the roles of their tenants" ON public.roles FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.own_tenants() AS own_tenants))));
+CREATE POLICY "members read the roles of their tenants" ON public.roles FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.own_tenants() AS own_tenants)::uuid[])));
 
 -- memberships members read their own and their fellows' memberships; Type: POLICY; Schema: public
-CREATE POLICY "members read their own and their fellows' memberships" ON public.memberships FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id = ANY (ARRAY( SELECT private.tenants_with('members.read'::text) AS tenants_with)))));
+CREATE POLICY "members read their own and their fellows' memberships" ON public.memberships FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id = ANY (( SELECT aias.tenants_with('members.read'::text) AS tenants_with)::uuid[]))));
 
 -- tenants members read their tenants; Type: POLICY; Schema: public
-CREATE POLICY "members read their tenants" ON public.tenants FOR SELECT TO authenticated USING ((id = ANY (ARRAY( SELECT private.own_tenants() AS own_tenants))));
+CREATE POLICY "members read their tenants" ON public.tenants FOR SELECT TO authenticated USING ((id = ANY (( SELECT aias.own_tenants() AS own_tenants)::uuid[])));
 
 -- ai_agents members with agents.read read agents; Type: POLICY; Schema: public
-CREATE POLICY "members with agents.read read agents" ON public.ai_agents FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('agents.read'::text) AS tenants_with))));
+CREATE POLICY "members with agents.read read agents" ON public.ai_agents FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)::uuid[])));
 
 -- ai_agents members with agents.write change agents; Type: POLICY; Schema: public
-CREATE POLICY "members with agents.write change agents" ON public.ai_agents FOR UPDATE TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('agents.write'::text) AS tenants_with)))) WITH CHECK ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('agents.write'::text) AS tenants_with))));
+CREATE POLICY "members with agents.write change agents" ON public.ai_agents FOR UPDATE TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)::uuid[]))) WITH CHECK ((tenant_id = ANY (( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)::uuid[])));
 
 -- ai_agents members with agents.write delete agents; Type: POLICY; Schema: public
-CREATE POLICY "members with agents.write delete agents" ON public.ai_agents FOR DELETE TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('agents.write'::text) AS tenants_with))));
+CREATE POLICY "members with agents.write delete agents" ON public.ai_agents FOR DELETE TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)::uuid[])));
 
 -- ai_agents members with agents.write make agents; Type: POLICY; Schema: public
-CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR INSERT TO authenticated WITH CHECK ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('agents.write'::text) AS tenants_with))));
+CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR INSERT TO authenticated WITH CHECK ((tenant_id = ANY (( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)::uuid[])));
 
 -- executions members with executions.read read executions; Type: POLICY; Schema: public
-CREATE POLICY "members with executions.read read executions" ON public.executions FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('executions.read'::text) AS tenants_with))));
+CREATE POLICY "members with executions.read read executions" ON public.executions FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('executions.read'::text) AS tenants_with)::uuid[])));
 
 -- execution_steps members with executions.read read steps; Type: POLICY; Schema: public
-CREATE POLICY "members with executions.read read steps" ON public.execution_steps FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('executions.read'::text) AS tenants_with))));
+CREATE POLICY "members with executions.read read steps" ON public.execution_steps FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('executions.read'::text) AS tenants_with)::uuid[])));
 
 -- api_keys members with keys.manage read keys; Type: POLICY; Schema: public
-CREATE POLICY "members with keys.manage read keys" ON public.api_keys FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('keys.manage'::text) AS tenants_with))));
+CREATE POLICY "members with keys.manage read keys" ON public.api_keys FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('keys.manage'::text) AS tenants_with)::uuid[])));
 
 -- invitations members with members.manage read invitations; Type: POLICY; Schema: public
-CREATE POLICY "members with members.manage read invitations" ON public.invitations FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('members.manage'::text) AS tenants_with))));
+CREATE POLICY "members with members.manage read invitations" ON public.invitations FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('members.manage'::text) AS tenants_with)::uuid[])));
 
 -- roles members with roles.manage change roles; Type: POLICY; Schema: public
-CREATE POLICY "members with roles.manage change roles" ON public.roles FOR UPDATE TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('roles.manage'::text) AS tenants_with)))) WITH CHECK ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('roles.manage'::text) AS tenants_with))));
+CREATE POLICY "members with roles.manage change roles" ON public.roles FOR UPDATE TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('roles.manage'::text) AS tenants_with)::uuid[]))) WITH CHECK ((tenant_id = ANY (( SELECT aias.tenants_with('roles.manage'::text) AS tenants_with)::uuid[])));
 
 -- roles members with roles.manage delete roles; Type: POLICY; Schema: public
-CREATE POLICY "members with roles.manage delete roles" ON public.roles FOR DELETE TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('roles.manage'::text) AS tenants_with))));
+CREATE POLICY "members with roles.manage delete roles" ON public.roles FOR DELETE TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('roles.manage'::text) AS tenants_with)::uuid[])));
 
 -- roles members with roles.manage make roles; Type: POLICY; Schema: public
-CREATE POLICY "members with roles.manage make roles" ON public.roles FOR INSERT TO authenticated WITH CHECK ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('roles.manage'::text) AS tenants_with))));
+CREATE POLICY "members with roles.manage make roles" ON public.roles FOR INSERT TO authenticated WITH CHECK ((tenant_id = ANY (( SELECT aias.tenants_with('roles.manage'::text) AS tenants_with)::uuid[])));
 
 -- tenant_exports members with tenant.export read exports; Type: POLICY; Schema: public
-CREATE POLICY "members with tenant.export read exports" ON public.tenant_exports FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('tenant.export'::text) AS tenants_with))));
+CREATE POLICY "members with tenant.export read exports" ON public.tenant_exports FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('tenant.export'::text) AS tenants_with)::uuid[])));
 
 -- tenant_domains members with tenant.manage read domains; Type: POLICY; Schema: public
-CREATE POLICY "members with tenant.manage read domains" ON public.tenant_domains FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('tenant.manage'::text) AS tenants_with))));
+CREATE POLICY "members with tenant.manage read domains" ON public.tenant_domains FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('tenant.manage'::text) AS tenants_with)::uuid[])));
 
 -- usage members with usage.read read usage; Type: POLICY; Schema: public
-CREATE POLICY "members with usage.read read usage" ON public.usage FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('usage.read'::text) AS tenants_with))));
+CREATE POLICY "members with usage.read read usage" ON public.usage FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('usage.read'::text) AS tenants_with)::uuid[])));
 
 -- workflow_versions members with workflows.read read published versions; Type: POLICY; Schema: public
-CREATE POLICY "members with workflows.read read published versions" ON public.workflow_versions FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('workflows.read'::text) AS tenants_with))));
+CREATE POLICY "members with workflows.read read published versions" ON public.workflow_versions FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('workflows.read'::text) AS tenants_with)::uuid[])));
 
 -- workflows members with workflows.read read workflows; Type: POLICY; Schema: public
-CREATE POLICY "members with workflows.read read workflows" ON public.workflows FOR SELECT TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('workflows.read'::text) AS tenants_with))));
+CREATE POLICY "members with workflows.read read workflows" ON public.workflows FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('workflows.read'::text) AS tenants_with)::uuid[])));
 
 -- workflows members with workflows.write change workflows; Type: POLICY; Schema: public
-CREATE POLICY "members with workflows.write change workflows" ON public.workflows FOR UPDATE TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('workflows.write'::text) AS tenants_with)))) WITH CHECK ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('workflows.write'::text) AS tenants_with))));
+CREATE POLICY "members with workflows.write change workflows" ON public.workflows FOR UPDATE TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('workflows.write'::text) AS tenants_with)::uuid[]))) WITH CHECK ((tenant_id = ANY (( SELECT aias.tenants_with('workflows.write'::text) AS tenants_with)::uuid[])));
 
 -- workflows members with workflows.write delete workflows; Type: POLICY; Schema: public
-CREATE POLICY "members with workflows.write delete workflows" ON public.workflows FOR DELETE TO authenticated USING ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('workflows.write'::text) AS tenants_with))));
+CREATE POLICY "members with workflows.write delete workflows" ON public.workflows FOR DELETE TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('workflows.write'::text) AS tenants_with)::uuid[])));
 
 -- workflows members with workflows.write make workflows; Type: POLICY; Schema: public
-CREATE POLICY "members with workflows.write make workflows" ON public.workflows FOR INSERT TO authenticated WITH CHECK ((tenant_id = ANY (ARRAY( SELECT private.tenants_with('workflows.write'::text) AS tenants_with))));
+CREATE POLICY "members with workflows.write make workflows" ON public.workflows FOR INSERT TO authenticated WITH CHECK ((tenant_id = ANY (( SELECT aias.tenants_with('workflows.write'::text) AS tenants_with)::uuid[])));
 
 -- memberships; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
 
 -- ai_agents new agents wait for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "new agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "new agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles new roles wait for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "new roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "new roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- workflows new workflows wait for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "new workflows wait for a second factor" ON public.workflows AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "new workflows wait for a second factor" ON public.workflows AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- users people change their own profile; Type: POLICY; Schema: public
 CREATE POLICY "people change their own profile" ON public.users FOR UPDATE TO authenticated USING ((id = ( SELECT auth.uid() AS uid))) WITH CHECK ((id = ( SELECT auth.uid() AS uid)));
@@ -4971,25 +4935,25 @@ CREATE POLICY "people change their own profile" ON public.users FOR UPDATE TO au
 -- users people read themselves and their fellow members; Type: POLICY; Schema: public
 CREATE POLICY "people read themselves and their fellow members" ON public.users FOR SELECT TO authenticated USING (((id = ( SELECT auth.uid() AS uid)) OR (id = ANY (ARRAY( SELECT m.user_id
    FROM public.memberships m
-  WHERE (m.tenant_id = ANY (ARRAY( SELECT private.tenants_with('members.read'::text) AS tenants_with))))))));
+  WHERE (m.tenant_id = ANY (( SELECT aias.tenants_with('members.read'::text) AS tenants_with)::uuid[])))))));
 
 -- permissions; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 
 -- tenant_domains reading domains waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "reading domains waits for a second factor" ON public.tenant_domains AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "reading domains waits for a second factor" ON public.tenant_domains AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- tenant_exports reading exports waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "reading exports waits for a second factor" ON public.tenant_exports AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "reading exports waits for a second factor" ON public.tenant_exports AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- invitations reading invitations waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "reading invitations waits for a second factor" ON public.invitations AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "reading invitations waits for a second factor" ON public.invitations AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- api_keys reading keys waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "reading keys waits for a second factor" ON public.api_keys AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor))));
+CREATE POLICY "reading keys waits for a second factor" ON public.api_keys AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- memberships reading members waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "reading members waits for a second factor" ON public.memberships AS RESTRICTIVE FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id <> ALL (ARRAY( SELECT private.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)))));
+CREATE POLICY "reading members waits for a second factor" ON public.memberships AS RESTRICTIVE FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))));
 
 -- regions; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.regions ENABLE ROW LEVEL SECURITY;
@@ -5013,7 +4977,7 @@ ALTER TABLE public.tenant_exports ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
 
 -- tenants those who manage a tenant change it; Type: POLICY; Schema: public
-CREATE POLICY "those who manage a tenant change it" ON public.tenants FOR UPDATE TO authenticated USING ((id = ANY (ARRAY( SELECT private.tenants_with('tenant.manage'::text) AS tenants_with)))) WITH CHECK ((id = ANY (ARRAY( SELECT private.tenants_with('tenant.manage'::text) AS tenants_with))));
+CREATE POLICY "those who manage a tenant change it" ON public.tenants FOR UPDATE TO authenticated USING ((id = ANY (( SELECT aias.tenants_with('tenant.manage'::text) AS tenants_with)::uuid[]))) WITH CHECK ((id = ANY (( SELECT aias.tenants_with('tenant.manage'::text) AS tenants_with)::uuid[])));
 
 -- usage; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.usage ENABLE ROW LEVEL SECURITY;
@@ -5057,6 +5021,15 @@ GRANT USAGE ON SCHEMA public TO service_role;
 
 -- SCHEMA queue; Type: ACL; Schema: -
 GRANT USAGE ON SCHEMA queue TO aias_worker;
+
+-- FUNCTION own_tenants(); Type: ACL; Schema: aias
+GRANT ALL ON FUNCTION aias.own_tenants() TO authenticated;
+
+-- FUNCTION tenants_asking_for_second_factor(); Type: ACL; Schema: aias
+GRANT ALL ON FUNCTION aias.tenants_asking_for_second_factor() TO authenticated;
+
+-- FUNCTION tenants_with(permission text); Type: ACL; Schema: aias
+GRANT ALL ON FUNCTION aias.tenants_with(permission text) TO authenticated;
 
 -- FUNCTION uuid7(); Type: ACL; Schema: aias
 GRANT ALL ON FUNCTION aias.uuid7() TO authenticated;
@@ -5479,7 +5452,6 @@ REVOKE ALL ON FUNCTION private.tenant_of_object(name text) FROM PUBLIC;
 
 -- FUNCTION tenants_asking_for_second_factor(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.tenants_asking_for_second_factor() FROM PUBLIC;
-GRANT ALL ON FUNCTION private.tenants_asking_for_second_factor() TO authenticated;
 
 -- FUNCTION tenants_with(permission text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.tenants_with(permission text) FROM PUBLIC;
