@@ -337,6 +337,7 @@ create table queue.schedules (
   constraint schedule_missed_is_known check (missed in ('skip', 'once', 'all'))
 );
 create index schedules_run_at on queue.schedules (run_at);
+create index schedules_version on queue.schedules (tenant_id, workflow_id, version);
 alter table queue.schedules enable row level security;
 
 comment on table queue.schedules is 'Active workflows that begin with a schedule. Rows leave when the workflow is not active any more, and what was to come while it is paused is not missed.';
@@ -458,6 +459,7 @@ create table private.event_sources (
   hidden_columns text[] not null default '{}',
   permission text references public.permissions (key)
 );
+create index event_sources_permission on private.event_sources (permission);
 alter table private.event_sources enable row level security;
 
 comment on table private.event_sources is 'Tables whose changes may start workflows, as schema.table. Written by private.enable_event_trigger.';
@@ -476,6 +478,7 @@ create table private.event_subscriptions (
 );
 -- What every statement on such a table asks, once.
 create index event_subscriptions_source on private.event_subscriptions (source, operation, tenant_id);
+create index event_subscriptions_version on private.event_subscriptions (tenant_id, workflow_id, version);
 alter table private.event_subscriptions enable row level security;
 
 comment on table private.event_subscriptions is 'Active workflows that begin with the change of a row.';
