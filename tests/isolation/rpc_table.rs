@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 24] = [
+const OF_A_TENANT: [Rpc; 28] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",

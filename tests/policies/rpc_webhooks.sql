@@ -4,9 +4,9 @@ begin;
 \ir ../fixtures/world.sql
 select plan(62);
 
-create temp table rpcs as select unnest(array['webhook_url', 'rotate_webhook', 'enable_hook_signing', 'disable_hook_signing']) as name;
+create temp table rpcs as select unnest(array['public.webhook_url', 'public.rotate_webhook', 'public.enable_hook_signing', 'public.disable_hook_signing']) as name;
 create function pg_temp.call(rpc text, workflow text) returns text language sql as $$
-  select format('select public.%I(%L)', rpc, '01900000-0000-7000-8000-00000000' || workflow)
+  select format('select %s(%L)', rpc, '01900000-0000-7000-8000-00000000' || workflow)
 $$;
 grant select on rpcs to public;
 
@@ -14,12 +14,12 @@ grant select on rpcs to public;
 
 select answers(actor, format('select %s ~ %L', replace(pg_temp.call(rpc, 'a0f1'), 'select ', ''), pattern), 'true', rpc || ' answers')
   from unnest(array['owner@alpha.test', 'admin@alpha.test', 'editor@alpha.test']) actor,
-       (values ('webhook_url', '^/hooks/[A-Za-z0-9_-]{43}$'), ('rotate_webhook', '^/hooks/[A-Za-z0-9_-]{43}$'),
-               ('enable_hook_signing', '^aias_hook_[A-Za-z0-9_-]{43}$')) wanted (rpc, pattern);
-select allowed('editor@alpha.test', pg_temp.call('disable_hook_signing', 'a0f1'), 1, 'switches signing off');
-select keep('editor@alpha.test', pg_temp.call('webhook_url', 'a0f2')) as first \gset
-select answers('owner@alpha.test', pg_temp.call('webhook_url', 'a0f2'), :'first', 'is told the same address as everybody, again and again');
-select isnt(keep('editor@alpha.test', pg_temp.call('rotate_webhook', 'a0f2')), :'first', 'a new address is another one');
+       (values ('public.webhook_url', '^/hooks/[A-Za-z0-9_-]{43}$'), ('public.rotate_webhook', '^/hooks/[A-Za-z0-9_-]{43}$'),
+               ('public.enable_hook_signing', '^aias_hook_[A-Za-z0-9_-]{43}$')) wanted (rpc, pattern);
+select allowed('editor@alpha.test', pg_temp.call('public.disable_hook_signing', 'a0f1'), 1, 'switches signing off');
+select keep('editor@alpha.test', pg_temp.call('public.webhook_url', 'a0f2')) as first \gset
+select answers('owner@alpha.test', pg_temp.call('public.webhook_url', 'a0f2'), :'first', 'is told the same address as everybody, again and again');
+select isnt(keep('editor@alpha.test', pg_temp.call('public.rotate_webhook', 'a0f2')), :'first', 'a new address is another one');
 select set_config('aias.edge_url', 'https://api.example.com/', true) \g /dev/null
 select answers('editor@alpha.test', $$select public.webhook_url('01900000-0000-7000-8000-00000000a0f1') like 'https://api.example.com/hooks/%'$$, 'true',
   'is told the whole address where the operator has said where edge-api is');
@@ -54,8 +54,8 @@ select unreachable(actor, pg_temp.post('of the test'), 'starts nothing by the in
 update public.workflows set nodes = '[{"id": "start", "type": "trigger", "config": {"kind": "webhook", "signed": true}}]'
  where id = '01900000-0000-7000-8000-00000000a0f2';
 select refused('aias_edge', pg_temp.post('of the test'), 401, 'signature_missing', 'drawn as signed, it takes nothing else');
-select refused('editor@alpha.test', pg_temp.call('disable_hook_signing', 'a0f2'), 409, 'signing_is_drawn', 'switches nothing off that is drawn');
-select is(keep('owner@alpha.test', pg_temp.call('enable_hook_signing', 'a0f2')) <> keep('owner@alpha.test', pg_temp.call('enable_hook_signing', 'a0f2')), true,
+select refused('editor@alpha.test', pg_temp.call('public.disable_hook_signing', 'a0f2'), 409, 'signing_is_drawn', 'switches nothing off that is drawn');
+select is(keep('owner@alpha.test', pg_temp.call('public.enable_hook_signing', 'a0f2')) <> keep('owner@alpha.test', pg_temp.call('public.enable_hook_signing', 'a0f2')), true,
   'each secret is another one');
 select set_eq($$select action from audit.inbox where action like 'security.%hook%'$$,
   array['security.webhook_rotated', 'security.hook_signing_enabled'], 'what is about secrets is in the log');
