@@ -274,7 +274,8 @@ declare
   workflow public.workflows;
   tenant_status text;
   execution public.executions;
-  key text;
+  delivery text;
+  started uuid;
 begin
   select h.* into hook from private.webhooks h where h.token_hash = sha256(convert_to(hook_token, 'UTF8'));
   select w.* into workflow from public.workflows w where w.tenant_id = hook.tenant_id and w.id = hook.workflow_id;
@@ -295,16 +296,17 @@ begin
   end if;
 
   -- Senders choose their keys, so they have a space of their own. A signature that was sent twice was recorded by somebody, or repeated.
-  key := 'webhook:' || case when length(idempotency_key) > 200 then encode(sha256(convert_to(idempotency_key, 'UTF8')), 'hex')
+  delivery := 'webhook:' || case when length(idempotency_key) > 200 then encode(sha256(convert_to(idempotency_key, 'UTF8')), 'hex')
                             else coalesce(idempotency_key, 'signature:' || lower(signature)) end;
   -- A delivery that is repeated is not counted and starts nothing. Its headers may differ, so its input is not compared.
-  select e.* into execution from public.executions e
-   where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
-  if execution.id is null then
+  select k.execution_id into started from private.execution_keys k
+   where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = delivery;
+  if started is null then
     perform private.count_request(workflow.tenant_id);
-    execution := private.enqueue_execution(workflow, input, key, null, 'webhook');
+    execution := private.enqueue_execution(workflow, input, delivery, null, 'webhook');
+    started := execution.id;
   end if;
-  return execution.id;
+  return started;
 end
 $$;
 
@@ -860,7 +862,7 @@ declare
   sender public.tenants;
 begin
   if not exists (
-    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token
+    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
   ) then
     return;
   end if;
