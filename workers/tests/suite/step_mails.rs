@@ -84,7 +84,7 @@ async fn a_step_that_begins_again_finds_its_mail(pool: PgPool) {
             json!({"to": "ada@a.example", "number": 7, "name": "Ada"}),
         )
         .await;
-    sqlx::query("update queue.jobs set claimed_by = 'dead', fencing_token = 9, run_at = now() + interval '1 s'")
+    sqlx::query("update queue.jobs set state = 'claimed', ready_in = null, claimed_by = 'dead', fencing_token = 9, has_steps = true, run_at = now() + interval '1 s'")
         .execute(&pool)
         .await
         .unwrap();
@@ -163,6 +163,10 @@ async fn a_hundred_within_an_hour_where_nobody_says_otherwise(pool: PgPool) {
     let workflow = published(&stage, email(json!({}))).await;
     for (recipients, is_taken) in [(50, true), (50, true), (1, false)] {
         let execution = stage.start(workflow, json!({})).await;
+        sqlx::query("update queue.jobs set state = 'claimed', ready_in = null, claimed_by = 'w', run_at = now() + interval '1 min'")
+            .execute(&pool)
+            .await
+            .unwrap();
         let sent = sqlx::query_scalar::<_, Uuid>(
             "select m.mail_id from queue.jobs j, queue.send_mail(j.tenant_id, j.execution_id, j.fencing_token, 'notify',
                array(select 'a' || i || '@a.example' from generate_series(1, $2) i), 'x', 'x', null) m where j.execution_id = $1",
