@@ -100,7 +100,6 @@ begin
         execute format('alter table audit.%I enable row level security', partition);
         execute format('create trigger _010_append_only before update or delete or truncate on audit.%I
                           for each statement execute function audit.refuse_change()', partition);
-        execute format('alter table audit.%I alter column tenant_id set (n_distinct = 200)', partition);
       exception
         when duplicate_table then
           null; -- Another worker was faster.
@@ -3612,7 +3611,6 @@ CREATE TABLE audit.log_default (
     request_id text,
     hash bytea CONSTRAINT log_hash_not_null NOT NULL
 );
-ALTER TABLE ONLY audit.log_default ALTER COLUMN tenant_id SET (n_distinct=200);
 
 -- TABLE log_default; Type: COMMENT; Schema: audit
 COMMENT ON TABLE audit.log_default IS 'For an entry whose month has no partition, so that nothing is ever refused. Empty while audit.make_months() is called in time.';
