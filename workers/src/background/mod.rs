@@ -12,6 +12,7 @@ mod eraser;
 mod exporter;
 mod historian;
 mod repeat;
+mod scheduler;
 mod sweeper;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use domain_checker::DomainChecker;
 pub use eraser::Eraser;
 pub use exporter::Exporter;
 pub use historian::Historian;
+pub use scheduler::Scheduler;
 pub use sweeper::Sweeper;
 
 /// One kind of work, done in turns. A turn is bounded, and seen through unless the process ends; whatever it was in the middle of then is
