@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionStatus {
-    /// No worker has seen it.
+    /// Nothing of it is recorded yet. A worker may hold it already: a claim writes nothing but the job.
     Queued,
-    /// A worker holds it.
+    /// A worker holds it, and has recorded something of it.
     Running,
     /// Nobody holds it; it goes on by itself at a known time, or when something is delivered that it waits for.
     Waiting,
@@ -40,15 +40,21 @@ impl ExecutionStatus {
     /// Every change that there is.
     pub const TRANSITIONS: &[(Self, Self)] = &[
         (Self::Queued, Self::Running),
+        (Self::Queued, Self::Waiting),
         (Self::Queued, Self::Paused),
+        (Self::Queued, Self::Succeeded),
+        (Self::Queued, Self::Failed),
         (Self::Queued, Self::Cancelled),
         (Self::Running, Self::Waiting),
         (Self::Running, Self::Paused),
         (Self::Running, Self::Succeeded),
         (Self::Running, Self::Failed),
         (Self::Running, Self::Cancelled),
+        (Self::Waiting, Self::Waiting),
         (Self::Waiting, Self::Running),
         (Self::Waiting, Self::Paused),
+        (Self::Waiting, Self::Succeeded),
+        (Self::Waiting, Self::Failed),
         (Self::Waiting, Self::Cancelled),
         (Self::Paused, Self::Waiting),
         (Self::Paused, Self::Cancelled),
