@@ -142,8 +142,6 @@ comment on function private.first_id_at is 'Sorts before every id that was made 
 
 create function queue.make_partition(parent regclass, key name, first_day date) returns boolean
 language plpgsql
--- Definer: see queue.claim.
-security definer
 set search_path = ''
 -- A table is locked to attach a partition. Whoever cannot have it now comes back.
 set lock_timeout = '2s'
@@ -181,8 +179,6 @@ comment on table history.execution_steps_other is 'Steps of executions of no mon
 
 create function queue.keep_history() returns integer
 language plpgsql
--- Definer: see queue.claim.
-security definer
 set search_path = ''
 as $$
 declare

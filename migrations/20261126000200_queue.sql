@@ -238,8 +238,6 @@ create trigger _300_forget_all_executions after truncate on public.executions
 
 create function queue.drop_old_history(batch integer) returns integer
 language plpgsql
--- Definer: see queue.claim.
-security definer
 set search_path = ''
 as $$
 declare
@@ -269,8 +267,6 @@ comment on function queue.drop_old_history is
 
 create function queue.drop_empty_months() returns integer
 language plpgsql
--- Definer: see queue.claim.
-security definer
 set search_path = ''
 set lock_timeout = '200ms'
 as $$
@@ -310,6 +306,27 @@ end
 $$;
 
 comment on function queue.drop_empty_months is 'Drops the partitions of months that have nothing left in them. Answers how many.';
+
+create function queue.tend_history(batch integer) returns integer
+language plpgsql
+-- Definer: see queue.claim.
+security definer
+set search_path = ''
+as $$
+declare
+  dropped integer;
+begin
+  perform queue.keep_history();
+  dropped := queue.drop_old_history(batch);
+  perform queue.drop_empty_months();
+  -- Workers that are no more: whatever they held has long been taken up by others.
+  delete from queue.workers w where w.seen_at < now() - interval '1 hour';
+  return dropped;
+end
+$$;
+
+comment on function queue.tend_history is
+  'Makes the months to come, deletes up to so many executions that are older than their plan keeps them, and drops months with nothing left. Answers how many were deleted.';
 
 -- Into the queue --------------------------------------------------------------------------------------------------------------------
 

@@ -129,6 +129,26 @@ const OF_A_TENANT: [Rpc; 30] = [
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
+        "webhook_url(uuid)",
+        "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "rotate_webhook(uuid)",
+        "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "enable_hook_signing(uuid)",
+        "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "disable_hook_signing(uuid)",
+        "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
         "start_execution(uuid, jsonb, text)",
         "{workflow}",
         [NOT_FOUND, FORBIDDEN, Works],

@@ -142,7 +142,11 @@ impl Kind {
     /// `kind_not_runnable` problem, so that nothing unrunnable can be activated.
     pub const RUNNABLE: &'static [Kind] = &[
         Kind::Manual,
+        Kind::Webhook,
+        Kind::Schedule,
+        Kind::Event,
         Kind::Http,
+        Kind::Email,
         Kind::Transform,
         Kind::Delay,
         Kind::CallWorkflow,
@@ -273,14 +277,20 @@ impl Kind {
     /// How many attempts a node has that does not say.
     pub const fn default_attempts(self) -> u32 {
         match self {
-            Kind::Http | Kind::Ai => 3,
+            // A mail is handed over once, however often the step is tried.
+            Kind::Http | Kind::Ai | Kind::Email => 3,
             _ => 1,
         }
     }
 
-    /// The fields that the output always has, where they are known.
+    /// The fields that the output has, where they are known. Those of a trigger are what its door
+    /// passes on; an execution that somebody starts by hand has what they give it.
     pub const fn output_fields(self) -> Option<&'static [&'static str]> {
         match self {
+            Kind::Webhook => Some(&["method", "headers", "query", "body", "raw", "encoding"]),
+            Kind::Schedule => Some(&["scheduled_at", "timezone"]),
+            Kind::Event => Some(&["table", "operation", "row", "old"]),
+            Kind::Email => Some(&["mail_id", "to", "accepted_at"]),
             Kind::Http => Some(&["status", "headers", "body"]),
             Kind::CallWorkflow => Some(&["execution_id", "status", "output"]),
             Kind::WaitForEvent => Some(&["event", "key", "payload", "received_at"]),

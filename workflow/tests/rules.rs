@@ -307,8 +307,8 @@ fn a_for_each_is_checked_down_to_its_action() {
 
 #[test]
 fn what_the_engine_cannot_run_yet_cannot_be_activated() {
-    let email = json!({"id": "a", "type": "action", "config": {"kind": "email", "to": "a@b.c", "subject": "x", "text": "y"}});
-    let nodes = json!([trigger("start"), email]);
+    let approval = json!({"id": "a", "type": "action", "config": {"kind": "approval"}});
+    let nodes = json!([trigger("start"), approval]);
     let connections = json!([edge("start", "a", None)]);
     assert_eq!(
         codes(&nodes, &connections),

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use llm::Providers;
 use workflow::Kind;
 
-use super::{Call, Failure, Perform, Reserved, Stopped, Success, ai, call_workflow, http};
+use super::{Call, Failure, Perform, Reserved, Stopped, Success, ai, call_workflow, email, http};
 use crate::queue::Queue;
 
 /// The world as a worker's configuration opens it to steps.
@@ -43,6 +43,7 @@ impl Effects {
     ) -> Result<Success, Stopped> {
         match call.kind {
             Kind::Http => Ok(http::run(&self.http, &call.config).await?),
+            Kind::Email => email::run(&self.queue, call).await,
             Kind::Ai => {
                 // A little less than the whole, so that the provider's side ends first and says what it has used.
                 let inner = timeout.mul_f64(0.98);

@@ -7,6 +7,7 @@ pub mod ai;
 mod call_workflow;
 mod delay;
 mod effects;
+mod email;
 mod failure;
 mod for_each;
 pub mod http;

@@ -20,6 +20,8 @@ mod many;
 mod outage;
 mod pausing;
 mod retrying;
+mod schedules;
 mod state;
+mod step_mails;
 mod support;
 mod waiting;

@@ -52,7 +52,7 @@ pub const NAMES: &[&str] = &[
     "cron",
     "timezone",
     "table",
-    "hmac_secret",
+    "signed",
     "to",
     "subject",
     "text",
