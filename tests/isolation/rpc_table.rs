@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 30] = [
+const OF_A_TENANT: [Rpc; 34] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
