@@ -237,7 +237,7 @@ impl Cron {
                 let is_gap = matches!(local.offset(), AmbiguousOffset::Gap { .. });
                 let moments = match (self.any_hour, is_gap) {
                     (true, true) => [None, None],
-                    (true, false) => [local.clone().earlier().ok(), local.later().ok()],
+                    (true, false) => [local.earlier().ok(), local.later().ok()],
                     (false, _) => [local.compatible().ok(), None],
                 };
                 moments.into_iter().flatten()
