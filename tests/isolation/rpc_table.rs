@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 34] = [
+const OF_A_TENANT: [Rpc; 35] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -149,8 +149,13 @@ const OF_A_TENANT: [Rpc; 34] = [
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
-        "start_execution(uuid, jsonb, text)",
+        "start_execution(uuid, jsonb, text, integer)",
         "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "start_executions(uuid, jsonb[], integer)",
+        "{workflow}, array['{}']::jsonb[]",
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
