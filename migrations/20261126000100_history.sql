@@ -73,7 +73,7 @@ create table public.executions (
   constraint called_execution_names_its_step check ((parent_id is null) = (parent_node is null))
 ) partition by range (id);
 create index executions_workflow on public.executions (tenant_id, workflow_id, workflow_version);
-create index executions_started_by on public.executions (started_by) where started_by is not null;
+create index executions_started_by on public.executions (started_by);
 create index executions_parent on public.executions (tenant_id, parent_id) where parent_id is not null;
 alter table public.executions enable row level security;
 

@@ -98,10 +98,11 @@ comment on column queue.workers.was_capped is 'Its last claim left something tha
 comment on column queue.workers.wants_notice is 'Its last claim found less than it had room for. While nobody wants notice, nobody is sent any.';
 
 create table queue.state (
-  one boolean primary key default true check (one),
+  one boolean primary key default true,
   due_to timestamptz not null default '-infinity',
   looked_everywhere_at timestamptz not null default '-infinity',
-  turn double precision not null default 0
+  turn double precision not null default 0,
+  constraint there_is_one_state check (one)
 ) with (fillfactor = 50);
 alter table queue.state enable row level security;
 insert into queue.state default values;

@@ -7,7 +7,7 @@ begin;
 create temp table hidden_tables as
   select c.oid::regclass as name
     from pg_catalog.pg_class c
-   where c.relnamespace::regnamespace::text in ('private', 'queue', 'audit', 'edge', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm');
+   where c.relnamespace::regnamespace::text in ('private', 'queue', 'history', 'audit', 'edge', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm');
 create temp table our_functions as
   select p.oid::regprocedure as name, n.nspname as schema
     from pg_catalog.pg_proc p
@@ -38,12 +38,16 @@ create temp table lent as
     'private.webhook_url(uuid)', 'private.rotate_webhook(uuid)',
     'private.enable_hook_signing(uuid)', 'private.disable_hook_signing(uuid)',
     'private.start_execution(uuid, jsonb, text, integer)', 'private.start_executions(uuid, jsonb[], integer)', 'private.cancel_execution(uuid)',
+    'private.pause_execution(uuid)', 'private.resume_execution(uuid)', 'private.retry_execution(uuid, text, jsonb)',
+    'private.send_event(uuid, text, jsonb, text)', 'private.broadcast_event(uuid, text, jsonb, text)',
+    'private.decide_approval(uuid, text, boolean, text)',
     -- the workflow language
     'aias.uuid7()', 'aias.workflow_problems(jsonb, jsonb)', 'aias.workflow_is_valid(jsonb, jsonb)'
   ]::regprocedure[])
   union all
   select 'aias_worker', unnest(array[
-    'queue.claim(text, integer, interval, uuid[], uuid[], integer[])', 'queue.was_capped(text)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
+    'queue.claim(text, integer, interval, uuid[], uuid[], integer[])', 'queue.was_capped(text)',
+    'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
     'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',
     'queue.record_mail(text, uuid, uuid, bigint, text, text, timestamptz)', 'queue.next_mail_due()', 'queue.chain_audit(integer)',

@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(22);
+select plan(21);
 
 -- owner, admin, editor: workflows.execute ------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ create temp table tables_of_tenants as
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
 
-select plan(47);
+select plan(52);
 
 select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
 
@@ -20,6 +20,12 @@ insert into public.executions (tenant_id, workflow_id, workflow_version) select 
   1 from generate_series(1, 4);
 insert into public.execution_steps (tenant_id, execution_id, node_id, kind, status, revision)
 select tenant_id, id, 'reply', 'transform', 'running', 1 from public.executions where tenant_id = :'closed';
+insert into queue.waits (tenant_id, execution_id, node_id, kind, name)
+select tenant_id, id, 'reply', 'event', 'paid' from public.executions where tenant_id = :'closed';
+insert into queue.events (tenant_id, execution_id, name, payload) select tenant_id, id, 'early', '{}' from public.executions where tenant_id = :'closed';
+insert into private.execution_keys (tenant_id, workflow_id, key, execution_id)
+select tenant_id, workflow_id, id, id from public.executions where tenant_id = :'closed';
+insert into queue.lanes (tenant_id, workflow_id, priority) values (:'closed', '01900000-0000-7000-8000-00000000e0f1', 0);
 insert into public.usage (tenant_id, idempotency_key, provider, model) select :'closed', n, 'openai', 'gpt-4o' from generate_series(1, 3) n;
 insert into private.invitation_tokens (tenant_id, hash, invitation_id) select tenant_id, sha256('x'),
   id from public.invitations where tenant_id = :'closed';
