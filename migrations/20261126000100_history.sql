@@ -73,7 +73,7 @@ create table public.executions (
   constraint called_execution_names_its_step check ((parent_id is null) = (parent_node is null))
 ) partition by range (id);
 create index executions_workflow on public.executions (tenant_id, workflow_id, workflow_version);
-create index executions_started_by on public.executions (started_by) where started_by is not null;
+create index executions_started_by on public.executions (started_by);
 create index executions_parent on public.executions (tenant_id, parent_id) where parent_id is not null;
 alter table public.executions enable row level security;
 
@@ -142,8 +142,6 @@ comment on function private.first_id_at is 'Sorts before every id that was made 
 
 create function queue.make_partition(parent regclass, key name, first_day date) returns boolean
 language plpgsql
--- Definer: see queue.claim.
-security definer
 set search_path = ''
 -- A table is locked to attach a partition. Whoever cannot have it now comes back.
 set lock_timeout = '2s'
@@ -181,8 +179,6 @@ comment on table history.execution_steps_other is 'Steps of executions of no mon
 
 create function queue.keep_history() returns integer
 language plpgsql
--- Definer: see queue.claim.
-security definer
 set search_path = ''
 as $$
 declare

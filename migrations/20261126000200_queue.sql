@@ -98,10 +98,11 @@ comment on column queue.workers.was_capped is 'Its last claim left something tha
 comment on column queue.workers.wants_notice is 'Its last claim found less than it had room for. While nobody wants notice, nobody is sent any.';
 
 create table queue.state (
-  one boolean primary key default true check (one),
+  one boolean primary key default true,
   due_to timestamptz not null default '-infinity',
   looked_everywhere_at timestamptz not null default '-infinity',
-  turn double precision not null default 0
+  turn double precision not null default 0,
+  constraint there_is_one_state check (one)
 ) with (fillfactor = 50);
 alter table queue.state enable row level security;
 insert into queue.state default values;
@@ -238,8 +239,6 @@ create trigger _300_forget_all_executions after truncate on public.executions
 
 create function queue.drop_old_history(batch integer) returns integer
 language plpgsql
--- Definer: see queue.claim.
-security definer
 set search_path = ''
 as $$
 declare
@@ -269,8 +268,6 @@ comment on function queue.drop_old_history is
 
 create function queue.drop_empty_months() returns integer
 language plpgsql
--- Definer: see queue.claim.
-security definer
 set search_path = ''
 set lock_timeout = '200ms'
 as $$
@@ -310,6 +307,27 @@ end
 $$;
 
 comment on function queue.drop_empty_months is 'Drops the partitions of months that have nothing left in them. Answers how many.';
+
+create function queue.tend_history(batch integer) returns integer
+language plpgsql
+-- Definer: see queue.claim.
+security definer
+set search_path = ''
+as $$
+declare
+  dropped integer;
+begin
+  perform queue.keep_history();
+  dropped := queue.drop_old_history(batch);
+  perform queue.drop_empty_months();
+  -- Workers that are no more: whatever they held has long been taken up by others.
+  delete from queue.workers w where w.seen_at < now() - interval '1 hour';
+  return dropped;
+end
+$$;
+
+comment on function queue.tend_history is
+  'Makes the months to come, deletes up to so many executions that are older than their plan keeps them, and drops months with nothing left. Answers how many were deleted.';
 
 -- Into the queue --------------------------------------------------------------------------------------------------------------------
 

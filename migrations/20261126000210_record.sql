@@ -70,11 +70,7 @@ begin
   loop
     -- Nobody waits for them any more. Their own workers end them.
     if child.child_id is not null then
-      update public.executions e set cancel_requested_at = coalesce(e.cancel_requested_at, now())
-       where e.tenant_id = tenant and e.id = child.child_id and e.finished_at is null;
-      if found then
-        perform queue.wake(tenant, child.child_id);
-      end if;
+      perform queue.ask_to_end(tenant, child.child_id);
     end if;
   end loop;
   delete from queue.events e where e.tenant_id = tenant and e.execution_id = execution;

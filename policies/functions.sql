@@ -50,9 +50,19 @@ grant execute on function
   -- workflows
   public.workflow_problems(jsonb, jsonb),
   public.activate_workflow(uuid),
+  public.webhook_url(uuid),
+  public.rotate_webhook(uuid),
+  public.enable_hook_signing(uuid),
+  public.disable_hook_signing(uuid),
   public.start_execution(uuid, jsonb, text, integer),
   public.start_executions(uuid, jsonb[], integer),
-  public.cancel_execution(uuid)
+  public.cancel_execution(uuid),
+  public.pause_execution(uuid),
+  public.resume_execution(uuid),
+  public.retry_execution(uuid, text, jsonb),
+  public.send_event(uuid, text, jsonb, text),
+  public.broadcast_event(uuid, text, jsonb, text),
+  public.decide_approval(uuid, text, boolean, text)
 to authenticated;
 
 -- Behind policies. What they answer depends on the caller's claims alone.
@@ -94,9 +104,19 @@ grant execute on function
   private.transfer_ownership(uuid, uuid),
   private.create_api_key(uuid, text, text[], timestamptz),
   private.revoke_api_key(uuid),
+  private.webhook_url(uuid),
+  private.rotate_webhook(uuid),
+  private.enable_hook_signing(uuid),
+  private.disable_hook_signing(uuid),
   private.start_execution(uuid, jsonb, text, integer),
   private.start_executions(uuid, jsonb[], integer),
-  private.cancel_execution(uuid)
+  private.cancel_execution(uuid),
+  private.pause_execution(uuid),
+  private.resume_execution(uuid),
+  private.retry_execution(uuid, text, jsonb),
+  private.send_event(uuid, text, jsonb, text),
+  private.broadcast_event(uuid, text, jsonb, text),
+  private.decide_approval(uuid, text, boolean, text)
 to authenticated;
 
 -- The workflow language is no secret.

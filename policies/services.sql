@@ -10,7 +10,8 @@ grant execute on function
   edge.authenticate_key(bytea),
   edge.tenant_of_host(text, text),
   edge.domain_is_served(text, text),
-  edge.watch_executions(uuid[])
+  edge.watch_executions(uuid[]),
+  edge.call_webhook(text, jsonb, bytea, text, text, text, text)
 to aias_edge;
 
 grant execute on function
@@ -20,6 +21,7 @@ grant execute on function
   queue.agent(uuid, uuid),
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
+  queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
   queue.record(text, uuid[], uuid[], bigint[], text[], timestamptz[], jsonb[], jsonb[], timestamptz[], integer[],
     integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamptz[], timestamptz[],
     timestamptz[], jsonb[]),
@@ -35,9 +37,11 @@ grant execute on function
   queue.erase_next_tenant(integer),
   queue.claim_domain_checks(text, integer, interval),
   queue.record_domain_check(uuid, uuid, bigint, boolean, text),
-  queue.keep_history(),
-  queue.drop_old_history(integer),
-  queue.drop_empty_months(),
+  queue.tend_history(integer),
+  queue.claim_schedules(text, integer, interval),
+  queue.run_schedule(text, uuid, uuid, bigint, timestamptz[], timestamptz, timestamptz, text),
+  queue.next_schedule_due(),
+  queue.send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer),
   queue.sweep()
 to aias_worker;
 

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 pub use self::caller_session::CallerSession;
 pub use self::caller_transaction::{Access, CallerTransaction};
+pub(crate) use self::login::WebhookCall;
 pub use self::readiness::NotReady;
 use crate::error::{ApiError, is_unreachable};
 
@@ -81,5 +82,14 @@ fn not_the_callers_fault(error: sqlx::Error, doing: &'static str) -> ApiError {
     match is_unreachable(&error) {
         true => ApiError::from(error),
         false => ApiError::Internal(anyhow::Error::from(error).context(doing)),
+    }
+}
+
+/// The same, where the database may refuse what was asked for.
+fn refused_or_our_fault(error: sqlx::Error, doing: &'static str) -> ApiError {
+    let code = error.as_database_error().and_then(|error| error.code());
+    match code.as_deref() {
+        Some("PGRST") => ApiError::from(error),
+        _ => not_the_callers_fault(error, doing),
     }
 }

@@ -39,6 +39,8 @@ pub enum ApiError {
     NoSuchTenant,
     /// 404 `domain_not_served`: nobody has shown that this domain is theirs, so no certificate is asked for.
     DomainNotServed,
+    /// 404 `no_such_hook`: not the shape of an address; the database says the same of one that is nobody's.
+    NoSuchHook,
     /// 404 `no_such_route`.
     NoSuchRoute,
     /// 405 `method_not_allowed`.
@@ -84,9 +86,11 @@ impl ApiError {
             | Self::InvalidApiKey(_) => StatusCode::UNAUTHORIZED,
             Self::WrongHost => StatusCode::FORBIDDEN,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
-            Self::NotFound(_) | Self::NoSuchTenant | Self::DomainNotServed | Self::NoSuchRoute => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NotFound(_)
+            | Self::NoSuchTenant
+            | Self::DomainNotServed
+            | Self::NoSuchHook
+            | Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -129,6 +133,9 @@ impl ApiError {
             Self::DomainNotServed => {
                 ErrorBody::new("domain_not_served", "nothing is served at this domain")
                     .hint("a tenant adds the domain and shows that it is theirs: rpc add_domain, check_domain")
+            }
+            Self::NoSuchHook => {
+                ErrorBody::new("no_such_hook", "there is no webhook at this address")
             }
             Self::NoSuchRoute => {
                 ErrorBody::new("no_such_route", "there is nothing at this address")

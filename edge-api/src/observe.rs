@@ -64,7 +64,8 @@ impl Observation {
     fn end(&mut self, status: u16) {
         self.status = Some(status);
         let ms = self.began.elapsed().as_secs_f64() * 1000.0;
-        if self.route.starts_with("/v1/") || status >= 400 {
+        let is_work = self.route.starts_with("/v1/") || self.route.starts_with("/hooks/");
+        if is_work || status >= 400 {
             tracing::info!(status, ms, "answered");
         } else {
             // Probes and scrapes would be most of the log.

@@ -37,7 +37,7 @@ pub fn base() -> OpenApi {
     OpenApiBuilder::new().info(info).build()
 }
 
-/// Adds the credentials, and the errors that any route under `/v1` may answer; those about credentials only where one is asked for.
+/// Adds the credentials, and the errors that any route under `/v1` and `/hooks` may answer; those about credentials only where one is asked for.
 pub fn describe(mut description: OpenApi) -> Description {
     let session = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -62,7 +62,7 @@ pub fn describe(mut description: OpenApi) -> Description {
     }
 
     for (path, item) in &mut description.paths.paths {
-        if !path.starts_with("/v1/") {
+        if !path.starts_with("/v1/") && !path.starts_with("/hooks/") {
             continue;
         }
         let operations = [

@@ -4,6 +4,7 @@ pub mod docs;
 pub mod executions;
 pub mod exports;
 pub mod health;
+pub mod hooks;
 pub mod tenant;
 pub mod tls;
 
@@ -15,6 +16,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(executions::router(app))
         .merge(exports::router(app))
+        .merge(hooks::router(app))
         .merge(tenant::router(app))
         .merge(health::router())
         .merge(tls::router(app))

@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 24] = [
+const OF_A_TENANT: [Rpc; 35] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -129,14 +129,81 @@ const OF_A_TENANT: [Rpc; 24] = [
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
-        "start_execution(uuid, jsonb, text)",
+        "webhook_url(uuid)",
         "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "rotate_webhook(uuid)",
+        "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "enable_hook_signing(uuid)",
+        "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "disable_hook_signing(uuid)",
+        "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "start_execution(uuid, jsonb, text, integer)",
+        "{workflow}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "start_executions(uuid, jsonb[], integer)",
+        "{workflow}, array['{}']::jsonb[]",
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
         "cancel_execution(uuid)",
         "{execution}",
         [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "pause_execution(uuid)",
+        "{execution}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "resume_execution(uuid)",
+        "{execution}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    )
+    .given(
+        "update queue.jobs set state = 'paused', ready_in = null, run_at = null, claimed_by = null;
+         update public.executions set status = 'paused' where finished_at is null",
+    ),
+    rpc(
+        "retry_execution(uuid, text, jsonb)",
+        "{execution}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    )
+    .given(
+        "delete from queue.jobs;
+         update public.executions set status = 'cancelled', finished_at = now() where finished_at is null",
+    ),
+    rpc(
+        "send_event(uuid, text, jsonb, text)",
+        "{execution}, 'paid'",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "broadcast_event(uuid, text, jsonb, text)",
+        "{tenant}, 'paid'",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "decide_approval(uuid, text, boolean, text)",
+        "{execution}, 'sign', true",
+        [NOT_FOUND, FORBIDDEN, Works],
+    )
+    .given(
+        "insert into queue.waits (tenant_id, execution_id, node_id, kind)
+         select tenant_id, execution_id, 'sign', 'approval' from queue.jobs",
     ),
     // Whoever has the token of an invitation was told of it: it is no id that one could guess. What it opens is for the invited address.
     rpc("look_at_invitation(text)", "{token}", [WRONG_ACCOUNT; 3]),

@@ -10,13 +10,13 @@ select queue.chain_audit(100000) \g /dev/null
 create temp table rpcs as
   select r.*, p.allowed_when_suspended as goes_on from assertions.every_rpc(:'closed') r join public.permissions p on p.key = r.permission;
 
-select plan(527);
+select plan(588);
 
 -- owner: reads and takes along ------------------------------------------------------------------------------------------------------------
 
 select sees('owner@closed.test', format('select from %s', name), n, 'reads ' || name)
   from (values ('public.tenants', 1), ('public.roles', 6), ('public.memberships', 3), ('public.users', 3), ('public.ai_agents', 1),
-    ('public.workflows', 2), ('public.executions', 1), ('public.tenant_exports', 1)) own (name, n);
+    ('public.workflows', 2), ('public.executions', 3), ('public.tenant_exports', 1)) own (name, n);
 select answers('owner@closed.test', 'select count(*) > 10 from public.audit_log', 'true', 'reads the audit log');
 select denied(actor, statement, operation || ' no row of ' || name)
   from unnest(array['owner@closed.test', 'owner@closed.test+aal2']) actor, assertions.every_write(:'closed');

@@ -7,7 +7,7 @@ begin;
 create temp table hidden_tables as
   select c.oid::regclass as name
     from pg_catalog.pg_class c
-   where c.relnamespace::regnamespace::text in ('private', 'queue', 'audit', 'edge', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm');
+   where c.relnamespace::regnamespace::text in ('private', 'queue', 'history', 'audit', 'edge', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm');
 create temp table our_functions as
   select p.oid::regprocedure as name, n.nspname as schema
     from pg_catalog.pg_proc p
@@ -35,25 +35,35 @@ create temp table lent as
     'private.look_at_invitation(text)', 'private.accept_invitation(text)', 'private.decline_invitation(text)',
     'private.change_member_role(uuid, uuid, text)', 'private.remove_member(uuid, uuid)', 'private.leave_tenant(uuid)',
     'private.transfer_ownership(uuid, uuid)', 'private.create_api_key(uuid, text, text[], timestamptz)', 'private.revoke_api_key(uuid)',
+    'private.webhook_url(uuid)', 'private.rotate_webhook(uuid)',
+    'private.enable_hook_signing(uuid)', 'private.disable_hook_signing(uuid)',
     'private.start_execution(uuid, jsonb, text, integer)', 'private.start_executions(uuid, jsonb[], integer)', 'private.cancel_execution(uuid)',
+    'private.pause_execution(uuid)', 'private.resume_execution(uuid)', 'private.retry_execution(uuid, text, jsonb)',
+    'private.send_event(uuid, text, jsonb, text)', 'private.broadcast_event(uuid, text, jsonb, text)',
+    'private.decide_approval(uuid, text, boolean, text)',
     -- the workflow language
     'aias.uuid7()', 'aias.workflow_problems(jsonb, jsonb)', 'aias.workflow_is_valid(jsonb, jsonb)'
   ]::regprocedure[])
   union all
   select 'aias_worker', unnest(array[
-    'queue.claim(text, integer, interval, uuid[], uuid[], integer[])', 'queue.was_capped(text)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
-    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.keep_history()', 'queue.drop_old_history(integer)', 'queue.drop_empty_months()', 'queue.next_due()', 'queue.sweep()',
+    'queue.claim(text, integer, interval, uuid[], uuid[], integer[])', 'queue.was_capped(text)',
+    'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
+    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',
     'queue.record_mail(text, uuid, uuid, bigint, text, text, timestamptz)', 'queue.next_mail_due()', 'queue.chain_audit(integer)',
     'queue.next_export()', 'queue.run_next_export()', 'queue.fail_export(uuid, uuid, text)', 'queue.erase_next_tenant(integer)',
-    'queue.claim_domain_checks(text, integer, interval)', 'queue.record_domain_check(uuid, uuid, bigint, boolean, text)'
+    'queue.claim_domain_checks(text, integer, interval)', 'queue.record_domain_check(uuid, uuid, bigint, boolean, text)',
+    'queue.claim_schedules(text, integer, interval)', 'queue.next_schedule_due()',
+    'queue.run_schedule(text, uuid, uuid, bigint, timestamptz[], timestamptz, timestamptz, text)',
+    'queue.send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer)'
   ]::regprocedure[])
   union all
   select 'aias_worker', p.oid::regprocedure from pg_catalog.pg_proc p where p.pronamespace = 'queue'::regnamespace and p.proname = 'record'
   union all
   select 'aias_edge', unnest(array[
     'edge.authenticate_key(bytea)', 'edge.tenant_of_host(text, text)', 'edge.domain_is_served(text, text)',
-    'edge.watch_executions(uuid[])'
+    'edge.watch_executions(uuid[])',
+    'edge.call_webhook(text, jsonb, bytea, text, text, text, text)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(57);
+select plan(58);
 
 -- owner, admin, editor, viewer, auditor: executions.read ---------------------------------------------------------------------------------
 
@@ -32,13 +32,12 @@ select denied(actor, 'delete from public.execution_steps', 'deletes no step')
 
 select throws_ok($$update public.execution_steps set output = '"again"' where execution_id = '01900000-0000-7000-8000-00000000a0e3'$$,
   '23000', null, 'a recorded step never changes again, whoever writes');
-select throws_ok($$update public.execution_steps set status = 'waiting' where execution_id = '01900000-0000-7000-8000-00000000a0e2'$$,
-  '23514', null, 'a waiting step says until when');
+select throws_ok($$update public.execution_steps set run_at = now() where execution_id = '01900000-0000-7000-8000-00000000a0e2'$$,
+  '23514', null, 'a step that does not wait has no time to go on at');
 select throws_ok($$update public.execution_steps set status = 'failed' where execution_id = '01900000-0000-7000-8000-00000000a0e2'$$,
   '23514', null, 'a failed step says why');
-select throws_ok($$insert into public.execution_steps (tenant_id, execution_id, node_id, kind, status, revision)
-    values ('01900000-0000-7000-8000-00000000b000', '01900000-0000-7000-8000-00000000a0e2', 'stray', 'http', 'running', 9)$$,
-  '23503', null, 'a step of Beta cannot belong to an execution of Alpha');
+select lives_ok($$delete from public.executions where id = '01900000-0000-7000-8000-00000000a0e3'$$, 'an execution can be deleted');
+select is_empty($$select from public.execution_steps where execution_id = '01900000-0000-7000-8000-00000000a0e3'$$, 'and takes its steps along');
 
 select * from finish();
 rollback;

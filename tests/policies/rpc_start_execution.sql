@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(37);
+select plan(40);
 
 -- owner, admin, editor: workflows.execute ------------------------------------------------------------------------------------------------
 
@@ -23,9 +23,14 @@ select refused('editor@alpha.test', $$select public.start_execution('01900000-00
 select refused('owner@frozen.test', $$select public.start_execution('01900000-0000-7000-8000-00000000f0f1')$$, 403, 'tenant_suspended',
   'starts nothing while their tenant is suspended');
 select refused('owner@alpha.test', 'select public.start_execution(null)', 404, 'not_found', 'starts nothing without an id');
-select broken('editor@alpha.test', format('select public.start_execution(%L, %L, %L)', '01900000-0000-7000-8000-00000000a0f1', '{}', bad),
-    '23514', format('uses no idempotency key of %s characters', length(bad)))
+select refused('editor@alpha.test', format('select public.start_execution(%L, %L, %L)', '01900000-0000-7000-8000-00000000a0f1', '{}', bad),
+    400, 'idempotency_key_invalid', format('uses no idempotency key of %s characters', length(bad)))
   from unnest(array['', repeat('x', 256)]) bad;
+select refused('editor@alpha.test', format('select public.start_execution(%L, priority => %s)', '01900000-0000-7000-8000-00000000a0f1', bad),
+    400, 'priority_invalid', format('uses no priority of %s', bad))
+  from unnest(array[-101, 101]) bad;
+select answers('editor@alpha.test', $$select priority from public.start_execution('01900000-0000-7000-8000-00000000a0f1', priority => 7)$$, '7',
+  'may ask to be begun before others');
 
 -- viewer, billing, auditor, stranger, the other tenant -----------------------------------------------------------------------------------
 
@@ -41,7 +46,7 @@ select is(
 -- anon -----------------------------------------------------------------------------------------------------------------------------------
 
 select unreachable('anon', $$select public.start_execution('01900000-0000-7000-8000-00000000a0f1')$$, 'starts nothing');
-select unreachable(actor, $$select private.start_execution('01900000-0000-7000-8000-00000000a0f1', '{}', null)$$, 'starts nothing by the back door')
+select unreachable(actor, $$select private.start_execution('01900000-0000-7000-8000-00000000a0f1', '{}', null, 0)$$, 'starts nothing by the back door')
   from unnest(array['anon', 'aias_worker', 'aias_edge', 'service_role']) actor;
 
 -- The idempotency key and the plan: several calls that build on each other ---------------------------------------------------------------

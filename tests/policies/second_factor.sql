@@ -13,7 +13,7 @@ create temp table two_factors as select 'owner@guarded.test+aal2' as actor;
 create temp table rpcs as
   select r.*, p.allowed_without_second_factor as is_free from assertions.every_rpc(:'guarded') r join public.permissions p on p.key = r.permission;
 
-select plan(405);
+select plan(443);
 
 -- Every RPC is in the list, or wants no permission.
 select set_eq($$select proname::text from pg_catalog.pg_proc p where pronamespace = 'public'::regnamespace
@@ -27,7 +27,7 @@ select set_eq('select key from public.permissions where allowed_without_second_f
 
 select sees(actor, format('select from %s', name), n, format('reads %s by one factor', name))
   from one_factor, (values ('public.tenants', 1), ('public.roles', 6), ('public.ai_agents', 1), ('public.workflows', 2),
-    ('public.workflow_versions', 1), ('public.executions', 1), ('public.memberships', 1), ('public.users', 1)) own (name, n);
+    ('public.workflow_versions', 1), ('public.executions', 3), ('public.memberships', 1), ('public.users', 1)) own (name, n);
 select denied(actor, format('select from %s where tenant_id = %L', name, :'guarded'), format('reads no row of %s by one factor', name))
   from one_factor, unnest(array['public.invitations', 'public.api_keys', 'public.tenant_domains', 'public.tenant_exports', 'public.audit_log']) name;
 select answers(actor, 'select string_agg(user_id::text, '''') from public.memberships', '01900000-0000-7000-8000-0000000000c5',
@@ -89,7 +89,7 @@ rollback to one_wall_down;
 
 -- Whose role has nothing that wants a second factor is asked for none; nor is a key; nor is anybody in another tenant ---------------------
 
-select sees('auditor@guarded.test', 'select from public.executions', 1, 'reads what the role allows');
+select sees('auditor@guarded.test', 'select from public.executions', 3, 'reads what the role allows');
 select refused('auditor@guarded.test', statement, 403, 'forbidden', 'is told of the role, not of a factor that would not help: ' || rpc)
   from rpcs where permission in ('members.manage', 'keys.manage', 'tenant.manage', 'tenant.export', 'tenant.close', 'audit.read');
 select refused('viewer@guarded.test', statement, 403, 'forbidden', 'is told of the role, not of a factor that would not help: ' || rpc)

@@ -12,7 +12,7 @@ create temp table actors as select * from unnest(array['owner@frozen.test', 'own
 create temp table rpcs as
   select r.*, p.allowed_when_suspended as goes_on from assertions.every_rpc(:'frozen') r join public.permissions p on p.key = r.permission;
 
-select plan(373);
+select plan(406);
 
 select set_eq('select key from public.permissions where allowed_when_suspended',
   array['agents.read', 'audit.read', 'billing.manage', 'billing.read', 'executions.read', 'members.read', 'tenant.close', 'tenant.export',
@@ -23,7 +23,7 @@ select set_eq('select key from public.permissions where allowed_when_suspended',
 
 select sees('owner@frozen.test', format('select from %s', name), n, 'reads ' || name)
   from (values ('public.tenants', 1), ('public.roles', 6), ('public.memberships', 3), ('public.users', 3), ('public.ai_agents', 1),
-    ('public.workflows', 2), ('public.executions', 1), ('public.tenant_exports', 1),
+    ('public.workflows', 2), ('public.executions', 3), ('public.tenant_exports', 1),
                -- What is read to be changed: keys.manage, members.manage and tenant.manage are not in force.
                ('public.api_keys', 0), ('public.invitations', 0), ('public.tenant_domains', 0)) own (name, n);
 select sees('editor@frozen.test', 'select from public.workflows', 2, 'reads what the role allows');

@@ -10,7 +10,7 @@ create temp table tables_of_tenants as
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
 
-select plan(44);
+select plan(52);
 
 select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
 
@@ -20,11 +20,22 @@ insert into public.executions (tenant_id, workflow_id, workflow_version) select 
   1 from generate_series(1, 4);
 insert into public.execution_steps (tenant_id, execution_id, node_id, kind, status, revision)
 select tenant_id, id, 'reply', 'transform', 'running', 1 from public.executions where tenant_id = :'closed';
+insert into queue.waits (tenant_id, execution_id, node_id, kind, name)
+select tenant_id, id, 'reply', 'event', 'paid' from public.executions where tenant_id = :'closed';
+insert into queue.events (tenant_id, execution_id, name, payload) select tenant_id, id, 'early', '{}' from public.executions where tenant_id = :'closed';
+insert into private.execution_keys (tenant_id, workflow_id, key, execution_id)
+select tenant_id, workflow_id, id, id from public.executions where tenant_id = :'closed';
+insert into queue.lanes (tenant_id, workflow_id, priority) values (:'closed', '01900000-0000-7000-8000-00000000e0f1', 0);
 insert into public.usage (tenant_id, idempotency_key, provider, model) select :'closed', n, 'openai', 'gpt-4o' from generate_series(1, 3) n;
 insert into private.invitation_tokens (tenant_id, hash, invitation_id) select tenant_id, sha256('x'),
   id from public.invitations where tenant_id = :'closed';
 select private.mail_invitation(i) from public.invitations i where tenant_id = :'closed' \g /dev/null
 insert into queue.domain_checks (tenant_id, domain_id, tries_left) select tenant_id, id, 1 from public.tenant_domains where tenant_id = :'closed';
+insert into private.webhooks (tenant_id, workflow_id, token, token_hash) values (:'closed', '01900000-0000-7000-8000-00000000e0f1', 'x', sha256('x'));
+insert into queue.schedules (tenant_id, workflow_id, version, cron, timezone, missed) values
+  (:'closed', '01900000-0000-7000-8000-00000000e0f1', 1, '* * * * *', 'UTC', 'all');
+insert into private.event_subscriptions (tenant_id, workflow_id, version, source, operation) values
+  (:'closed', '01900000-0000-7000-8000-00000000e0f1', 1, 'public.ai_agents', 'delete');
 select aias.quota_reserve(:'closed', 'llm_tokens', 10, interval '1 hour') \g /dev/null
 select aias.quota_addon(:'closed', 'executions', 'extra', 5) \g /dev/null
 insert into aias.rate_limits (key, per, empty_at) values ('tenant:' || :'closed', 60000000000, 9223372036854775807),
@@ -58,7 +69,7 @@ select is_empty(format($$select b.name from before b join pg_temp.rows_of(%1$L) 
 
 update public.tenants set cancelled_at = now() - interval '30 days' where id = :'closed';
 select is(keep('aias_worker', 'select queue.erase_next_tenant(2)'), :'closed', 'aias_worker: erases a piece of what is due');
-select is(count(*), 3::bigint, 'no more than it was told to') from public.executions where tenant_id = :'closed';
+select is(count(*), 5::bigint, 'no more than it was told to') from public.executions where tenant_id = :'closed';
 select isnt_empty(format('select from public.tenants where id = %L', :'closed'), 'the tenant goes last');
 
 -- Until nothing is left, in so many calls and not without end.

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::queue::{Claim, ExecutionKey, Renewed};
+use crate::queue::{Claim, ExecutionKey, Renewed, Signal};
 
 /// What is held, for those who keep the leases and those who hear of cancellations.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,15 @@ struct Entry {
     since: Instant,
     lost: CancellationToken,
     cancel: CancellationToken,
+    pause: CancellationToken,
+    delivered: Arc<Delivered>,
+}
+
+/// What came for an execution's steps and was not taken yet.
+#[derive(Debug, Default)]
+struct Delivered {
+    signals: Mutex<Vec<Signal>>,
+    some: Notify,
 }
 
 /// How many executions of which workflow are held: three columns of one table.
@@ -48,6 +58,8 @@ impl Held {
             since: Instant::now(),
             lost: CancellationToken::new(),
             cancel: CancellationToken::new(),
+            pause: CancellationToken::new(),
+            delivered: Arc::default(),
         };
         if let Some(older) = self.lock().insert(claim.key, entry.clone()) {
             older.lost.cancel();
@@ -114,6 +126,10 @@ impl Held {
                     if news.cancel_requested {
                         entry.cancel.cancel();
                     }
+                    if news.pause_requested {
+                        entry.pause.cancel();
+                    }
+                    entry.deliver(news.signals.clone());
                 }
                 None => {
                     entry.lost.cancel();
@@ -137,6 +153,37 @@ impl Hold {
     pub async fn cancel_requested(&self) {
         self.entry.cancel.cancelled().await;
     }
+
+    pub async fn pause_requested(&self) {
+        self.entry.pause.cancelled().await;
+    }
+
+    /// What came for its steps, as soon as there is something. Nothing is taken from whoever stops waiting.
+    pub async fn signalled(&self) -> Vec<Signal> {
+        loop {
+            let signals = std::mem::take(&mut *self.entry.delivered.lock());
+            if !signals.is_empty() {
+                return signals;
+            }
+            self.entry.delivered.some.notified().await;
+        }
+    }
+}
+
+impl Entry {
+    /// Something came for its steps. Said twice, it is handed on twice; a step takes what it waits for once.
+    fn deliver(&self, signals: Vec<Signal>) {
+        if !signals.is_empty() {
+            self.delivered.lock().extend(signals);
+            self.delivered.some.notify_one();
+        }
+    }
+}
+
+impl Delivered {
+    fn lock(&self) -> MutexGuard<'_, Vec<Signal>> {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Hold {
@@ -154,7 +201,10 @@ impl Drop for Hold {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
+    use crate::queue::News;
 
     fn claim(fencing_token: i64) -> Claim {
         let key = ExecutionKey {
@@ -184,6 +234,41 @@ mod tests {
         assert!(!hold.entry.lost.is_cancelled());
         assert_eq!(held.renewed(&[claim(2)], &Renewed::default()), 1);
         assert!(hold.entry.lost.is_cancelled());
+    }
+
+    fn signal(node: &str) -> Signal {
+        Signal {
+            node_id: node.to_owned(),
+            item: None,
+            payload: serde_json::Value::Null,
+        }
+    }
+
+    fn news(signals: &[&str], pause_requested: bool) -> Renewed {
+        let news = News {
+            pause_requested,
+            signals: signals.iter().map(|node| signal(node)).collect(),
+            ..News::default()
+        };
+        [(claim(1).key, news)].into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn what_came_for_its_steps_is_taken_once() {
+        let held = Held::default();
+        let hold = held.hold(claim(1), Uuid::nil());
+        // An answer about a claim that it does not have is not for it.
+        held.renewed(&[claim(2)], &news(&["other"], true));
+        assert!(hold.signalled().now_or_never().is_none());
+        assert!(!hold.entry.pause.is_cancelled());
+
+        held.renewed(&[claim(1)], &news(&["a"], false));
+        held.renewed(&[claim(1)], &news(&["b"], true));
+        assert!(hold.entry.pause.is_cancelled());
+        assert_eq!(hold.signalled().await, [signal("a"), signal("b")]);
+        assert!(hold.signalled().now_or_never().is_none());
+        held.renewed(&[claim(1)], &news(&["c"], false));
+        assert_eq!(hold.signalled().await, [signal("c")]);
     }
 
     #[test]

@@ -13,12 +13,14 @@ use crate::wake::Wake;
 const JOBS: &str = "aias_jobs";
 const ATTENTION: &str = "aias_attention";
 const MAILS: &str = "aias_mails";
+const SCHEDULES: &str = "aias_schedules";
 
 /// Whom notices wake.
 #[derive(Debug, Clone, Default)]
 pub struct Wakes {
     pub jobs: Arc<Wake>,
     pub mails: Arc<Wake>,
+    pub schedules: Arc<Wake>,
 }
 
 impl Wakes {
@@ -26,6 +28,7 @@ impl Wakes {
     fn all(&self) {
         self.jobs.now();
         self.mails.now();
+        self.schedules.now();
     }
 }
 
@@ -68,7 +71,9 @@ async fn register(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
     let mut listener = PgListener::connect_with(&pool).await?;
     // Reconnecting is done here, where it is logged and what was missed is looked up.
     listener.eager_reconnect(false);
-    listener.listen_all([JOBS, ATTENTION, MAILS]).await?;
+    listener
+        .listen_all([JOBS, ATTENTION, MAILS, SCHEDULES])
+        .await?;
     Ok(listener)
 }
 
@@ -83,6 +88,7 @@ async fn hear(listener: &mut PgListener, heartbeat: &Arc<Heartbeat>, wakes: &Wak
                 }
             }
             Ok(Some(notice)) if notice.channel() == MAILS => wakes.mails.now(),
+            Ok(Some(notice)) if notice.channel() == SCHEDULES => wakes.schedules.now(),
             Ok(Some(_)) => wakes.jobs.now(),
             Ok(None) => return sqlx::Error::WorkerCrashed,
             Err(error) => return error,

@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionStatus {
-    /// No worker has seen it.
+    /// Nothing of it is recorded yet. A worker may hold it already: a claim writes nothing but the job.
     Queued,
-    /// A worker holds it.
+    /// A worker holds it, and has recorded something of it.
     Running,
-    /// Nobody holds it; it goes on by itself at a known time.
+    /// Nobody holds it; it goes on by itself at a known time, or when something is delivered that it waits for.
     Waiting,
+    /// Nobody holds it; it goes on when somebody resumes it.
+    Paused,
     /// Every node ended or was skipped.
     Succeeded,
     /// A step failed for good, or the execution could not be run at all.
@@ -25,10 +27,11 @@ pub enum ExecutionStatus {
 }
 
 impl ExecutionStatus {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Queued,
         Self::Running,
         Self::Waiting,
+        Self::Paused,
         Self::Succeeded,
         Self::Failed,
         Self::Cancelled,
@@ -37,13 +40,24 @@ impl ExecutionStatus {
     /// Every change that there is.
     pub const TRANSITIONS: &[(Self, Self)] = &[
         (Self::Queued, Self::Running),
+        (Self::Queued, Self::Waiting),
+        (Self::Queued, Self::Paused),
+        (Self::Queued, Self::Succeeded),
+        (Self::Queued, Self::Failed),
         (Self::Queued, Self::Cancelled),
         (Self::Running, Self::Waiting),
+        (Self::Running, Self::Paused),
         (Self::Running, Self::Succeeded),
         (Self::Running, Self::Failed),
         (Self::Running, Self::Cancelled),
+        (Self::Waiting, Self::Waiting),
         (Self::Waiting, Self::Running),
+        (Self::Waiting, Self::Paused),
+        (Self::Waiting, Self::Succeeded),
+        (Self::Waiting, Self::Failed),
         (Self::Waiting, Self::Cancelled),
+        (Self::Paused, Self::Waiting),
+        (Self::Paused, Self::Cancelled),
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -51,6 +65,7 @@ impl ExecutionStatus {
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Waiting => "waiting",
+            Self::Paused => "paused",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
@@ -75,7 +90,8 @@ impl fmt::Display for ExecutionStatus {
 pub enum StepStatus {
     /// An attempt has begun.
     Running,
-    /// It goes on at `run_at`: the next attempt, or the end of a delay.
+    /// It goes on at `run_at`, with the next attempt or at the end of a delay; or when something is delivered, and then it gives up at
+    /// `run_at`, if there is one.
     Waiting,
     Succeeded,
     /// The last attempt failed; `on_error` says what follows.

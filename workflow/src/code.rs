@@ -97,7 +97,7 @@ codes! {
     DuplicateHandle = "duplicate_handle", Error;
     /// A branch that must lead somewhere has no edge: `default` of a switch, `error` of a step with `on_error: branch`, or both branches of an `if`.
     MissingBranch = "missing_branch", Error;
-    /// A branch has no edge, so the run ends there: one branch of an `if`, or a case of a switch.
+    /// A branch has no edge, so the run ends there: one branch of an `if` or of an approval, or a case of a switch.
     UnusedBranch = "unused_branch", Warning;
     /// A template or an expression cannot be parsed.
     InvalidExpression = "invalid_expression", Error;

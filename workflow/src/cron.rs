@@ -1,7 +1,7 @@
 //! Cron expressions: five fields, as crontab(5) of Vixie cron has them.
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
 /// A parsed cron expression: minute, hour, day of month, month, day of week. Each field is `*`, a
@@ -20,6 +20,8 @@ pub struct Cron {
     /// Whether a day field begins with `*` and so does not restrict the day.
     any_day: bool,
     any_weekday: bool,
+    /// Whether the hour field begins with `*`: then it says how often and not when.
+    any_hour: bool,
 }
 
 /// Why a text is not a cron expression.
@@ -137,6 +139,7 @@ impl Cron {
             weekdays: (weekdays | weekdays >> 7) & 0x7f,
             any_day: is_any[2],
             any_weekday: is_any[4],
+            any_hour: is_any[1],
         };
         if cron.can_match() {
             Ok(cron)
@@ -145,9 +148,13 @@ impl Cron {
         }
     }
 
-    /// The first time after `after` that matches on the clocks of the time zone. A local time that
-    /// a change of clocks leaves out counts as late as the clocks jump, one that comes twice
-    /// counts once. `None` when there is none before the year 9999.
+    /// The first time after `after` that matches on the clocks of the time zone; `None` when there
+    /// is none before the year 9999.
+    ///
+    /// When clocks change, what Vixie cron does is done. A local time that is left out counts as
+    /// late as the clocks jump, and one that comes twice counts once, the first time. An
+    /// expression whose hours begin with `*` goes on as time does: it says how often, so every
+    /// hour is an hour long, none is made up and none is left out.
     pub fn next_after(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         // A day earlier than the clock says, since clocks may be set back over midnight.
         let today = after.to_zoned(zone.clone()).date();
@@ -160,7 +167,7 @@ impl Cron {
                 continue;
             }
             if self.matches_day(date)
-                && let Some(moment) = self.first_on(date, after, zone)
+                && let Some(moment) = self.on(date, zone).filter(|at| *at > after).min()
             {
                 return Some(moment);
             }
@@ -169,17 +176,72 @@ impl Cron {
         None
     }
 
-    /// The whole day is looked at, because local times in a gap fall behind later ones.
-    fn first_on(&self, date: Date, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    /// The first `most` times after `after`, up to and including `until`, in order.
+    pub fn between(
+        &self,
+        after: Timestamp,
+        until: Timestamp,
+        zone: &TimeZone,
+        most: usize,
+    ) -> Vec<Timestamp> {
+        let mut found = Vec::new();
+        let mut days_beyond = 0;
+        for date in days(after, until, zone) {
+            if self.matches_day(date) && has(self.months, date.month()) {
+                let within = |at: &Timestamp| *at > after && *at <= until;
+                found.extend(self.on(date, zone).filter(within));
+            }
+            // Local times in a gap may fall into the next day, behind some of its own.
+            if found.len() >= most {
+                days_beyond += 1;
+                if days_beyond > 1 {
+                    break;
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(most);
+        found
+    }
+
+    /// The last time after `after`, up to and including `until`.
+    pub fn last_between(
+        &self,
+        after: Timestamp,
+        until: Timestamp,
+        zone: &TimeZone,
+    ) -> Option<Timestamp> {
+        let mut found = None;
+        for date in days(after, until, zone).rev() {
+            let is_last_look = found.is_some();
+            if self.matches_day(date) && has(self.months, date.month()) {
+                let within = |at: &Timestamp| *at > after && *at <= until;
+                found = found.max(self.on(date, zone).filter(within).max());
+            }
+            if is_last_look {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The moments of one day's local times, in the order of these. The whole day is looked at,
+    /// because local times in a gap fall behind later ones.
+    fn on<'a>(&'a self, date: Date, zone: &'a TimeZone) -> impl Iterator<Item = Timestamp> + 'a {
         let times = |set: u64, count: i8| (0..count).filter(move |value| has(set, *value));
         times(self.hours, 24)
-            .flat_map(|hour| times(self.minutes, 60).map(move |minute| (hour, minute)))
-            .filter_map(|(hour, minute)| {
-                let local = date.at(hour, minute, 0, 0);
-                zone.to_ambiguous_timestamp(local).compatible().ok()
+            .flat_map(move |hour| times(self.minutes, 60).map(move |minute| (hour, minute)))
+            .flat_map(move |(hour, minute)| {
+                let local = zone.to_ambiguous_timestamp(date.at(hour, minute, 0, 0));
+                let is_gap = matches!(local.offset(), AmbiguousOffset::Gap { .. });
+                let moments = match (self.any_hour, is_gap) {
+                    (true, true) => [None, None],
+                    (true, false) => [local.earlier().ok(), local.later().ok()],
+                    (false, _) => [local.compatible().ok(), None],
+                };
+                moments.into_iter().flatten()
             })
-            .filter(|moment| *moment > after)
-            .min()
     }
 
     fn matches_day(&self, date: Date) -> bool {
@@ -200,6 +262,19 @@ impl Cron {
             self.months & (1 << month) != 0 && self.days & ((2 << length) - 2) != 0
         })
     }
+}
+
+/// The local dates on which anything between two moments may lie, and one more at either end.
+fn days(
+    after: Timestamp,
+    until: Timestamp,
+    zone: &TimeZone,
+) -> impl DoubleEndedIterator<Item = Date> {
+    let date = |at: Timestamp| at.to_zoned(zone.clone()).date();
+    let first = date(after).yesterday().unwrap_or(Date::MIN);
+    let last = date(until).tomorrow().unwrap_or(Date::MAX);
+    let count = (last - first).get_days().max(0);
+    (0..=count).filter_map(move |days| first.checked_add(days.days()).ok())
 }
 
 fn has(set: u64, value: i8) -> bool {

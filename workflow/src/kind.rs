@@ -59,6 +59,7 @@ impl NodeType {
                 ("call_workflow", Kind::CallWorkflow),
                 ("wait_for_event", Kind::WaitForEvent),
                 ("approval", Kind::Approval),
+                ("for_each", Kind::ForEach),
             ],
             NodeType::Condition => &[("if", Kind::If), ("switch", Kind::Switch)],
             NodeType::AiProcessing => &[("chat", Kind::Ai)],
@@ -98,6 +99,8 @@ pub enum Kind {
     WaitForEvent,
     /// A wait for a person's decision.
     Approval,
+    /// One action for each item of a list.
+    ForEach,
     /// Two branches.
     If,
     /// Many branches.
@@ -108,7 +111,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Manual,
         Kind::Webhook,
         Kind::Schedule,
@@ -120,18 +123,36 @@ impl Kind {
         Kind::CallWorkflow,
         Kind::WaitForEvent,
         Kind::Approval,
+        Kind::ForEach,
         Kind::If,
         Kind::Switch,
         Kind::Ai,
+    ];
+
+    /// What a [`Kind::ForEach`] may do with an item: the text of `kind`, and what it means.
+    pub const FOR_ITEMS: &'static [(&'static str, Kind)] = &[
+        ("http", Kind::Http),
+        ("email", Kind::Email),
+        ("transform", Kind::Transform),
+        ("chat", Kind::Ai),
+        ("call_workflow", Kind::CallWorkflow),
     ];
 
     /// What this release's engine can run. Anything else is known and checked, but is a
     /// `kind_not_runnable` problem, so that nothing unrunnable can be activated.
     pub const RUNNABLE: &'static [Kind] = &[
         Kind::Manual,
+        Kind::Webhook,
+        Kind::Schedule,
+        Kind::Event,
         Kind::Http,
+        Kind::Email,
         Kind::Transform,
         Kind::Delay,
+        Kind::CallWorkflow,
+        Kind::WaitForEvent,
+        Kind::Approval,
+        Kind::ForEach,
         Kind::If,
         Kind::Switch,
         Kind::Ai,
@@ -151,6 +172,7 @@ impl Kind {
             Kind::CallWorkflow => "call_workflow",
             Kind::WaitForEvent => "wait_for_event",
             Kind::Approval => "approval",
+            Kind::ForEach => "for_each",
             Kind::If => "if",
             Kind::Switch => "switch",
             Kind::Ai => "ai",
@@ -167,7 +189,8 @@ impl Kind {
             | Kind::Delay
             | Kind::CallWorkflow
             | Kind::WaitForEvent
-            | Kind::Approval => NodeType::Action,
+            | Kind::Approval
+            | Kind::ForEach => NodeType::Action,
             Kind::If | Kind::Switch => NodeType::Condition,
             Kind::Ai => NodeType::AiProcessing,
         }
@@ -181,6 +204,14 @@ impl Kind {
     /// Whether the node chooses which of its edges are taken.
     pub const fn is_condition(self) -> bool {
         matches!(self.node_type(), NodeType::Condition)
+    }
+
+    /// What a `for_each` does with an item that it does an action of this kind with.
+    pub fn for_items(text: &str) -> Option<Kind> {
+        Self::FOR_ITEMS
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, kind)| *kind)
     }
 
     /// Whether this release's engine can run it.
@@ -198,6 +229,7 @@ impl Kind {
             | Kind::CallWorkflow
             | Kind::WaitForEvent
             | Kind::Approval
+            | Kind::ForEach
             | Kind::Ai => true,
             Kind::Manual
             | Kind::Webhook
@@ -209,28 +241,61 @@ impl Kind {
         }
     }
 
-    /// The handle that a condition takes when it could not be evaluated and `on_error` is
-    /// `continue`; none for nodes that are not conditions.
+    /// The branches that every node of this kind has, besides `error` where `on_error` is `branch`.
+    ///
+    /// All edges of a condition belong to one of its branches. Those of an approval may: an edge
+    /// without a handle is taken whatever was decided.
+    pub const fn handles(self) -> &'static [&'static str] {
+        match self {
+            Kind::If => &["true", "false"],
+            Kind::Switch => &["default"],
+            Kind::Approval => &["approved", "rejected"],
+            _ => &[],
+        }
+    }
+
+    /// The handle that a node with branches takes when it failed and `on_error` is `continue`: a
+    /// condition then counts as not fulfilled, and an approval as refused.
     pub const fn otherwise(self) -> Option<&'static str> {
         match self {
             Kind::If => Some("false"),
             Kind::Switch => Some("default"),
+            Kind::Approval => Some("rejected"),
             _ => None,
         }
+    }
+
+    /// Whether the node waits for somebody to deliver its result: an event, a decision, or the end
+    /// of the workflow that it called.
+    pub const fn waits_for_delivery(self) -> bool {
+        matches!(
+            self,
+            Kind::WaitForEvent | Kind::Approval | Kind::CallWorkflow
+        )
     }
 
     /// How many attempts a node has that does not say.
     pub const fn default_attempts(self) -> u32 {
         match self {
-            Kind::Http | Kind::Ai => 3,
+            // A mail is handed over once, however often the step is tried.
+            Kind::Http | Kind::Ai | Kind::Email => 3,
             _ => 1,
         }
     }
 
-    /// The fields that the output always has, where they are known.
+    /// The fields that the output has, where they are known. Those of a trigger are what its door
+    /// passes on; an execution that somebody starts by hand has what they give it.
     pub const fn output_fields(self) -> Option<&'static [&'static str]> {
         match self {
+            Kind::Webhook => Some(&["method", "headers", "query", "body", "raw", "encoding"]),
+            Kind::Schedule => Some(&["scheduled_at", "timezone"]),
+            Kind::Event => Some(&["table", "operation", "row", "old"]),
+            Kind::Email => Some(&["mail_id", "to", "accepted_at"]),
             Kind::Http => Some(&["status", "headers", "body"]),
+            Kind::CallWorkflow => Some(&["execution_id", "status", "output"]),
+            Kind::WaitForEvent => Some(&["event", "key", "payload", "received_at"]),
+            Kind::Approval => Some(&["approved", "comment", "decided_by", "decided_at"]),
+            Kind::ForEach => Some(&["items", "failed"]),
             Kind::If | Kind::Switch => Some(&["handle"]),
             Kind::Ai => Some(&["text", "data", "model", "finish_reason", "usage"]),
             _ => None,

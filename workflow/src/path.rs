@@ -40,6 +40,28 @@ impl<'a> Path<'a> {
         }
     }
 
+    /// Whether the place lies in the field `name` of a node's config, or is it.
+    pub(crate) fn is_in_config_field(&self, name: &str) -> bool {
+        let mut place = Some(self);
+        while let Some(path) = place {
+            if let Some(outer) = path.outer
+                && outer.is_config()
+            {
+                return matches!(path.token, Token::Key(key) if key == name);
+            }
+            place = path.outer;
+        }
+        false
+    }
+
+    /// `/nodes/<index>/config`, and no deeper place of that name.
+    fn is_config(&self) -> bool {
+        matches!(self.token, Token::Key("config"))
+            && self
+                .outer
+                .is_some_and(|node| node.outer.is_some_and(|nodes| nodes.outer.is_none()))
+    }
+
     pub(crate) fn pointer(&self) -> String {
         let mut text = String::new();
         self.write(&mut text);

@@ -50,6 +50,12 @@ pub struct PlanNode {
 }
 
 impl PlanNode {
+    /// What a `for_each` does with each item: the kind of the action, and its config.
+    pub fn item_action(&self) -> Option<(Kind, &Value)> {
+        let action = (self.kind == Kind::ForEach).then(|| self.config.get("do"))??;
+        Some((Kind::for_items(action.get("kind")?.as_str()?)?, action))
+    }
+
     /// Whether running it twice can be seen from outside; see [`Kind::has_side_effect`].
     pub fn has_side_effect(&self) -> bool {
         self.kind.has_side_effect()

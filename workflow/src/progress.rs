@@ -14,14 +14,16 @@ use crate::plan::{Plan, PlanNode};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It did its work. A condition takes the edges of `handle`; any other node takes all its
-    /// edges but those of the handle `error`, and `handle` is ignored.
+    /// It did its work. A condition takes the edges of `handle`, and an approval those and its
+    /// edges without a handle; any other node takes all its edges but those of the handle `error`,
+    /// and `handle` is ignored.
     Succeeded {
-        /// The branch that a condition chose.
+        /// The branch that a condition or an approval chose.
         handle: Option<String>,
     },
     /// Its last attempt failed, and `on_error` is `continue`: like success with the output null.
-    /// A condition then counts as not fulfilled: `false`, or `default`.
+    /// A condition then counts as not fulfilled, `false` or `default`, and an approval as
+    /// `rejected`.
     FailedContinue,
     /// Its last attempt failed, and `on_error` is `branch`: only edges of the handle `error`.
     FailedBranch,
@@ -62,8 +64,8 @@ pub enum ProgressError {
     /// It is not its turn, or it is skipped.
     #[error("node {0} has settled although it could not have run")]
     NotReady(usize),
-    /// A condition succeeded without choosing a branch.
-    #[error("condition {0} has settled without a handle")]
+    /// A node with branches succeeded without choosing one.
+    #[error("node {0} has settled without a handle")]
     MissingHandle(usize),
 }
 
@@ -139,7 +141,7 @@ impl Progress {
     /// Records how a node ended and says what follows from it.
     ///
     /// # Errors
-    /// When the node does not exist, is not ready, has settled before, or is a condition that
+    /// When the node does not exist, is not ready, has settled before, or has branches and
     /// succeeded without a handle. Nothing changes then.
     pub fn settle(&mut self, node: usize, outcome: Outcome) -> Result<Settled, ProgressError> {
         match self.states.get(node) {
@@ -207,8 +209,10 @@ pub(crate) struct Wiring {
 #[derive(Debug)]
 struct WiredNode {
     incoming: u32,
-    /// For a condition: the handle that stands for "not fulfilled".
+    /// Where it has branches: the one that stands for "not fulfilled".
     otherwise: Option<&'static str>,
+    /// Whether its edges without a handle are taken with each of its branches.
+    has_plain_edges: bool,
     edges: Vec<WiredEdge>,
 }
 
@@ -238,6 +242,7 @@ impl Wiring {
             wired.push(WiredNode {
                 incoming: 0,
                 otherwise: node.kind.otherwise(),
+                has_plain_edges: !node.kind.is_condition(),
                 edges,
             });
         }
@@ -252,22 +257,32 @@ impl Wiring {
 enum Taking<'a> {
     AllButError,
     Only(&'a str),
+    /// These, and those without a handle.
+    With(&'a str),
 }
 
 impl<'a> Taking<'a> {
     fn of(node: &WiredNode, outcome: &'a Outcome) -> Option<Taking<'a>> {
-        Some(match (outcome, node.otherwise) {
-            (Outcome::FailedBranch, _) => Taking::Only(ERROR_HANDLE),
-            (Outcome::Succeeded { .. } | Outcome::FailedContinue, None) => Taking::AllButError,
-            (Outcome::FailedContinue, Some(otherwise)) => Taking::Only(otherwise),
-            (Outcome::Succeeded { handle }, Some(_)) => Taking::Only(handle.as_deref()?),
+        let branch = match (outcome, node.otherwise) {
+            (Outcome::FailedBranch, _) => return Some(Taking::Only(ERROR_HANDLE)),
+            (Outcome::Succeeded { .. } | Outcome::FailedContinue, None) => {
+                return Some(Taking::AllButError);
+            }
+            (Outcome::FailedContinue, Some(otherwise)) => otherwise,
+            (Outcome::Succeeded { handle }, Some(_)) => handle.as_deref()?,
+        };
+        Some(match node.has_plain_edges {
+            true => Taking::With(branch),
+            false => Taking::Only(branch),
         })
     }
 
     fn takes(&self, edge: &WiredEdge) -> bool {
+        let handle = edge.handle.as_deref();
         match self {
-            Taking::AllButError => edge.handle.as_deref() != Some(ERROR_HANDLE),
-            Taking::Only(handle) => edge.handle.as_deref() == Some(handle),
+            Taking::AllButError => handle != Some(ERROR_HANDLE),
+            Taking::Only(branch) => handle == Some(branch),
+            Taking::With(branch) => handle.is_none() || handle == Some(branch),
         }
     }
 }

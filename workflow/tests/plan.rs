@@ -2,7 +2,7 @@
 
 mod graphs;
 
-use graphs::{edge, if_node, node, trigger};
+use graphs::{edge, for_each, if_node, node, trigger};
 use serde_json::{Value, json};
 use workflow::{Kind, OnError, Plan, Retry, plan, plan_of_text};
 
@@ -123,4 +123,27 @@ fn waits_grow_up_to_their_limit() {
     };
     let waits: Vec<_> = (1..=5).map(|attempt| retry.wait_after(attempt)).collect();
     assert_eq!(waits, [Some(1.0), Some(2.0), Some(3.0), Some(3.0), None]);
+}
+
+#[test]
+fn the_items_of_a_for_each_have_the_attempts_of_their_action() {
+    let attempts = |action: Value| {
+        let plan = plan(
+            &json!([trigger("start"), for_each("each", action)]),
+            &json!([edge("start", "each", None)]),
+        )
+        .unwrap();
+        let each = plan.nodes[1].clone();
+        assert!(each.has_side_effect());
+        let kind = each.item_action().map(|(kind, _)| kind);
+        (kind, each.retry.max_attempts)
+    };
+    assert_eq!(
+        attempts(json!({"kind": "http", "url": "https://a.test/"})),
+        (Some(Kind::Http), 3)
+    );
+    assert_eq!(
+        attempts(json!({"kind": "transform", "output": "{{ item }}"})),
+        (Some(Kind::Transform), 1)
+    );
 }

@@ -2,7 +2,7 @@
 
 mod graphs;
 
-use graphs::{edge, if_node, node, on_error, trigger};
+use graphs::{approval, edge, if_node, node, on_error, trigger};
 use serde_json::json;
 use workflow::{NodeState, Outcome, Plan, Progress, ProgressError, plan};
 
@@ -127,6 +127,52 @@ fn a_condition_that_failed_and_continues_counts_as_not_fulfilled() {
     progress.settle(0, done()).unwrap();
     let settled = progress.settle(1, Outcome::FailedContinue).unwrap();
     assert_eq!(settled.ready, [at(&plan, "right")]);
+}
+
+#[test]
+fn an_approval_takes_the_branch_of_the_decision_and_what_is_for_both() {
+    let mut sign = approval("sign");
+    sign["on_error"] = json!("branch");
+    let plan = plan(
+        &json!([
+            trigger("start"),
+            sign,
+            node("yes"),
+            node("no"),
+            node("both"),
+            node("late")
+        ]),
+        &json!([
+            edge("start", "sign", None),
+            edge("sign", "yes", Some("approved")),
+            edge("sign", "no", Some("rejected")),
+            edge("sign", "both", None),
+            edge("sign", "late", Some("error")),
+        ]),
+    )
+    .unwrap();
+    for (outcome, ready) in [
+        (chose("approved"), vec!["yes", "both"]),
+        (chose("rejected"), vec!["no", "both"]),
+        (Outcome::FailedContinue, vec!["no", "both"]),
+        (Outcome::FailedBranch, vec!["late"]),
+    ] {
+        let mut progress = Progress::new(&plan);
+        progress.settle(0, done()).unwrap();
+        let settled = progress.settle(1, outcome.clone()).unwrap();
+        let ids: Vec<_> = settled
+            .ready
+            .iter()
+            .map(|node| plan.nodes[*node].id.as_str())
+            .collect();
+        assert_eq!(ids, ready, "{outcome:?}");
+    }
+    let mut progress = Progress::new(&plan);
+    progress.settle(0, done()).unwrap();
+    assert_eq!(
+        progress.settle(1, done()),
+        Err(ProgressError::MissingHandle(1))
+    );
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 mod graphs;
 
-use graphs::{codes, edge, if_node, node, on_error, switch, trigger};
+use graphs::{approval, codes, edge, for_each, if_node, node, on_error, switch, trigger};
 use serde_json::{Value, json};
-use workflow::{is_valid, problems};
+use workflow::{Kind, is_valid, problems};
 
 #[test]
 fn a_small_workflow_has_no_problems() {
@@ -192,15 +192,126 @@ fn every_violation_of_a_schema_has_its_place() {
 }
 
 #[test]
-fn what_the_engine_cannot_run_yet_cannot_be_activated() {
-    let email = json!({"id": "a", "type": "action", "config": {"kind": "email", "to": "a@b.c", "subject": "x", "text": "y"}});
-    let nodes = json!([trigger("start"), email]);
-    let connections = json!([edge("start", "a", None)]);
+fn an_approval_may_branch_and_need_not() {
+    let nodes = json!([
+        trigger("start"),
+        approval("plain"),
+        approval("half"),
+        approval("mixed"),
+        approval("last"),
+        approval("odd"),
+        node("end"),
+    ]);
+    let connections = json!([
+        edge("start", "plain", None),
+        edge("start", "half", None),
+        edge("start", "mixed", None),
+        edge("start", "last", None),
+        edge("start", "odd", None),
+        edge("plain", "end", None),
+        edge("half", "end", Some("approved")),
+        edge("mixed", "end", Some("rejected")),
+        edge("mixed", "end", None),
+        edge("odd", "end", Some("aproved")),
+        edge("odd", "end", Some("error")),
+    ]);
     assert_eq!(
         codes(&nodes, &connections),
-        ["kind_not_runnable /nodes/1/config/kind"]
+        [
+            "unused_branch /nodes/2",
+            "unknown_handle /connections/9/sourceHandle",
+            "unknown_handle /connections/10/sourceHandle",
+        ]
     );
-    assert!(!is_valid(&nodes, &connections));
+    let found = problems(&nodes, &connections);
+    assert!(found[1].message.contains("`approved`"), "{found:?}");
+}
+
+#[test]
+fn a_for_each_is_checked_down_to_its_action() {
+    let found = |config: Value| {
+        let each = json!({"id": "each", "type": "action", "config": config});
+        codes(
+            &json!([trigger("start"), each]),
+            &json!([edge("start", "each", None)]),
+        )
+    };
+    let with = |action: Value| found(for_each("each", action)["config"].take());
+    for action in [
+        json!({"kind": "http", "url": "https://a.test/{{ item.id }}?n={{ index }}", "headers": {"a": "{{ secrets.a }}"}}),
+        json!({"kind": "transform", "output": {"n": "{{ item + index }}"}}),
+        json!({"kind": "email", "to": "{{ item }}", "subject": "{{ index }}", "text": "hello"}),
+        json!({"kind": "chat", "model": "openai/gpt-4o-mini", "prompt": "{{ item }}"}),
+        json!({"kind": "call_workflow", "workflow_id": "00000000-0000-0000-0000-000000000000", "input": "{{ item }}"}),
+    ] {
+        assert_eq!(with(action), [""; 0]);
+    }
+    assert_eq!(
+        with(json!({"kind": "http", "method": "GOT", "body": "{{ items }}"})),
+        [
+            "unknown_variable /nodes/1/config/do/body",
+            "invalid_value /nodes/1/config/do/method",
+            "missing_field /nodes/1/config/do/url",
+        ]
+    );
+    assert_eq!(
+        with(json!({"kind": "approval"})),
+        ["invalid_value /nodes/1/config/do/kind"]
+    );
+    assert_eq!(
+        with(json!({"kind": "for_each"})),
+        ["invalid_value /nodes/1/config/do/kind"]
+    );
+    assert_eq!(with(json!(1)), ["wrong_type /nodes/1/config/do"]);
+    assert_eq!(with(json!({})), ["missing_field /nodes/1/config/do/kind"]);
+    let action = json!({"kind": "transform", "output": 1});
+    assert_eq!(
+        found(
+            json!({"kind": "for_each", "items": ["{{ item }}", "{{ input.a }}"], "concurrency": 101, "do": action})
+        ),
+        [
+            "out_of_range /nodes/1/config/concurrency",
+            "unknown_variable /nodes/1/config/items/0",
+        ]
+    );
+    assert_eq!(
+        found(
+            json!({"kind": "for_each", "items": vec![0; 10_001], "on_item_error": "stop", "do": action})
+        ),
+        [
+            "out_of_range /nodes/1/config/items",
+            "invalid_value /nodes/1/config/on_item_error",
+        ]
+    );
+    assert_eq!(
+        found(json!({"kind": "for_each", "items": "a list", "do": action})),
+        ["invalid_value /nodes/1/config/items"]
+    );
+    let vague = problems(
+        &json!([trigger("start"), {"id": "each", "type": "action", "config": {"kind": "for_each", "items": "a list", "do": action}}]),
+        &json!([edge("start", "each", None)]),
+    );
+    assert_eq!(
+        vague[0].message,
+        "must be a list or a template that gives one"
+    );
+    // Nobody else knows an item, whatever its fields are called.
+    let other = json!({"id": "t", "type": "action", "config": {"kind": "transform", "output": {"do": "{{ item }}"}}});
+    assert_eq!(
+        codes(
+            &json!([trigger("start"), other]),
+            &json!([edge("start", "t", None)])
+        ),
+        ["unknown_variable /nodes/1/config/output/do"]
+    );
+}
+
+/// One that is not is refused with `kind_not_runnable` when its workflow is to become active.
+#[test]
+fn every_kind_can_be_run() {
+    for kind in Kind::ALL {
+        assert!(kind.is_runnable(), "{kind}");
+    }
 }
 
 #[test]

@@ -421,17 +421,21 @@ pub enum BenchName {
     Rls,
     /// What the workflow engine does in a second, and how long an execution takes.
     Engine,
+    /// What small tenants wait beside a big one's backlog.
+    Fairness,
+    /// What a snapshot that is held open costs the queue, and how large the queue gets.
+    Bloat,
 }
 
 impl BenchName {
     /// Whether it measures the product's own tables, and not the extension alone.
     pub fn wants_migrations(self) -> bool {
-        matches!(self, Self::Rls | Self::Engine)
+        matches!(self, Self::Rls) || self.wants_worker()
     }
 
     /// Whether it runs a worker.
     pub fn wants_worker(self) -> bool {
-        matches!(self, Self::Engine)
+        matches!(self, Self::Engine | Self::Fairness | Self::Bloat)
     }
 }
 

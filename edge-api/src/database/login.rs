@@ -1,14 +1,28 @@
-//! What this service asks as its own login, before there is a caller: three functions of schema `edge`, and no table.
+//! What this service asks as its own login, before there is a caller or where there never is one: four functions of schema `edge`, and no table.
 //!
-//! Anybody can make it ask, with keys and names made up. So together these questions use at most half of the pool, and the other half
+//! Anybody can make it ask, with keys, names and addresses made up. So together these questions use at most half of the pool, and the other half
 //! is left to the transactions of those who are somebody.
 
+use serde::Serialize;
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Database, not_the_callers_fault};
+use super::{Database, not_the_callers_fault, refused_or_our_fault};
 use crate::auth::KeyHash;
 use crate::error::ApiError;
 use crate::hosts::{DomainName, TenantAtHost};
+
+/// A request to a workflow's own address.
+pub(crate) struct WebhookCall<'a, Input> {
+    pub token: &'a str,
+    pub input: &'a Input,
+    /// What is signed.
+    pub body: &'a [u8],
+    pub idempotency_key: Option<&'a str>,
+    pub signature: Option<&'a str>,
+    pub signed_at: Option<&'a str>,
+    pub github_signature: Option<&'a str>,
+}
 
 impl Database {
     /// The claims of a good key, JSON; None when it is unknown, revoked or expired.
@@ -71,5 +85,26 @@ impl Database {
             .execute(&self.pool)
             .await?;
         Ok(())
+    }
+
+    /// Starts the workflow at an address. The database checks the signature: its secret never leaves it.
+    pub(crate) async fn call_webhook<Input: Serialize + Sync>(
+        &self,
+        call: &WebhookCall<'_, Input>,
+    ) -> Result<Uuid, ApiError> {
+        let _turn = self.questions.acquire().await;
+        sqlx::query_scalar!(
+            r#"select edge.call_webhook($1, $2, $3, $4, $5, $6, $7) as "execution_id!""#,
+            call.token,
+            Json(call.input) as _,
+            call.body,
+            call.idempotency_key,
+            call.signature,
+            call.signed_at,
+            call.github_signature,
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| refused_or_our_fault(error, "starting a workflow by its webhook"))
     }
 }

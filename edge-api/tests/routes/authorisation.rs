@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use self::table::{ALL_SCOPES, Door, READ_SCOPES, ROUTES, Route, Statuses};
 use crate::support::keys::{SigningKey, hs256_with, hs256_with_critical_extension, unsigned};
-use crate::support::{ApiKey, SECRET, TestApp, exports};
+use crate::support::{ApiKey, Hook, SECRET, TestApp, exports};
 
 fn body(route: &Route) -> Option<Value> {
     (route.path == "/v1/executions").then(|| json!({"workflow_id": ALPHA_WORKFLOW}))
@@ -21,6 +21,10 @@ fn body(route: &Route) -> Option<Value> {
 
 /// The address, about something of Alpha's that is there and untouched.
 async fn address(app: &TestApp, route: &Route) -> String {
+    if route.path.contains("{token}") {
+        let hook = Hook::publish(&app.pool, json!({"kind": "webhook"})).await;
+        return format!("{}{}", hook.path, route.query);
+    }
     let id = match route.path {
         path if !path.contains("{id}") => Uuid::nil(),
         "/v1/exports/{id}" => exports::ready(&app.pool, &["{}\n"]).await,

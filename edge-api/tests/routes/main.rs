@@ -6,6 +6,7 @@ mod docs;
 mod executions;
 mod exports;
 mod health;
+mod hooks;
 mod tenant;
 mod tls;
 

@@ -8,7 +8,9 @@
     reason = "a program of the command line"
 )]
 
+mod bloat;
 mod engine;
+mod fairness;
 mod machine;
 mod pgbench;
 mod quota;
@@ -56,6 +58,10 @@ enum Benchmark {
     Rls,
     /// What the workflow engine does in a second.
     Engine,
+    /// What small tenants wait beside a big one.
+    Fairness,
+    /// What a snapshot that is held open costs the queue.
+    Bloat,
 }
 
 #[tokio::main]
@@ -79,6 +85,8 @@ async fn measure(benchmark: Benchmark, server: &Server, worker: Option<&Path>) -
         Benchmark::RateLimit => rate_limit::measure(server, &mut report).await?,
         Benchmark::Rls => rls::measure(server, &mut report).await?,
         Benchmark::Engine => engine::measure(server, worker()?, &mut report).await?,
+        Benchmark::Fairness => fairness::measure(server, worker()?, &mut report).await?,
+        Benchmark::Bloat => bloat::measure(server, worker()?, &mut report).await?,
     }
     Ok(report)
 }

@@ -18,6 +18,12 @@ CREATE SCHEMA edge;
 -- SCHEMA edge; Type: COMMENT; Schema: -
 COMMENT ON SCHEMA edge IS 'The few functions that edge-api calls as itself, before it knows who asks. Not exposed by PostgREST.';
 
+-- history; Type: SCHEMA; Schema: -
+CREATE SCHEMA history;
+
+-- SCHEMA history; Type: COMMENT; Schema: -
+COMMENT ON SCHEMA history IS 'The partitions of public.executions and public.execution_steps. Read through these.';
+
 -- private; Type: SCHEMA; Schema: -
 CREATE SCHEMA private;
 
@@ -424,6 +430,54 @@ $$;
 -- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
+-- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  hook private.webhooks;
+  workflow public.workflows;
+  tenant_status text;
+  execution public.executions;
+  delivery text;
+  started uuid;
+begin
+  select h.* into hook from private.webhooks h where h.token_hash = sha256(convert_to(hook_token, 'UTF8'));
+  select w.* into workflow from public.workflows w where w.tenant_id = hook.tenant_id and w.id = hook.workflow_id;
+  if workflow.id is null or workflow.status = 'active' and not hook.is_published then
+    perform private.refuse(404, 'no_such_hook', 'there is no webhook at this address');
+  end if;
+  -- Before anything else is told, and before it is counted: whoever has only the address cannot use up the tenant's requests.
+  if hook.signed_by_drawing or hook.signing_secret is not null then
+    perform private.check_hook_signature(hook, body, signature, signed_at, github_signature);
+  end if;
+  select t.status into tenant_status from public.tenants t where t.id = workflow.tenant_id;
+  if tenant_status <> 'active' then
+    perform private.refuse(403, 'tenant_' || tenant_status, format('this tenant is %s and starts no executions', tenant_status));
+  end if;
+  -- Not 404: a sender that has the address knows of it, and many systems take 404 as a reason never to come back.
+  if workflow.status <> 'active' then
+    perform private.refuse(409, 'workflow_not_active', 'the workflow behind this webhook is not active', null, 'activate it, and send the request again');
+  end if;
+  -- Senders choose their keys, so they have a space of their own. A signature that was sent twice was recorded by somebody, or repeated.
+  delivery := 'webhook:' || case when length(idempotency_key) > 200 then encode(sha256(convert_to(idempotency_key, 'UTF8')), 'hex')
+                            else coalesce(idempotency_key, 'signature:' || lower(signature)) end;
+  -- A delivery that is repeated is not counted and starts nothing. Its headers may differ, so its input is not compared.
+  select k.execution_id into started from private.execution_keys k
+   where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = delivery;
+  if started is null then
+    perform private.count_request(workflow.tenant_id);
+    execution := private.enqueue_execution(workflow, input, delivery, null, 'webhook');
+    started := execution.id;
+  end if;
+  return started;
+end
+$$;
+
+-- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) IS 'Starts the workflow at this address and answers the execution. The same idempotency key, or the same signature, starts one.';
+
 -- domain_is_served(text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.domain_is_served(domain text, base_domain text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -455,6 +509,20 @@ $$;
 
 -- FUNCTION tenant_of_host(host text, base_domain text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.tenant_of_host(host text, base_domain text) IS 'Whose host it is: <subdomain>.<base_domain>, or a verified domain of a tenant that is not cancelled.';
+
+-- watch_executions(uuid[]); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.watch_executions(executions uuid[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  insert into queue.watched (execution_id, until)
+  select distinct e, now() + interval '1 minute' from unnest(executions) e order by 1
+  on conflict (execution_id) do update set until = excluded.until;
+  delete from queue.watched w where w.until < now() - interval '1 minute'
+$$;
+
+-- FUNCTION watch_executions(executions uuid[]); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.watch_executions(executions uuid[]) IS 'For the next minute each change of these executions is told on the channel aias_executions. It tells nothing about them: their rows are read by those who may.';
 
 -- memberships; Type: TABLE; Schema: public
 CREATE TABLE public.memberships (
@@ -601,6 +669,33 @@ CREATE FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) RE
   on conflict (tenant_id, domain_id) do update set run_at = least(c.run_at, now()), tries_left = 30
 $$;
 
+-- broadcast_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  wait record;
+  output jsonb := private.event_output(event_name, event_key, payload);
+  reached integer := 0;
+begin
+  perform private.demand(tenant, 'workflows.execute');
+  perform private.check_event(event_name, event_key, payload);
+  -- In the order in which everybody locks jobs.
+  for wait in
+    select w.execution_id, w.node_id, w.item from queue.waits w
+     where w.tenant_id = tenant and w.kind = 'event' and w.delivered is null
+       and w.name = event_name and (w.key is null or w.key = event_key)
+     order by w.execution_id, w.node_id, w.item
+  loop
+    if queue.deliver(tenant, wait.execution_id, wait.node_id, wait.item, output) then
+      reached := reached + 1;
+    end if;
+  end loop;
+  return reached;
+end
+$$;
+
 -- executions; Type: TABLE; Schema: public
 CREATE TABLE public.executions (
     tenant_id uuid NOT NULL,
@@ -608,30 +703,54 @@ CREATE TABLE public.executions (
     workflow_id uuid NOT NULL,
     workflow_version integer NOT NULL,
     status text DEFAULT 'queued'::text NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
     input jsonb DEFAULT '{}'::jsonb NOT NULL,
     output jsonb,
     error jsonb,
     idempotency_key text,
+    origin text DEFAULT 'manual'::text NOT NULL,
     started_by uuid,
+    parent_id uuid,
+    parent_node text,
+    parent_item integer,
+    depth smallint DEFAULT 0 NOT NULL,
+    retried_from uuid,
     revision bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     cancel_requested_at timestamp with time zone,
+    pause_requested_at timestamp with time zone,
+    CONSTRAINT called_execution_names_its_step CHECK (((parent_id IS NULL) = (parent_node IS NULL))),
     CONSTRAINT execution_idempotency_key_is_short CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
     CONSTRAINT execution_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT execution_origin_is_known CHECK ((origin = ANY (ARRAY['manual'::text, 'webhook'::text, 'schedule'::text, 'event'::text, 'call'::text, 'retry'::text]))),
+    CONSTRAINT execution_priority_is_small CHECK (((priority >= '-100'::integer) AND (priority <= 100))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
     CONSTRAINT failed_execution_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL)))
-);
+)
+PARTITION BY RANGE (id);
 
 -- TABLE executions; Type: COMMENT; Schema: public
 COMMENT ON TABLE public.executions IS 'One run of a workflow version.';
+
+-- COLUMN executions.priority; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.executions.priority IS 'Those with a higher one are begun first, within the tenant.';
 
 -- COLUMN executions.output; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.executions.output IS 'Outputs of the last steps (those without a successor that ran), by node id.';
 
 -- COLUMN executions.error; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.executions.error IS '{code, message, node_id?}';
+
+-- COLUMN executions.origin; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.executions.origin IS 'What started it: a person or an API call, a trigger, another execution''s step, or a retry.';
+
+-- COLUMN executions.parent_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.executions.parent_id IS 'The execution whose step called it.';
+
+-- COLUMN executions.retried_from; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.executions.retried_from IS 'The execution that it is another try of.';
 
 -- COLUMN executions.revision; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.executions.revision IS 'Grows with every change of the execution or of a step; event streams resume by it.';
@@ -669,10 +788,10 @@ begin
     perform private.refuse(409, 'execution_finished', format('this execution is over; its status is %s', (
       select e.status from public.executions e where e.tenant_id = execution.tenant_id and e.id = execution.id)));
   end if;
-  if job.claimed_by is null or job.run_at <= now() then
+  if job.state <> 'claimed' or job.run_at <= now() then
     -- Nobody works on it: it ends here.
     with unfinished as (
-      select s.node_id, row_number() over (order by s.revision) as position
+      select s.node_id, s.item, row_number() over (order by s.revision) as position
         from public.execution_steps s
        where s.tenant_id = execution.tenant_id and s.execution_id = execution.id and s.status in ('running', 'waiting')
     ),
@@ -680,7 +799,7 @@ begin
       update public.execution_steps s
          set status = 'cancelled', run_at = null, finished_at = now(), revision = e.revision + u.position
         from unfinished u, public.executions e
-       where s.tenant_id = execution.tenant_id and s.execution_id = execution.id and s.node_id = u.node_id
+       where s.tenant_id = execution.tenant_id and s.execution_id = execution.id and s.node_id = u.node_id and s.item = u.item
          and e.tenant_id = s.tenant_id and e.id = s.execution_id
       returning s.node_id
     )
@@ -690,6 +809,12 @@ begin
      where e.tenant_id = execution.tenant_id and e.id = execution.id
     returning e.* into execution;
     delete from queue.jobs j where j.tenant_id = execution.tenant_id and j.execution_id = execution.id;
+    if job.has_waits then
+      perform queue.end_waits(execution.tenant_id, execution.id);
+    end if;
+    if execution.parent_id is not null then
+      perform queue.answer_call(execution.tenant_id, execution.id);
+    end if;
     perform pg_notify('aias_executions', execution.id::text);
   else
     -- Its worker is told, stops what is in flight and records the end.
@@ -697,7 +822,7 @@ begin
        set cancel_requested_at = coalesce(e.cancel_requested_at, now())
      where e.tenant_id = execution.tenant_id and e.id = execution.id
     returning e.* into execution;
-    perform pg_notify('aias_cancellations', execution.id::text);
+    perform pg_notify('aias_attention', execution.id::text);
   end if;
   perform audit.record_event(execution.tenant_id, 'executions.cancel', 'executions', execution.id::text);
   return execution;
@@ -753,6 +878,105 @@ begin
   perform aias.rate_limit_or_refuse('domain checks:' || domain.tenant_id, 30, interval '10 minutes', meter => 'domain_checks');
   perform private.ask_for_domain_check(domain.tenant_id, domain.id);
   return domain;
+end
+$$;
+
+-- check_event(text, text, jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.check_event(event_name text, event_key text, payload jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  -- As long as a step may ask for.
+  if event_name is null or length(event_name) not between 1 and 256 then
+    perform private.refuse(400, 'event_invalid', 'an event has a name of 1 to 256 characters');
+  end if;
+  if length(event_key) not between 1 and 1024 then
+    perform private.refuse(400, 'event_invalid', 'the key of an event has 1 to 1024 characters', null, 'leave it out where events need no telling apart');
+  end if;
+  if pg_column_size(payload) > 1048576 then
+    perform private.refuse(413, 'payload_too_large', 'the payload of an event is limited to 1 MiB',
+      null, 'store large data elsewhere and pass a reference');
+  end if;
+end
+$$;
+
+-- webhooks; Type: TABLE; Schema: private
+CREATE TABLE private.webhooks (
+    tenant_id uuid NOT NULL,
+    workflow_id uuid NOT NULL,
+    token text NOT NULL,
+    token_hash bytea NOT NULL,
+    is_published boolean DEFAULT false NOT NULL,
+    signed_by_drawing boolean DEFAULT false NOT NULL,
+    signing_secret text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    rotated_at timestamp with time zone
+);
+
+-- TABLE webhooks; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.webhooks IS 'The address of a workflow, kept while the workflow is there: pausing it must not change what was told to other systems.';
+
+-- COLUMN webhooks.token; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.webhooks.token IS 'As it stands in the address. Not only its hash: people copy the address from an editor long after it was made, and whoever can read this table can start the workflow anyway. API roles cannot; members with workflows.write are told it by rpc webhook_url.';
+
+-- COLUMN webhooks.token_hash; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.webhooks.token_hash IS 'SHA-256 of the token, by which it is looked up: how long the search of an index takes tells about the hash of what was sent, and nothing about a token.';
+
+-- COLUMN webhooks.is_published; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.webhooks.is_published IS 'Whether the version that was last published begins with a webhook.';
+
+-- COLUMN webhooks.signed_by_drawing; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.webhooks.signed_by_drawing IS 'What the published trigger says. Then no unsigned request is accepted, and before there is a secret, none at all.';
+
+-- COLUMN webhooks.signing_secret; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.webhooks.signing_secret IS 'The key of the HMAC, so it cannot be a hash. Shown once, by rpc enable_hook_signing; signatures are checked in here, so it never leaves the database again.';
+
+-- check_hook_signature(private.webhooks, bytea, text, text, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.check_hook_signature(hook private.webhooks, body bytea, signature text, signed_at text, github_signature text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  given text := coalesce(signature, github_signature);
+  signed bytea := body;
+begin
+  if given is null then
+    perform private.refuse(401, 'signature_missing', 'this webhook takes signed requests only', null,
+      'send X-Aias-Timestamp, and X-Aias-Signature: sha256=<HMAC-SHA256 of "<timestamp>.<body>" in hex>', '{"WWW-Authenticate": "HMAC-SHA256"}');
+  end if;
+  if signature is not null then
+    -- As Stripe does it (https://docs.stripe.com/webhooks#verify-manually): the time is signed too, so what somebody has recorded is soon worth nothing.
+    if coalesce(signed_at, '') !~ '^[0-9]{1,11}$'
+       or abs(extract(epoch from clock_timestamp()) - signed_at::numeric) > 300 then
+      perform private.refuse(401, 'signature_expired', 'X-Aias-Timestamp must be the time of signing in seconds since 1970, at most five minutes from now',
+        null, 'sign each request anew, by a clock that is right', '{"WWW-Authenticate": "HMAC-SHA256"}');
+    end if;
+    signed := convert_to(signed_at || '.', 'UTF8') || body;
+  end if;
+  -- The digests are compared, of which nobody can choose a byte: how long that takes tells nothing.
+  -- Without a secret there is nothing that would be right.
+  if (sha256(convert_to('sha256=' || encode(private.hmac_sha256(convert_to(hook.signing_secret, 'UTF8'), signed), 'hex'), 'UTF8'))
+      = sha256(convert_to(lower(given), 'UTF8'))) is not true then
+    perform private.refuse(401, 'signature_invalid', 'the signature is not that of this body', null,
+      'sign the bytes that are sent, with the secret that rpc enable_hook_signing has shown', '{"WWW-Authenticate": "HMAC-SHA256"}');
+  end if;
+end
+$_$;
+
+-- FUNCTION check_hook_signature(hook private.webhooks, body bytea, signature text, signed_at text, github_signature text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.check_hook_signature(hook private.webhooks, body bytea, signature text, signed_at text, github_signature text) IS 'Refuses what is not signed with the webhook''s secret: X-Aias-Signature over time and body, or X-Hub-Signature-256 over the body, for senders that can do that only.';
+
+-- check_input_size(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.check_input_size(input jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if pg_column_size(input) > 1048576 then
+    perform private.refuse(413, 'input_too_large', 'the input of an execution is limited to 1 MiB',
+      null, 'store large data elsewhere and pass a reference');
+  end if;
 end
 $$;
 
@@ -1039,6 +1263,62 @@ $$;
 -- FUNCTION custom_access_token_hook(event jsonb); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.custom_access_token_hook(event jsonb) IS 'Writes the tenants of a person, 50 at most, as [{id, role}] into app_metadata.tenants. A hint for frontends, as old as the token: access is decided from tables.';
 
+-- decide_approval(uuid, text, boolean, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.decide_approval(wanted_execution uuid, wanted_node text, is_approved boolean, remark text) RETURNS public.executions
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  execution public.executions;
+  wait queue.waits;
+  wanted_permission text;
+begin
+  begin
+    select e.* into strict execution from public.executions e
+     where e.id = wanted_execution and e.tenant_id = any (array(select private.own_tenants()));
+  exception
+    when no_data_found then
+      perform private.refuse(404, 'not_found', 'there is no such execution');
+    when too_many_rows then
+      perform private.refuse(409, 'ambiguous_id', 'two of your tenants have an execution with this id');
+  end;
+  -- The job first; and once it is locked nobody else decides.
+  perform from queue.jobs j where j.tenant_id = execution.tenant_id and j.execution_id = execution.id for update;
+  select w.* into wait from queue.waits w
+   where w.tenant_id = execution.tenant_id and w.execution_id = execution.id and w.node_id = wanted_node and w.item = -1 and w.kind = 'approval';
+  wanted_permission := coalesce(wait.permission, 'workflows.execute');
+  if not private.may_decide(execution.tenant_id, wanted_permission) then
+    -- Who may neither decide nor look does not learn that it is there.
+    if not execution.tenant_id = any (array(select private.tenants_with('executions.read'))) then
+      perform private.refuse(404, 'not_found', 'there is no such execution');
+    end if;
+    if private.mask_of(array[wanted_permission]) = 0 then
+      perform private.refuse(403, 'forbidden', format('this step asks for the permission "%s", which does not exist', wanted_permission),
+        null, 'an owner may decide; name a permission of the table permissions in the workflow');
+    end if;
+    perform private.demand(execution.tenant_id, wanted_permission);
+  end if;
+  perform private.lock_job(execution);
+  if is_approved is null then
+    perform private.refuse(400, 'decision_invalid', 'a decision is true or false');
+  end if;
+  if length(remark) > 8192 then
+    perform private.refuse(400, 'decision_invalid', 'a comment has at most 8192 characters');
+  end if;
+  if wait.delivered is not null then
+    perform private.refuse(409, 'already_decided', 'somebody else has decided this');
+  end if;
+  if wait.node_id is null then
+    perform private.refuse(409, 'not_waiting', format('no step "%s" of this execution waits for a decision', wanted_node));
+  end if;
+  perform queue.deliver(execution.tenant_id, execution.id, wanted_node, -1, jsonb_build_object(
+    'approved', is_approved, 'comment', remark, 'decided_by', private.principal(), 'decided_at', now()));
+  perform audit.record_event(execution.tenant_id, 'executions.decide', 'executions', execution.id::text,
+    jsonb_build_object('node_id', wanted_node, 'approved', is_approved, 'comment', remark));
+  return execution;
+end
+$$;
+
 -- decline_invitation(text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.decline_invitation(token text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1153,6 +1433,41 @@ $$;
 -- FUNCTION derived_access(tenant uuid); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.derived_access(tenant uuid) IS 'What private.access is to hold of a tenant.';
 
+-- disable_event_trigger(regclass); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.disable_event_trigger(source regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  execute format('drop trigger if exists _400_start_by_insert on %s', source);
+  execute format('drop trigger if exists _400_start_by_update on %s', source);
+  execute format('drop trigger if exists _400_start_by_delete on %s', source);
+  delete from private.event_sources e using pg_catalog.pg_class c
+   where c.oid = disable_event_trigger.source and e.source = c.relnamespace::regnamespace::text || '.' || c.relname;
+end
+$$;
+
+-- FUNCTION disable_event_trigger(source regclass); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.disable_event_trigger(source regclass) IS 'For the operator: changes of a table start nothing any more. Workflows that are told of it stay as they are and cannot be published again.';
+
+-- disable_hook_signing(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.disable_hook_signing(wanted_workflow uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  workflow public.workflows := private.workflow_to_write(wanted_workflow);
+  hook private.webhooks := private.webhook_of(workflow);
+begin
+  if hook.signed_by_drawing then
+    perform private.refuse(409, 'signing_is_drawn', 'the published trigger of this workflow says that requests are signed',
+      null, 'take "signed" out of the trigger and publish it first');
+  end if;
+  update private.webhooks h set signing_secret = null where h.tenant_id = workflow.tenant_id and h.workflow_id = workflow.id;
+  perform audit.record_event(workflow.tenant_id, 'security.hook_signing_disabled', 'workflows', workflow.id::text);
+end
+$$;
+
 -- domain_to_manage(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.domain_to_manage(wanted_domain uuid) RETURNS public.tenant_domains
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1185,6 +1500,87 @@ $$;
 -- FUNCTION empty_stock(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.empty_stock() IS 'After a truncate: nobody has anything of the meter named by the trigger''s argument.';
 
+-- enable_event_trigger(regclass, text[], text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.enable_event_trigger(source regclass, hidden_columns text[] DEFAULT '{}'::text[], permission text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+#variable_conflict use_column
+declare
+  table_schema text;
+  table_name text;
+  table_kind "char";
+  key_columns text[];
+  unknown text[];
+begin
+  select n.nspname, c.relname, c.relkind into table_schema, table_name, table_kind
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = source;
+  if table_kind not in ('r', 'p') or table_schema in ('private', 'queue', 'audit', 'aias', 'edge', 'auth', 'pg_catalog')
+     -- Each execution would start the next one.
+     or table_schema = 'public' and table_name in ('executions', 'execution_steps', 'usage', 'workflow_versions') then
+    raise exception '% cannot start workflows', source using errcode = 'wrong_object_type',
+      hint = 'tables of the product can, and of ours those that people write';
+  end if;
+  if table_schema || '.' || table_name !~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$' then
+    raise exception 'a trigger''s config cannot write the name %', source using errcode = 'invalid_name';
+  end if;
+  if not exists (
+    select from pg_catalog.pg_attribute a
+     where a.attrelid = source and a.attname = 'tenant_id' and a.atttypid = 'uuid'::regtype and a.attnotnull and not a.attisdropped
+  ) then
+    raise exception '% has no column tenant_id uuid not null', source using errcode = 'undefined_column',
+      hint = 'without it nobody knows whose workflows are to be told';
+  end if;
+  select array_agg(a.attname::text order by k.position) into key_columns
+    from pg_catalog.pg_index i
+    cross join unnest(i.indkey::smallint[]) with ordinality as k (attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+   where i.indrelid = source and i.indisprimary;
+  if key_columns is null then
+    raise exception '% has no primary key', source using errcode = 'invalid_table_definition',
+      hint = 'by it what a row was finds what it is';
+  end if;
+  unknown := array(
+    select h.name from unnest(hidden_columns) h (name)
+    except select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = source and a.attnum > 0 and not a.attisdropped);
+  if cardinality(unknown) > 0 then
+    raise exception '% has no column %', source, array_to_string(unknown, ', ') using errcode = 'undefined_column';
+  end if;
+  insert into private.event_sources as e (source, hidden_columns, permission)
+  values (table_schema || '.' || table_name, enable_event_trigger.hidden_columns, enable_event_trigger.permission)
+  on conflict (source) do update set hidden_columns = excluded.hidden_columns, permission = excluded.permission;
+  execute format('create or replace trigger _400_start_by_insert after insert on %s referencing new table as new_rows
+                    for each statement execute function private.start_by_event(%s)', source,
+                 (select string_agg(quote_literal(c), ', ') from unnest(key_columns) c));
+  execute format('create or replace trigger _400_start_by_update after update on %s referencing old table as old_rows new table as new_rows
+                    for each statement execute function private.start_by_event(%s)', source,
+                 (select string_agg(quote_literal(c), ', ') from unnest(key_columns) c));
+  execute format('create or replace trigger _400_start_by_delete after delete on %s referencing old table as old_rows
+                    for each statement execute function private.start_by_event(%s)', source,
+                 (select string_agg(quote_literal(c), ', ') from unnest(key_columns) c));
+end
+$_$;
+
+-- FUNCTION enable_event_trigger(source regclass, hidden_columns text[], permission text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.enable_event_trigger(source regclass, hidden_columns text[], permission text) IS 'For the operator: lets changes of a table start workflows of the row''s tenant. It needs tenant_id uuid not null and a primary key; hidden_columns are told to nobody; permission is what whoever publishes such a workflow must hold. Called again, it says anew what is hidden. TRUNCATE starts nothing.';
+
+-- enable_hook_signing(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.enable_hook_signing(wanted_workflow uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  workflow public.workflows := private.workflow_to_write(wanted_workflow);
+  hook private.webhooks := private.webhook_of(workflow);
+  secret text := 'aias_hook_' || private.random_token();
+begin
+  update private.webhooks h set signing_secret = secret where h.tenant_id = workflow.tenant_id and h.workflow_id = workflow.id;
+  perform audit.record_event(workflow.tenant_id, 'security.hook_signing_enabled', 'workflows', workflow.id::text,
+    jsonb_build_object('replaced', hook.signing_secret is not null));
+  return secret;
+end
+$$;
+
 -- end_invitation(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.end_invitation() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1200,6 +1596,134 @@ $$;
 
 -- FUNCTION end_invitation(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.end_invitation() IS 'An invitation that is over has no tokens and no mails left.';
+
+-- workflows; Type: TABLE; Schema: public
+CREATE TABLE public.workflows (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    name text NOT NULL,
+    description text,
+    nodes jsonb DEFAULT '[]'::jsonb NOT NULL,
+    connections jsonb DEFAULT '[]'::jsonb NOT NULL,
+    status text DEFAULT 'draft'::text NOT NULL,
+    version integer DEFAULT 0 NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    max_concurrency integer,
+    CONSTRAINT active_workflow_has_no_problems CHECK (((status <> 'active'::text) OR aias.workflow_is_valid(nodes, connections))),
+    CONSTRAINT workflow_drawing_is_not_huge CHECK (((pg_column_size(nodes) <= 4194304) AND (pg_column_size(connections) <= 1048576))),
+    CONSTRAINT workflow_max_concurrency_is_positive CHECK ((max_concurrency > 0)),
+    CONSTRAINT workflow_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
+    CONSTRAINT workflow_status_is_known CHECK ((status = ANY (ARRAY['draft'::text, 'active'::text, 'paused'::text, 'archived'::text])))
+);
+
+-- TABLE workflows; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.workflows IS 'A graph of steps, in the shape that React Flow draws.';
+
+-- COLUMN workflows.nodes; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.workflows.nodes IS '[{id, type, position: {x, y}, config, name?, retry?, timeout?, on_error?}]';
+
+-- COLUMN workflows.connections; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.workflows.connections IS '[{source, target, sourceHandle?}]';
+
+-- COLUMN workflows.version; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.workflows.version IS 'The last published version; 0 before the first activation. Kept by the database.';
+
+-- COLUMN workflows.max_concurrency; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.workflows.max_concurrency IS 'How many of its executions run at a time at most; null: as many as the plan lets.';
+
+-- enqueue_execution(public.workflows, jsonb, text, uuid, text, uuid, text, integer, integer, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid DEFAULT NULL::uuid, parent_node text DEFAULT NULL::text, parent_item integer DEFAULT NULL::integer, depth integer DEFAULT 0, priority integer DEFAULT 0) RETURNS public.executions
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  execution public.executions;
+  new_id uuid := aias.uuid7();
+begin
+  if idempotency_key is not null then
+    insert into private.execution_keys (tenant_id, workflow_id, key, execution_id)
+    values (workflow.tenant_id, workflow.id, idempotency_key, new_id)
+    on conflict on constraint execution_keys_pkey do nothing;
+    if not found then
+      select e.* into execution
+        from private.execution_keys k
+        join public.executions e on e.tenant_id = k.tenant_id and e.id = k.execution_id
+       where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = idempotency_key;
+      return execution;
+    end if;
+  end if;
+  insert into public.executions as e (
+    tenant_id, id, workflow_id, workflow_version, priority, input, idempotency_key, origin, started_by, parent_id, parent_node, parent_item, depth)
+  values (
+    workflow.tenant_id, new_id, workflow.id, workflow.version, priority, coalesce(input, '{}'), idempotency_key, origin, started_by,
+    parent_id, parent_node, parent_item, depth)
+  returning e.* into execution;
+  -- After the insert: only what is new is charged, and a refusal takes the row back with it.
+  perform aias.quota_take(workflow.tenant_id, 'executions', 1);
+  insert into queue.jobs (tenant_id, execution_id, workflow_id, priority) values (workflow.tenant_id, new_id, workflow.id, priority);
+  perform queue.open_lane(workflow.tenant_id, workflow.id, priority::smallint);
+  perform queue.notify_workers();
+  return execution;
+end
+$$;
+
+-- FUNCTION enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer) IS 'Starts a workflow, charged to its tenant. With a key that was used before it answers what that one started. Whether it may be started is up to the caller.';
+
+-- event_output(text, text, jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.event_output(event_name text, event_key text, payload jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object('event', event_name, 'key', event_key, 'payload', coalesce(payload, '{}'), 'received_at', now())
+$$;
+
+-- FUNCTION event_output(event_name text, event_key text, payload jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.event_output(event_name text, event_key text, payload jsonb) IS 'What a step that waited for an event has as its output.';
+
+-- event_source(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.event_source(written text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case when position('.' in written) > 0 then written else 'public.' || written end
+$$;
+
+-- FUNCTION event_source(written text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.event_source(written text) IS 'The table that a trigger''s config means, as schema.table.';
+
+-- execution_to(uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.execution_to(wanted_execution uuid, permission text) RETURNS public.executions
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  execution public.executions;
+  readable_in uuid;
+begin
+  select e.* into strict execution
+    from public.executions e
+   where e.id = wanted_execution and e.tenant_id = any (array(select private.tenants_with(permission)));
+  return execution;
+exception
+  when no_data_found then
+    -- Whoever may read it learns why it cannot be done: the role, a second factor, or that the tenant is suspended.
+    select e.tenant_id into readable_in from public.executions e
+     where e.id = wanted_execution and e.tenant_id = any (array(select private.tenants_with('executions.read')));
+    if found then
+      perform private.demand(readable_in, permission);
+    end if;
+    perform private.refuse(404, 'not_found', 'there is no such execution');
+  when too_many_rows then
+    perform private.refuse(409, 'ambiguous_id', 'two of your tenants have an execution with this id');
+end
+$$;
+
+-- FUNCTION execution_to(wanted_execution uuid, permission text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.execution_to(wanted_execution uuid, permission text) IS 'The execution, if the caller holds a permission where it is; otherwise refuses with the reason.';
 
 -- export_chunk(uuid, integer); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.export_chunk(wanted_export uuid, number integer) RETURNS text
@@ -1298,6 +1822,18 @@ begin
   return found_role;
 end
 $$;
+
+-- first_id_at(timestamp with time zone); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.first_id_at(instant timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7: 48 bits of milliseconds come first.
+  select (lpad(to_hex((extract(epoch from instant) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$$;
+
+-- FUNCTION first_id_at(instant timestamp with time zone); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.first_id_at(instant timestamp with time zone) IS 'Sorts before every id that was made at this instant or later.';
 
 -- forget_all_quotas(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.forget_all_quotas() RETURNS trigger
@@ -1464,6 +2000,31 @@ $$;
 
 -- FUNCTION held_in(tenant uuid); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.held_in(tenant uuid) IS 'The permissions that the caller holds in a tenant now, as bits; 0 in a tenant that does not exist.';
+
+-- hmac_sha256(bytea, bytea); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.hmac_sha256(key bytea, message bytea) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO ''
+    AS $$
+declare
+  -- RFC 2104, with the hash that Postgres has built in; pgcrypto is not everywhere.
+  block bytea := case when octet_length(key) > 64 then sha256(key) else key end;
+  inner_pad bytea;
+  outer_pad bytea;
+begin
+  block := block || decode(repeat('00', 64 - octet_length(block)), 'hex');
+  inner_pad := block;
+  outer_pad := block;
+  for i in 0 .. 63 loop
+    inner_pad := set_byte(inner_pad, i, get_byte(block, i) # 54);
+    outer_pad := set_byte(outer_pad, i, get_byte(block, i) # 92);
+  end loop;
+  return sha256(outer_pad || sha256(inner_pad || message));
+end
+$$;
+
+-- FUNCTION hmac_sha256(key bytea, message bytea); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.hmac_sha256(key bytea, message bytea) IS 'HMAC-SHA256 (RFC 2104).';
 
 -- invitations; Type: TABLE; Schema: public
 CREATE TABLE public.invitations (
@@ -1713,6 +2274,17 @@ $$;
 -- FUNCTION keep_identity(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.keep_identity() IS 'Refuses an update. The trigger''s condition says that it moves a row to another tenant or to another id.';
 
+-- key_of(jsonb, text[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.key_of(changed jsonb, key_columns text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_agg(changed -> k.name order by k.position) from unnest(key_columns) with ordinality as k (name, position)
+$$;
+
+-- FUNCTION key_of(changed jsonb, key_columns text[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.key_of(changed jsonb, key_columns text[]) IS 'The key of a row, by which what it was finds what it is.';
+
 -- leave_tenant(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.leave_tenant(tenant uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1794,6 +2366,74 @@ begin
 end
 $$;
 
+-- jobs; Type: TABLE; Schema: queue
+CREATE TABLE queue.jobs (
+    tenant_id uuid NOT NULL,
+    execution_id uuid NOT NULL,
+    workflow_id uuid NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    claims_without_progress smallint DEFAULT 0 NOT NULL,
+    state text DEFAULT 'ready'::text NOT NULL,
+    ready_in xid8 DEFAULT pg_current_xact_id(),
+    run_at timestamp with time zone,
+    fencing_token bigint DEFAULT 0 NOT NULL,
+    claimed_by text,
+    has_steps boolean DEFAULT false NOT NULL,
+    has_waits boolean DEFAULT false NOT NULL,
+    is_woken boolean DEFAULT false NOT NULL,
+    CONSTRAINT claimed_job_has_a_holder CHECK (((state = 'claimed'::text) = (claimed_by IS NOT NULL))),
+    CONSTRAINT claimed_job_has_an_end CHECK (((state <> 'claimed'::text) OR (run_at IS NOT NULL))),
+    CONSTRAINT job_state_is_known CHECK ((state = ANY (ARRAY['ready'::text, 'claimed'::text, 'waiting'::text, 'paused'::text]))),
+    CONSTRAINT ready_job_has_a_place CHECK (((state = 'ready'::text) = (ready_in IS NOT NULL)))
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+-- TABLE jobs; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.jobs IS 'An execution that is not finished. Rows leave when it is.';
+
+-- COLUMN jobs.claims_without_progress; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.jobs.claims_without_progress IS 'Claims since a result was last recorded; too many mean that it kills its workers.';
+
+-- COLUMN jobs.ready_in; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.jobs.ready_in IS 'The transaction that made it ready: its place in the lane.';
+
+-- COLUMN jobs.run_at; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.jobs.run_at IS 'When it is ready again: the end of a timer, or of the holder''s lease. Null: when somebody wakes it.';
+
+-- COLUMN jobs.fencing_token; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.jobs.fencing_token IS 'Raised by every claim; a result that carries an older one is refused.';
+
+-- COLUMN jobs.has_steps; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.jobs.has_steps IS 'Whether steps were recorded, so that a claim looks for them.';
+
+-- COLUMN jobs.has_waits; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.jobs.has_waits IS 'Whether steps of it wait for something, so that a claim looks for what came.';
+
+-- COLUMN jobs.is_woken; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.jobs.is_woken IS 'Something came for it while a worker held it.';
+
+-- lock_job(public.executions); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.lock_job(execution public.executions) RETURNS queue.jobs
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  job queue.jobs;
+begin
+  select j.* into job from queue.jobs j
+   where j.tenant_id = execution.tenant_id and j.execution_id = execution.id
+     for update;
+  if job.execution_id is null then
+    perform private.refuse(409, 'execution_finished', format('this execution is over; its status is %s', (
+      select e.status from public.executions e where e.tenant_id = execution.tenant_id and e.id = execution.id)));
+  end if;
+  return job;
+end
+$$;
+
+-- FUNCTION lock_job(execution public.executions); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.lock_job(execution public.executions) IS 'The job of an execution that is not over, locked; refuses when it is.';
+
 -- look_at_invitation(text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.look_at_invitation(token text) RETURNS TABLE(tenant_name text, role text, role_name text, email text, invited_by text, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
@@ -1840,6 +2480,26 @@ $$;
 
 -- FUNCTION mask_of(permissions text[]); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.mask_of(permissions text[]) IS 'A set of permissions as bits.';
+
+-- may_decide(uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.may_decide(tenant uuid, wanted_permission text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  mask bigint := private.mask_of(array[wanted_permission]);
+begin
+  if mask <> 0 then
+    return private.held_in(tenant) & mask <> 0;
+  end if;
+  -- There is no such permission, so nobody has it. Somebody has to be able to decide all the same.
+  return private.held_in(tenant) & private.mask_of('{workflows.execute}') <> 0
+     and exists (select from public.memberships m where m.tenant_id = tenant and m.user_id = private.principal() and m.role = 'owner');
+end
+$$;
+
+-- FUNCTION may_decide(tenant uuid, wanted_permission text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.may_decide(tenant uuid, wanted_permission text) IS 'Whether the caller may decide what asks for a permission. One that does not exist is held by owners.';
 
 -- member_to_manage(uuid, uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.member_to_manage(tenant uuid, member uuid) RETURNS public.memberships
@@ -1906,6 +2566,40 @@ CREATE FUNCTION private.own_tenants() RETURNS SETOF uuid
 -- FUNCTION own_tenants(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.own_tenants() IS 'What aias.own_tenants answers, as rows.';
 
+-- pause_execution(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.pause_execution(wanted_execution uuid) RETURNS public.executions
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  execution public.executions := private.execution_to(wanted_execution, 'executions.cancel');
+  job queue.jobs := private.lock_job(execution);
+begin
+  if job.state = 'claimed' and job.run_at > now() then
+    -- Its worker is told, lets what is out end and records the pause.
+    update public.executions e
+       set pause_requested_at = coalesce(e.pause_requested_at, now())
+     where e.tenant_id = execution.tenant_id and e.id = execution.id
+    returning e.* into execution;
+    perform pg_notify('aias_attention', execution.id::text);
+  elsif job.state <> 'paused' then
+    -- Nobody works on it; and whoever still believes to is refused, since it is not claimed any more.
+    update queue.jobs j set state = 'paused', ready_in = null, run_at = null, claimed_by = null
+     where j.tenant_id = execution.tenant_id and j.execution_id = execution.id;
+    update public.executions e
+       set status = 'paused', pause_requested_at = null, revision = e.revision + 1
+     where e.tenant_id = execution.tenant_id and e.id = execution.id
+    returning e.* into execution;
+    perform pg_notify('aias_executions', execution.id::text);
+  else
+    select e.* into execution from public.executions e where e.tenant_id = execution.tenant_id and e.id = execution.id;
+    return execution;
+  end if;
+  perform audit.record_event(execution.tenant_id, 'executions.pause', 'executions', execution.id::text);
+  return execution;
+end
+$$;
+
 -- permissions_in(bigint); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.permissions_in(mask bigint) RETURNS text[]
     LANGUAGE sql STABLE
@@ -1932,6 +2626,64 @@ $$;
 
 -- FUNCTION principal(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.principal() IS 'Who asks: the id of an API key, which edge-api puts into the claims and no Auth server does, or else of a user. Null: nobody.';
+
+-- publish_trigger(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.publish_trigger() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  -- The trigger comes first in a plan.
+  start jsonb := case when new.status = 'active' then (
+    select v.plan #> '{nodes,0}' from public.workflow_versions v
+     where v.tenant_id = new.tenant_id and v.workflow_id = new.id and v.version = new.version) end;
+  config jsonb := start -> 'config';
+  wanted_source text;
+  wanted_permission text;
+begin
+  if start ->> 'kind' = 'webhook' then
+    perform private.webhook_of(new);
+    update private.webhooks h
+       set is_published = true, signed_by_drawing = coalesce((config ->> 'signed')::boolean, false)
+     where h.tenant_id = new.tenant_id and h.workflow_id = new.id;
+  elsif start is not null then
+    update private.webhooks h set is_published = false, signed_by_drawing = false
+     where h.tenant_id = new.tenant_id and h.workflow_id = new.id and h.is_published;
+  end if;
+  if start ->> 'kind' = 'schedule' then
+    insert into queue.schedules as s (tenant_id, workflow_id, version, cron, timezone, missed)
+    values (new.tenant_id, new.id, new.version, config ->> 'cron', coalesce(config ->> 'timezone', 'UTC'), coalesce(config ->> 'missed', 'skip'))
+    on conflict (tenant_id, workflow_id) do update
+      set version = excluded.version, missed = excluded.missed, cron = excluded.cron, timezone = excluded.timezone,
+          -- Other times begin now, and a worker that has just computed the old ones is refused. The same times go on as they were.
+          handled_until = case when (s.cron, s.timezone) = (excluded.cron, excluded.timezone) then s.handled_until else now() end,
+          next_run_at = case when (s.cron, s.timezone) = (excluded.cron, excluded.timezone) then s.next_run_at end,
+          run_at = case when (s.cron, s.timezone) = (excluded.cron, excluded.timezone) then s.run_at else now() end,
+          fencing_token = s.fencing_token + case when (s.cron, s.timezone) = (excluded.cron, excluded.timezone) then 0 else 1 end;
+    perform pg_notify('aias_schedules', '');
+  else
+    delete from queue.schedules s where s.tenant_id = new.tenant_id and s.workflow_id = new.id;
+  end if;
+  delete from private.event_subscriptions s where s.tenant_id = new.tenant_id and s.workflow_id = new.id;
+  if start ->> 'kind' = 'event' then
+    wanted_source := private.event_source(config ->> 'table');
+    select e.permission into wanted_permission from private.event_sources e where e.source = wanted_source;
+    -- Whoever reads the workflow's executions will read these rows. Nobody publishes what they could not read themselves.
+    if wanted_permission is not null and private.is_caller()
+       and not new.tenant_id = any (array(select private.tenants_with(wanted_permission))) then
+      perform private.refuse(403, 'forbidden', format('you may not read %s, and so not publish a workflow that is told of its rows', config ->> 'table'),
+        null, format('ask for the permission %s', wanted_permission));
+    end if;
+    insert into private.event_subscriptions (tenant_id, workflow_id, version, source, operation)
+    select new.tenant_id, new.id, new.version, wanted_source, o.operation
+      from jsonb_array_elements_text(config -> 'operations') o (operation);
+  end if;
+  return null;
+end
+$$;
+
+-- FUNCTION publish_trigger(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.publish_trigger() IS 'Keeps what starts a workflow equal to the trigger of its published version: its webhook, its schedule, the changes that it is told of.';
 
 -- publish_workflow(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.publish_workflow() RETURNS trigger
@@ -1983,6 +2735,18 @@ begin
   return query select * from aias.quota_status(tenant);
 end
 $$;
+
+-- random_token(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.random_token() RETURNS text
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  -- 32 bytes, url-safe. gen_random_uuid() is made of the system's random bytes, 122 bits each.
+  select rtrim(translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64'), '+/', '-_'), '=')
+$$;
+
+-- FUNCTION random_token(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.random_token() IS '43 characters of base64url that nobody guesses.';
 
 -- refresh_access(uuid, uuid[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.refresh_access(tenant uuid, only_principals uuid[] DEFAULT NULL::uuid[]) RETURNS void
@@ -2200,6 +2964,111 @@ begin
 end
 $$;
 
+-- resume_execution(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.resume_execution(wanted_execution uuid) RETURNS public.executions
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  execution public.executions := private.execution_to(wanted_execution, 'executions.cancel');
+  job queue.jobs := private.lock_job(execution);
+begin
+  if job.state <> 'paused' then
+    select e.* into execution from public.executions e where e.tenant_id = execution.tenant_id and e.id = execution.id;
+    if execution.pause_requested_at is not null then
+      perform private.refuse(409, 'execution_pausing', 'this execution is about to pause: calls are still out',
+        null, 'resume it when its status is paused');
+    end if;
+    perform private.refuse(409, 'execution_not_paused', format('this execution is not paused; its status is %s', execution.status));
+  end if;
+  update queue.jobs j set state = 'ready', ready_in = pg_current_xact_id(), run_at = null
+   where j.tenant_id = execution.tenant_id and j.execution_id = execution.id;
+  perform queue.open_lane(job.tenant_id, job.workflow_id, job.priority);
+  perform queue.notify_workers();
+  update public.executions e
+     set status = 'waiting', pause_requested_at = null, revision = e.revision + 1
+   where e.tenant_id = execution.tenant_id and e.id = execution.id
+  returning e.* into execution;
+  perform pg_notify('aias_executions', execution.id::text);
+  perform audit.record_event(execution.tenant_id, 'executions.resume', 'executions', execution.id::text);
+  return execution;
+end
+$$;
+
+-- retry_execution(uuid, text, jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.retry_execution(wanted_execution uuid, from_node text, new_input jsonb) RETURNS public.executions
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  source public.executions := private.execution_to(wanted_execution, 'workflows.execute');
+  workflow public.workflows;
+  plan jsonb;
+  execution public.executions;
+  first_nodes text[];
+  taken_over integer;
+begin
+  if source.finished_at is null then
+    perform private.refuse(409, 'execution_not_finished', format('this execution is not over; its status is %s', source.status),
+      null, 'cancel it first, or wait');
+  end if;
+  if from_node is not null and new_input is not null then
+    perform private.refuse(400, 'retry_invalid', 'with another input everything runs again, so there is no node to begin from',
+      null, 'give either input or from_node');
+  end if;
+  select w.* into workflow from public.workflows w where w.tenant_id = source.tenant_id and w.id = source.workflow_id;
+  if workflow.status <> 'active' then
+    perform private.refuse(409, 'workflow_not_active', format('workflow "%s" is %s', workflow.name, workflow.status),
+      null, 'activate it first: rpc activate_workflow');
+  end if;
+  select v.plan into plan from public.workflow_versions v
+   where v.tenant_id = source.tenant_id and v.workflow_id = source.workflow_id and v.version = source.workflow_version;
+  if from_node is not null and not plan @> jsonb_build_object('nodes', jsonb_build_array(jsonb_build_object('id', from_node))) then
+    perform private.refuse(400, 'unknown_node', format('version %s of this workflow has no node "%s"', source.workflow_version, from_node));
+  end if;
+  perform private.check_input_size(new_input);
+  perform private.count_request(source.tenant_id);
+  -- Not the version that is published now, but the one that this execution ran.
+  workflow.version := source.workflow_version;
+  execution := private.enqueue_execution(workflow, coalesce(new_input, source.input), null, (select auth.uid()), 'retry', priority => source.priority);
+  update public.executions e set retried_from = source.id
+   where e.tenant_id = execution.tenant_id and e.id = execution.id
+  returning e.* into execution;
+  perform audit.record_event(execution.tenant_id, 'executions.retry', 'executions', execution.id::text,
+    jsonb_build_object('retried_from', source.id, 'from_node', from_node, 'has_new_input', new_input is not null));
+  if new_input is not null then
+    return execution;
+  end if;
+  -- What did not succeed runs again, and what comes after it; or what was asked for. A failure that the workflow coped with is a result
+  -- like any other for the steps behind it, and stays one where it was not asked to be tried again.
+  select array_agg(n.node ->> 'id') into first_nodes
+    from jsonb_array_elements(plan -> 'nodes') n (node)
+   where n.node ->> 'id' = from_node
+      or not exists (
+        select from public.execution_steps s
+         where s.tenant_id = source.tenant_id and s.execution_id = source.id and s.node_id = n.node ->> 'id' and s.item = -1
+           and (s.status in ('succeeded', 'skipped')
+                or s.status = 'failed' and from_node is not null and n.node ->> 'on_error' in ('continue', 'branch'))
+      );
+  insert into public.execution_steps (
+    tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error, started_at, finished_at, revision)
+  select execution.tenant_id, execution.id, s.node_id, s.item, s.name, s.kind, s.status, s.attempt, s.handle, s.input, s.output, s.error,
+         s.started_at, s.finished_at, row_number() over (order by s.revision)
+    from public.execution_steps s
+    left join private.steps_to_repeat(plan, first_nodes) again on again.node_id = s.node_id
+   where s.tenant_id = source.tenant_id and s.execution_id = source.id and s.status in ('succeeded', 'skipped', 'failed')
+     and (again.node_id is null
+          -- The list is the same as before, so what was done with its items need not be done again.
+          or again.is_first and from_node is null and s.item >= 0 and s.status = 'succeeded');
+  get diagnostics taken_over = row_count;
+  update queue.jobs j set has_steps = true where j.tenant_id = execution.tenant_id and j.execution_id = execution.id and taken_over > 0;
+  update public.executions e set revision = taken_over
+   where e.tenant_id = execution.tenant_id and e.id = execution.id
+  returning e.* into execution;
+  return execution;
+end
+$$;
+
 -- api_keys; Type: TABLE; Schema: public
 CREATE TABLE public.api_keys (
     tenant_id uuid NOT NULL,
@@ -2265,6 +3134,53 @@ begin
 end
 $$;
 
+-- rotate_webhook(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.rotate_webhook(wanted_workflow uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  workflow public.workflows := private.workflow_to_write(wanted_workflow);
+  hook private.webhooks := private.webhook_of(workflow);
+  new_token text := private.random_token();
+begin
+  update private.webhooks h set token = new_token, token_hash = sha256(convert_to(new_token, 'UTF8')), rotated_at = now()
+   where h.tenant_id = workflow.tenant_id and h.workflow_id = workflow.id;
+  perform audit.record_event(workflow.tenant_id, 'security.webhook_rotated', 'workflows', workflow.id::text);
+  return private.webhook_address(new_token);
+end
+$$;
+
+-- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  execution public.executions := private.execution_to(wanted_execution, 'workflows.execute');
+  wait queue.waits;
+begin
+  perform private.check_event(event_name, event_key, payload);
+  perform private.lock_job(execution);
+  -- The step that has waited longest: one event is for one step.
+  select w.* into wait from queue.waits w
+   where w.tenant_id = execution.tenant_id and w.execution_id = execution.id and w.kind = 'event' and w.delivered is null
+     and w.name = event_name and (w.key is null or w.key = event_key)
+   order by w.created_at, w.node_id, w.item
+   limit 1;
+  if found then
+    return queue.deliver(wait.tenant_id, wait.execution_id, wait.node_id, wait.item, private.event_output(event_name, event_key, payload));
+  end if;
+  if (select count(*) >= 1000 from queue.events e where e.tenant_id = execution.tenant_id and e.execution_id = execution.id) then
+    perform private.refuse(409, 'too_many_events', 'this execution has 1000 events already that no step has waited for',
+      null, 'send what its steps wait for');
+  end if;
+  insert into queue.events (tenant_id, execution_id, name, key, payload)
+  values (execution.tenant_id, execution.id, event_name, event_key, coalesce(payload, '{}'));
+  return false;
+end
+$$;
+
 -- size_of_object(jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.size_of_object(metadata jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE
@@ -2294,69 +3210,254 @@ $$;
 -- FUNCTION stamp_author(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.stamp_author() IS 'Writes the caller into created_by, whatever the client sent.';
 
--- start_execution(uuid, jsonb, text); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.start_execution(wanted_workflow uuid, execution_input jsonb, key text) RETURNS public.executions
+-- start_by_event(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.start_by_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 declare
-  workflow public.workflows;
-  readable_in uuid;
+  changed_source constant text := tg_table_schema || '.' || tg_table_name;
+  changed_operation constant text := lower(tg_op);
+  key_columns constant text[] := tg_argv;
+  -- Of one statement, and in a minute: what a loop through the outside world can start is bounded.
+  most constant integer := 1000;
+  hidden text[];
+  changes refcursor;
+  change record;
+  told public.workflows;
+  input jsonb;
+  reason text;
+  started integer := 0;
+  skipped integer := 0;
+begin
+  -- Nothing subscribed, which is nearly always, costs this one look into an index.
+  if not exists (select from private.event_subscriptions s where s.source = changed_source and s.operation = changed_operation) then
+    return null;
+  end if;
+  select e.hidden_columns into hidden from private.event_sources e where e.source = changed_source;
+  -- A transition table is there for its own operation only. A tenant that is gone already, with its rows going after it, or that is not active, starts nothing.
+  if tg_op = 'INSERT' then
+    open changes for
+      select x.tenant_id, x.workflow_id, x.position, case when x.position <= most then to_jsonb(x.n) end as row_now, null::jsonb as row_before
+        from (
+          select s.tenant_id, s.workflow_id, n, row_number() over (partition by s.tenant_id, s.workflow_id) as position
+            from new_rows n
+            join private.event_subscriptions s on s.source = changed_source and s.operation = changed_operation and s.tenant_id = n.tenant_id
+            join public.tenants t on t.id = s.tenant_id and t.status = 'active'
+        ) x
+       order by x.tenant_id, x.workflow_id, x.position;
+  elsif tg_op = 'UPDATE' then
+    open changes for
+      select x.tenant_id, x.workflow_id, x.position, case when x.position <= most then to_jsonb(x.n) end as row_now,
+             case when x.position <= most then to_jsonb(x.o) end as row_before
+        from (
+          select s.tenant_id, s.workflow_id, n, o, row_number() over (partition by s.tenant_id, s.workflow_id) as position
+            from new_rows n
+            join private.event_subscriptions s on s.source = changed_source and s.operation = changed_operation and s.tenant_id = n.tenant_id
+            join public.tenants t on t.id = s.tenant_id and t.status = 'active'
+            -- What a row of another tenant was is not told, whatever the table's key is.
+            left join old_rows o on o.tenant_id = n.tenant_id
+              and private.key_of(to_jsonb(o), key_columns) = private.key_of(to_jsonb(n), key_columns)
+           -- An update that changes nothing is no event.
+           where to_jsonb(n) - 'updated_at' is distinct from to_jsonb(o) - 'updated_at'
+        ) x
+       order by x.tenant_id, x.workflow_id, x.position;
+  else
+    open changes for
+      select x.tenant_id, x.workflow_id, x.position, null::jsonb as row_now, case when x.position <= most then to_jsonb(x.o) end as row_before
+        from (
+          select s.tenant_id, s.workflow_id, o, row_number() over (partition by s.tenant_id, s.workflow_id) as position
+            from old_rows o
+            join private.event_subscriptions s on s.source = changed_source and s.operation = changed_operation and s.tenant_id = o.tenant_id
+            join public.tenants t on t.id = s.tenant_id and t.status = 'active'
+        ) x
+       order by x.tenant_id, x.workflow_id, x.position;
+  end if;
+  loop
+    fetch changes into change;
+    if change.workflow_id is null or (change.tenant_id, change.workflow_id) is distinct from (told.tenant_id, told.id) then
+      if skipped > 0 then
+        perform audit.record_event(told.tenant_id, 'workflows.events_skipped', 'workflows', told.id::text, jsonb_build_object(
+          'table', changed_source, 'operation', changed_operation, 'reason', reason, 'started', started, 'skipped', skipped));
+      end if;
+      exit when change.workflow_id is null;
+      select w.* into told from public.workflows w where w.tenant_id = change.tenant_id and w.id = change.workflow_id;
+      reason := null;
+      started := 0;
+      skipped := 0;
+    end if;
+    if told.status <> 'active' then
+      continue;
+    end if;
+    if reason in ('quota_exceeded', 'too_many_rows', 'too_many_events') then
+      skipped := skipped + 1;
+      continue;
+    end if;
+    if change.position > most then
+      reason := 'too_many_rows';
+    elsif not aias.rate_limit('events:' || told.tenant_id || ':' || told.id, most, interval '1 minute') then
+      reason := 'too_many_events';
+    else
+      input := jsonb_build_object(
+        'table', case tg_table_schema when 'public' then tg_table_name::text else changed_source end,
+        'operation', changed_operation,
+        -- What sounds like a secret is masked, as in the audit log.
+        'row', audit.masked(change.row_now - hidden), 'old', audit.masked(change.row_before - hidden));
+      if pg_column_size(input) > 1048576 then
+        reason := 'input_too_large';
+      else
+        begin
+          perform private.enqueue_execution(told, input, null, null, 'event');
+          started := started + 1;
+          continue;
+        exception when sqlstate 'PGRST' then
+          -- The plan is used up: that is between the tenant and its plan, and no reason to undo what somebody has written.
+          reason := sqlerrm::jsonb ->> 'code';
+        end;
+      end if;
+    end if;
+    skipped := skipped + 1;
+  end loop;
+  close changes;
+  return null;
+end
+$$;
+
+-- FUNCTION start_by_event(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.start_by_event() IS 'Starts the workflows that are told of a changed row, in the transaction that changes it. The trigger''s arguments name the columns of the row''s key. What the plan or a bound does not let start is left out and told to the audit log; it never undoes the change.';
+
+-- start_execution(uuid, jsonb, text, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.start_execution(wanted_workflow uuid, execution_input jsonb, key text, wanted_priority integer) RETURNS public.executions
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  workflow public.workflows := private.workflow_to_start(wanted_workflow);
   execution public.executions;
 begin
-  begin
-    select w.* into strict workflow
-      from public.workflows w
-     where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.execute')));
-  exception
-    when no_data_found then
-      -- Whoever may read it learns why it cannot be started: the role, a second factor, or that the tenant is suspended.
-      select w.tenant_id into readable_in from public.workflows w
-       where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.read')));
-      if found then
-        perform private.demand(readable_in, 'workflows.execute');
-      end if;
-      perform private.refuse(404, 'not_found', 'there is no such workflow');
-    when too_many_rows then
-      perform private.refuse(409, 'ambiguous_id', 'two of your tenants have a workflow with this id', null, 'give one of them a new id');
-  end;
-  if workflow.status <> 'active' then
-    perform private.refuse(409, 'workflow_not_active', format('workflow "%s" is %s', workflow.name, workflow.status),
-      null, 'activate it first: rpc activate_workflow');
+  perform private.check_input_size(execution_input);
+  if length(key) not between 1 and 255 then
+    perform private.refuse(400, 'idempotency_key_invalid', 'an idempotency key has 1 to 255 characters');
   end if;
-  if pg_column_size(execution_input) > 1048576 then
-    perform private.refuse(413, 'input_too_large', 'the input of an execution is limited to 1 MiB',
-      null, 'store large data elsewhere and pass a reference');
+  if wanted_priority not between -100 and 100 then
+    perform private.refuse(400, 'priority_invalid', 'a priority is from -100 to 100', null, '0 is usual; a higher one is begun first');
   end if;
   -- A call that is repeated is not counted, nor is it refused when the minute is used up: it starts nothing, and whoever repeats it
   -- because the answer was lost must get that answer. It is a read of one row, as a select through PostgREST is.
-  select e.* into execution from public.executions e
-   where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
-  if execution.id is null then
+  if key is null or not exists (
+    select from private.execution_keys k where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = start_execution.key
+  ) then
     -- Only once it is known that the caller may start it: what a tenant's plan is, is not for strangers. And before anything is written.
     perform private.count_request(workflow.tenant_id);
-    insert into public.executions (tenant_id, workflow_id, workflow_version, input, idempotency_key, started_by)
-    values (workflow.tenant_id, workflow.id, workflow.version, coalesce(execution_input, '{}'), key, (select auth.uid()))
-    on conflict on constraint execution_idempotency_key_is_unique do nothing
-    returning * into execution;
-    if execution.id is not null then
-      -- After the insert: only what is new is charged, and a refusal takes the row back with it.
-      perform aias.quota_take(workflow.tenant_id, 'executions', 1);
-      insert into queue.jobs (tenant_id, execution_id) values (execution.tenant_id, execution.id);
-      perform pg_notify('aias_jobs', '');
-      return execution;
-    end if;
-    -- Another call with this key was faster.
-    select e.* into execution from public.executions e
-     where e.tenant_id = workflow.tenant_id and e.workflow_id = workflow.id and e.idempotency_key = key;
   end if;
-  if execution.input is distinct from coalesce(execution_input, '{}') then
+  execution := private.enqueue_execution(workflow, execution_input, key, (select auth.uid()), 'manual', priority => coalesce(wanted_priority, 0));
+  if key is not null and execution.input is distinct from coalesce(execution_input, '{}') then
     perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
       null, 'use a new key for a new execution');
   end if;
   return execution;
 end
 $$;
+
+-- start_executions(uuid, jsonb[], integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.start_executions(wanted_workflow uuid, inputs jsonb[], wanted_priority integer) RETURNS uuid[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  workflow public.workflows := private.workflow_to_start(wanted_workflow);
+  started uuid[];
+  wanted integer := coalesce(cardinality(inputs), 0);
+begin
+  if wanted not between 1 and 10000 then
+    perform private.refuse(400, 'inputs_invalid', format('one call starts 1 to 10,000 executions, not %s', wanted), null, 'make several calls');
+  end if;
+  if wanted_priority not between -100 and 100 then
+    perform private.refuse(400, 'priority_invalid', 'a priority is from -100 to 100', null, '0 is usual; a higher one is begun first');
+  end if;
+  perform private.check_input_size(i) from unnest(inputs) i;
+  perform private.count_request(workflow.tenant_id);
+  with made as (
+    insert into public.executions (tenant_id, id, workflow_id, workflow_version, priority, input, started_by)
+    select workflow.tenant_id, aias.uuid7(), workflow.id, workflow.version, coalesce(wanted_priority, 0), coalesce(i.input, '{}'), (select auth.uid())
+      from unnest(inputs) with ordinality i (input, n) order by i.n
+    returning id
+  )
+  -- Ids made in one session sort as they were made, and so as their inputs.
+  select array_agg(m.id order by m.id) into started from made m;
+  perform aias.quota_take(workflow.tenant_id, 'executions', wanted);
+  insert into queue.jobs (tenant_id, execution_id, workflow_id, priority)
+  select workflow.tenant_id, s.id, workflow.id, coalesce(wanted_priority, 0) from unnest(started) s (id);
+  perform queue.open_lane(workflow.tenant_id, workflow.id, coalesce(wanted_priority, 0)::smallint);
+  perform queue.notify_workers();
+  return started;
+end
+$$;
+
+-- step_problems(uuid, jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.step_problems(tenant uuid, nodes jsonb) RETURNS TABLE(severity text, code text, node_id text, pointer text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $_$
+  with drawn as (
+    select d.node ->> 'id' as id, d.node ->> 'type' as type, d.node -> 'config' as config, format('/nodes/%s/config', d.position - 1) as pointer
+      from jsonb_array_elements(case when jsonb_typeof(nodes) = 'array' then nodes else '[]' end) with ordinality as d (node, position)
+  ),
+  -- What is done with each item of a list names the same things.
+  done as (
+    select d.id, case when d.type = 'ai_processing' then 'chat' else d.config ->> 'kind' end as kind, d.config, d.pointer from drawn d
+    union all
+    select d.id, d.config #>> '{do,kind}', d.config -> 'do', d.pointer || '/do' from drawn d where d.type = 'action' and d.config ->> 'kind' = 'for_each'
+  )
+  select 'error', 'unknown_agent', d.id, d.pointer || '/agent_id',
+         format('there is no agent %s in this tenant; choose one of its agents or name a model instead', d.config ->> 'agent_id')
+    from done d
+   where d.kind = 'chat'
+     -- An id that is no uuid is named elsewhere.
+     and d.config ->> 'agent_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+     and not exists (select from public.ai_agents a where a.tenant_id = tenant and a.id = (d.config ->> 'agent_id')::uuid)
+  union all
+  -- It may be made later, and a workflow that calls itself is not there before it is.
+  select 'warning', 'unknown_workflow', d.id, d.pointer || '/workflow_id',
+         format('there is no workflow %s in this tenant yet; the step fails as long as there is none', d.config ->> 'workflow_id')
+    from done d
+   where d.kind = 'call_workflow'
+     and d.config ->> 'workflow_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+     and not exists (select from public.workflows w where w.tenant_id = tenant and w.id = (d.config ->> 'workflow_id')::uuid)
+  union all
+  select 'error', 'unknown_permission', d.id, d.pointer || '/permission',
+         format('there is no permission "%s"; the table permissions lists them', d.config ->> 'permission')
+    from done d
+   where d.kind = 'approval' and jsonb_typeof(d.config -> 'permission') = 'string'
+     and not exists (select from public.permissions p where p.key = d.config ->> 'permission')
+$_$;
+
+-- FUNCTION step_problems(tenant uuid, nodes jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.step_problems(tenant uuid, nodes jsonb) IS 'Agents, workflows and permissions that steps name and that are not there.';
+
+-- steps_to_repeat(jsonb, text[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.steps_to_repeat(plan jsonb, first_nodes text[]) RETURNS TABLE(node_id text, is_first boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with recursive node as (
+    select (n.position - 1)::integer as position, n.node ->> 'id' as id, n.node -> 'outgoing' as outgoing
+      from jsonb_array_elements(plan -> 'nodes') with ordinality n (node, position)
+  ),
+  edge as (
+    select n.position as source, (e ->> 'to')::integer as target from node n cross join lateral jsonb_array_elements(n.outgoing) e
+  ),
+  again (position) as (
+    select n.position from node n where n.id = any (first_nodes)
+    union
+    select e.target from again a join edge e on e.source = a.position
+  )
+  select n.id, not exists (select from edge e join again b on b.position = e.source where e.target = n.position)
+    from again a join node n using (position)
+$$;
+
+-- FUNCTION steps_to_repeat(plan jsonb, first_nodes text[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.steps_to_repeat(plan jsonb, first_nodes text[]) IS 'These nodes of a plan and all that come after them. is_first: nothing that comes before it is repeated.';
 
 -- stored_bytes(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.stored_bytes() RETURNS TABLE(tenant_id uuid, bytes bigint)
@@ -2517,6 +3618,27 @@ begin
 end
 $$;
 
+-- trigger_problems(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.trigger_problems(nodes jsonb) RETURNS TABLE(severity text, code text, node_id text, pointer text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $_$
+  select 'error', 'unknown_table', drawn.node ->> 'id', format('/nodes/%s/config/table', drawn.position - 1),
+         format('changes of the table %s start no workflows; those of %s do', drawn.node #>> '{config,table}', (
+           select string_agg(case when s.source like 'public.%' then substr(s.source, 8) else s.source end, ', ' order by s.source)
+             from private.event_sources s))
+    from jsonb_array_elements(case when jsonb_typeof(nodes) = 'array' then nodes else '[]' end)
+         with ordinality as drawn (node, position)
+   where drawn.node ->> 'type' = 'trigger'
+     and drawn.node #>> '{config,kind}' = 'event'
+     -- What is no name of a table is named elsewhere.
+     and drawn.node #>> '{config,table}' ~ '^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$'
+     and not exists (select from private.event_sources s where s.source = private.event_source(drawn.node #>> '{config,table}'))
+$_$;
+
+-- FUNCTION trigger_problems(nodes jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.trigger_problems(nodes jsonb) IS 'What is wrong with a trigger that only the operator''s settings can tell.';
+
 -- verify_audit(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.verify_audit(tenant uuid) RETURNS TABLE(seq bigint, id uuid, problem text, message text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2560,28 +3682,130 @@ $$;
 -- FUNCTION watch_storage(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.watch_storage() IS 'Counts the files that are there and from now on each change of them. Answers whether there is a storage to watch; may be called again.';
 
+-- webhook_address(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.webhook_address(token text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(rtrim(nullif(current_setting('aias.edge_url', true), ''), '/'), '') || '/hooks/' || token
+$$;
+
+-- FUNCTION webhook_address(token text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.webhook_address(token text) IS 'The address as other systems are told it. The database does not know where edge-api is, unless the operator says so: alter database ... set aias.edge_url = ''https://api.example.com''. Otherwise it is the path alone.';
+
+-- webhook_of(public.workflows); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.webhook_of(workflow public.workflows) RETURNS private.webhooks
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  hook private.webhooks;
+  new_token text := private.random_token();
+begin
+  insert into private.webhooks (tenant_id, workflow_id, token, token_hash)
+  values (workflow.tenant_id, workflow.id, new_token, sha256(convert_to(new_token, 'UTF8')))
+  on conflict (tenant_id, workflow_id) do nothing;
+  select h.* into hook from private.webhooks h where h.tenant_id = workflow.tenant_id and h.workflow_id = workflow.id;
+  return hook;
+end
+$$;
+
+-- FUNCTION webhook_of(workflow public.workflows); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.webhook_of(workflow public.workflows) IS 'The webhook of a workflow; makes it when there is none.';
+
+-- webhook_url(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.webhook_url(wanted_workflow uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  workflow public.workflows := private.workflow_to_write(wanted_workflow);
+  hook private.webhooks := private.webhook_of(workflow);
+begin
+  return private.webhook_address(hook.token);
+end
+$$;
+
 -- workflow_problems(uuid, jsonb, jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.workflow_problems(tenant uuid, nodes jsonb, connections jsonb) RETURNS TABLE(severity text, code text, node_id text, pointer text, message text)
     LANGUAGE sql STABLE
     SET search_path TO ''
-    AS $_$
-  select p.severity, p.code, p.node_id, p.pointer, p.message
-    from aias.workflow_problems(nodes, connections) p
+    AS $$
+  select p.severity, p.code, p.node_id, p.pointer, p.message from aias.workflow_problems(nodes, connections) p
   union all
-  -- What the graph alone cannot tell: whether the agents that it names are there. An id that is no uuid is named above.
-  select 'error', 'unknown_agent', drawn.node ->> 'id', format('/nodes/%s/config/agent_id', drawn.position - 1),
-         format('there is no agent %s in this tenant; choose one of its agents or name a model instead', drawn.node #>> '{config,agent_id}')
-    from jsonb_array_elements(case when jsonb_typeof(nodes) = 'array' then nodes else '[]' end)
-         with ordinality as drawn (node, position)
-   where drawn.node ->> 'type' = 'ai_processing'
-     and drawn.node #>> '{config,agent_id}' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
-     and not exists (
-       select from public.ai_agents a where a.tenant_id = tenant and a.id = (drawn.node #>> '{config,agent_id}')::uuid
-     )
-$_$;
+  -- What the graph alone cannot tell.
+  select p.severity, p.code, p.node_id, p.pointer, p.message from private.step_problems(tenant, nodes) p
+  union all
+  select p.severity, p.code, p.node_id, p.pointer, p.message from private.trigger_problems(nodes) p
+$$;
 
 -- FUNCTION workflow_problems(tenant uuid, nodes jsonb, connections jsonb); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.workflow_problems(tenant uuid, nodes jsonb, connections jsonb) IS 'aias.workflow_problems, and what only the tenant''s other rows can tell.';
+
+-- workflow_to_start(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.workflow_to_start(wanted_workflow uuid) RETURNS public.workflows
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  workflow public.workflows;
+  readable_in uuid;
+begin
+  begin
+    select w.* into strict workflow
+      from public.workflows w
+     where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.execute')));
+  exception
+    when no_data_found then
+      -- Whoever may read it learns why it cannot be started: the role, a second factor, or that the tenant is suspended.
+      select w.tenant_id into readable_in from public.workflows w
+       where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.read')));
+      if found then
+        perform private.demand(readable_in, 'workflows.execute');
+      end if;
+      perform private.refuse(404, 'not_found', 'there is no such workflow');
+    when too_many_rows then
+      perform private.refuse(409, 'ambiguous_id', 'two of your tenants have a workflow with this id', null, 'give one of them a new id');
+  end;
+  if workflow.status <> 'active' then
+    perform private.refuse(409, 'workflow_not_active', format('workflow "%s" is %s', workflow.name, workflow.status),
+      null, 'activate it first: rpc activate_workflow');
+  end if;
+  return workflow;
+end
+$$;
+
+-- FUNCTION workflow_to_start(wanted_workflow uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.workflow_to_start(wanted_workflow uuid) IS 'The workflow, if the caller may start it and it can be started; otherwise refuses with the reason.';
+
+-- workflow_to_write(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.workflow_to_write(wanted_workflow uuid) RETURNS public.workflows
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  workflow public.workflows;
+  readable_in uuid;
+begin
+  select w.* into strict workflow
+    from public.workflows w
+   where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.write')));
+  return workflow;
+exception
+  when no_data_found then
+    select w.tenant_id into readable_in from public.workflows w
+     where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.read')));
+    if found then
+      perform private.demand(readable_in, 'workflows.write');
+    end if;
+    perform private.refuse(404, 'not_found', 'there is no such workflow');
+  when too_many_rows then
+    perform private.refuse(409, 'ambiguous_id', 'two of your tenants have a workflow with this id', null, 'give one of them a new id');
+end
+$$;
+
+-- FUNCTION workflow_to_write(wanted_workflow uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.workflow_to_write(wanted_workflow uuid) IS 'The workflow, when the caller holds workflows.write where it is; refuses otherwise.';
 
 -- accept_invitation(text); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.accept_invitation(token text) RETURNS public.memberships
@@ -2591,37 +3815,6 @@ CREATE FUNCTION public.accept_invitation(token text) RETURNS public.memberships
 
 -- FUNCTION accept_invitation(token text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.accept_invitation(token text) IS 'Makes the caller a member, by the token that was mailed to the caller''s confirmed address. Answers 402 when the plan has no seat left.';
-
--- workflows; Type: TABLE; Schema: public
-CREATE TABLE public.workflows (
-    tenant_id uuid NOT NULL,
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    name text NOT NULL,
-    description text,
-    nodes jsonb DEFAULT '[]'::jsonb NOT NULL,
-    connections jsonb DEFAULT '[]'::jsonb NOT NULL,
-    status text DEFAULT 'draft'::text NOT NULL,
-    version integer DEFAULT 0 NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT active_workflow_has_no_problems CHECK (((status <> 'active'::text) OR aias.workflow_is_valid(nodes, connections))),
-    CONSTRAINT workflow_drawing_is_not_huge CHECK (((pg_column_size(nodes) <= 4194304) AND (pg_column_size(connections) <= 1048576))),
-    CONSTRAINT workflow_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
-    CONSTRAINT workflow_status_is_known CHECK ((status = ANY (ARRAY['draft'::text, 'active'::text, 'paused'::text, 'archived'::text])))
-);
-
--- TABLE workflows; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.workflows IS 'A graph of steps, in the shape that React Flow draws.';
-
--- COLUMN workflows.nodes; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.workflows.nodes IS '[{id, type, position: {x, y}, config, name?, retry?, timeout?, on_error?}]';
-
--- COLUMN workflows.connections; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.workflows.connections IS '[{source, target, sourceHandle?}]';
-
--- COLUMN workflows.version; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.workflows.version IS 'The last published version; 0 before the first activation. Kept by the database.';
 
 -- activate_workflow(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.activate_workflow(workflow_id uuid) RETURNS public.workflows
@@ -2655,6 +3848,15 @@ CREATE FUNCTION public.add_domain(tenant_id uuid, domain text) RETURNS public.te
 
 -- FUNCTION add_domain(tenant_id uuid, domain text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.add_domain(tenant_id uuid, domain text) IS 'Claims a domain. Publish the TXT record _aias-challenge.<domain> = aias-verification=<verification_token>; it is looked for at once and for an hour.';
+
+-- broadcast_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.broadcast_event(tenant_id uuid, name text, payload jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.broadcast_event(tenant_id, name, payload, key) $$;
+
+-- FUNCTION broadcast_event(tenant_id uuid, name text, payload jsonb, key text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.broadcast_event(tenant_id uuid, name text, payload jsonb, key text) IS 'Sends an event to every step in the tenant that waits for it now, and answers how many those are. It is not kept for steps that will wait later.';
 
 -- cancel_execution(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.cancel_execution(execution_id uuid) RETURNS public.executions
@@ -2710,6 +3912,15 @@ CREATE FUNCTION public.create_tenant(name text, subdomain text, region text DEFA
 -- FUNCTION create_tenant(name text, subdomain text, region text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.create_tenant(name text, subdomain text, region text) IS 'Makes a tenant on the starter plan, with the caller as its owner. Its data stays in the region it is made in.';
 
+-- decide_approval(uuid, text, boolean, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.decide_approval(execution_id uuid, node_id text, approved boolean, comment text DEFAULT NULL::text) RETURNS public.executions
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.decide_approval(execution_id, node_id, approved, comment) $$;
+
+-- FUNCTION decide_approval(execution_id uuid, node_id text, approved boolean, comment text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.decide_approval(execution_id uuid, node_id text, approved boolean, comment text) IS 'Approves or refuses what a step of kind approval waits for; the first decision stands. The caller needs the permission that the step names, or workflows.execute where it names none; where it names one that does not exist, only owners decide.';
+
 -- decline_invitation(text); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.decline_invitation(token text) RETURNS void
     LANGUAGE sql
@@ -2718,6 +3929,24 @@ CREATE FUNCTION public.decline_invitation(token text) RETURNS void
 
 -- FUNCTION decline_invitation(token text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.decline_invitation(token text) IS 'Says no to an invitation.';
+
+-- disable_hook_signing(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.disable_hook_signing(workflow_id uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.disable_hook_signing(workflow_id) $$;
+
+-- FUNCTION disable_hook_signing(workflow_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.disable_hook_signing(workflow_id uuid) IS 'From now on the address alone is enough to start this workflow.';
+
+-- enable_hook_signing(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.enable_hook_signing(workflow_id uuid) RETURNS text
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.enable_hook_signing(workflow_id) $$;
+
+-- FUNCTION enable_hook_signing(workflow_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.enable_hook_signing(workflow_id uuid) IS 'From now on only signed requests start this workflow by its address. Answers the secret that they are signed with, this once. Called again, it makes a new secret.';
 
 -- export_chunk(uuid, integer); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.export_chunk(export_id uuid, number integer) RETURNS text
@@ -2773,6 +4002,15 @@ CREATE FUNCTION public.my_tenants() RETURNS TABLE(tenant_id uuid, name text, sub
 -- FUNCTION my_tenants(); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.my_tenants() IS 'The caller''s tenants, with the permissions that are in force now: what a frontend shows or hides by. second_factor_missing: more with aal2.';
 
+-- pause_execution(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.pause_execution(execution_id uuid) RETURNS public.executions
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.pause_execution(execution_id) $$;
+
+-- FUNCTION pause_execution(execution_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.pause_execution(execution_id uuid) IS 'Pauses an execution: nothing new begins in it until it is resumed, and what comes for it meanwhile is kept. One that a worker holds is paused when the calls that are out have ended; watch its status. To pause one that is paused changes nothing.';
+
 -- quota_status(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.quota_status(tenant_id uuid) RETURNS TABLE(meter text, kind text, quota_limit bigint, used bigint, reserved bigint, remaining bigint, period_start timestamp with time zone, resets_at timestamp with time zone)
     LANGUAGE sql STABLE
@@ -2818,6 +4056,24 @@ CREATE FUNCTION public.resend_invitation(invitation_id uuid) RETURNS public.invi
 -- FUNCTION resend_invitation(invitation_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.resend_invitation(invitation_id uuid) IS 'Mails an invitation again, in the caller''s name, good for another 7 days.';
 
+-- resume_execution(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.resume_execution(execution_id uuid) RETURNS public.executions
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.resume_execution(execution_id) $$;
+
+-- FUNCTION resume_execution(execution_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.resume_execution(execution_id uuid) IS 'Lets a paused execution go on. What came for it and what was due meanwhile is taken up at once.';
+
+-- retry_execution(uuid, text, jsonb); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.retry_execution(execution_id uuid, from_node text DEFAULT NULL::text, input jsonb DEFAULT NULL::jsonb) RETURNS public.executions
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.retry_execution(execution_id, from_node, input) $$;
+
+-- FUNCTION retry_execution(execution_id uuid, from_node text, input jsonb); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.retry_execution(execution_id uuid, from_node text, input jsonb) IS 'Another try of an execution that is over: a new one of the same version, charged to the plan, that takes over what was done. Without from_node all that did not succeed runs again, of a list only the items that did not; with it that step and all behind it; with another input everything.';
+
 -- revoke_api_key(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.revoke_api_key(key_id uuid) RETURNS public.api_keys
     LANGUAGE sql
@@ -2836,14 +4092,41 @@ CREATE FUNCTION public.revoke_invitation(invitation_id uuid) RETURNS public.invi
 -- FUNCTION revoke_invitation(invitation_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.revoke_invitation(invitation_id uuid) IS 'Withdraws an invitation: its link is worth nothing from here on.';
 
--- start_execution(uuid, jsonb, text); Type: FUNCTION; Schema: public
-CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text) RETURNS public.executions
+-- rotate_webhook(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.rotate_webhook(workflow_id uuid) RETURNS text
     LANGUAGE sql
     SET search_path TO ''
-    AS $$ select * from private.start_execution(workflow_id, input, idempotency_key) $$;
+    AS $$ select private.rotate_webhook(workflow_id) $$;
 
--- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) IS 'Starts an active workflow. The same idempotency key returns the execution that it first started. Answers 402 when the plan''s executions are used up, and 429 when more are started in a minute than the plan allows.';
+-- FUNCTION rotate_webhook(workflow_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.rotate_webhook(workflow_id uuid) IS 'Gives a workflow a new address. The old one is nobody''s from this moment on.';
+
+-- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.send_event(execution_id, name, payload, key) $$;
+
+-- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) IS 'Sends an event to an execution. True when a step waited for it, which goes on with it; false when none does yet: it is kept, up to 1000 of them, for a step that will. A step that names no key takes every event of its name.';
+
+-- start_execution(uuid, jsonb, text, integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, priority integer DEFAULT 0) RETURNS public.executions
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.start_execution(workflow_id, input, idempotency_key, priority) $$;
+
+-- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer) IS 'Starts an active workflow. The same idempotency key returns the execution that it first started. Those with a higher priority (-100 to 100) are begun first, within the tenant. Answers 402 when the plan''s executions are used up, and 429 when more are started in a minute than the plan allows.';
+
+-- start_executions(uuid, jsonb[], integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.start_executions(workflow_id uuid, inputs jsonb[], priority integer DEFAULT 0) RETURNS uuid[]
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.start_executions(workflow_id, inputs, priority) $$;
+
+-- FUNCTION start_executions(workflow_id uuid, inputs jsonb[], priority integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.start_executions(workflow_id uuid, inputs jsonb[], priority integer) IS 'Starts an active workflow once for each input, all of them or none. Answers the executions'' ids in the order of the inputs. At most 10,000 a call, which counts as one request.';
 
 -- transfer_ownership(uuid, uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.transfer_ownership(tenant_id uuid, user_id uuid) RETURNS public.memberships
@@ -2862,6 +4145,15 @@ CREATE FUNCTION public.verify_audit(tenant_id uuid) RETURNS TABLE(seq bigint, id
 
 -- FUNCTION verify_audit(tenant_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.verify_audit(tenant_id uuid) IS 'Checks the chain of a tenant''s audit log; no row when nothing was removed or edited.';
+
+-- webhook_url(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.webhook_url(workflow_id uuid) RETURNS text
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.webhook_url(workflow_id) $$;
+
+-- FUNCTION webhook_url(workflow_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.webhook_url(workflow_id uuid) IS 'Where other systems post to, to start this workflow; also before it is published, so that it can be told to them. Whoever has it can start the workflow: it is a secret. A path when the operator has not told the database the address of edge-api.';
 
 -- workflow_problems(jsonb, jsonb); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) RETURNS TABLE(severity text, code text, node_id text, pointer text, message text)
@@ -2882,6 +4174,81 @@ $$;
 
 -- FUNCTION agent(tenant uuid, agent uuid); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.agent(tenant uuid, agent uuid) IS 'The agent that an ai_processing step names.';
+
+-- answer_call(uuid, uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.answer_call(tenant uuid, execution uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  child public.executions;
+begin
+  select e.* into child from public.executions e where e.tenant_id = tenant and e.id = execution;
+  perform from queue.jobs j where j.tenant_id = tenant and j.execution_id = child.parent_id for update;
+  -- Not when the step has given this one up and waits for another.
+  if exists (
+    select from queue.waits w
+     where w.tenant_id = tenant and w.execution_id = child.parent_id and w.node_id = child.parent_node
+       and w.item = coalesce(child.parent_item, -1) and w.child_id = child.id
+  ) then
+    perform queue.deliver(tenant, child.parent_id, child.parent_node, coalesce(child.parent_item, -1), jsonb_build_object(
+      'execution_id', child.id, 'status', child.status, 'output', child.output, 'error', child.error));
+  end if;
+end
+$$;
+
+-- FUNCTION answer_call(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.answer_call(tenant uuid, execution uuid) IS 'Tells the step that called an execution how that ended.';
+
+-- ask_to_end(uuid, uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.ask_to_end(tenant uuid, execution uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update public.executions e set cancel_requested_at = coalesce(e.cancel_requested_at, now())
+   where e.tenant_id = tenant and e.id = execution and e.finished_at is null;
+  if found then
+    -- One that is paused does not go on, but it ends.
+    update queue.jobs j set state = 'waiting' where j.tenant_id = tenant and j.execution_id = execution and j.state = 'paused';
+    perform queue.wake(tenant, execution);
+  end if;
+end
+$$;
+
+-- FUNCTION ask_to_end(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.ask_to_end(tenant uuid, execution uuid) IS 'Asks for the end of an execution that nobody waits for any more. Its own worker ends it.';
+
+-- begin_wait(uuid, uuid, text, integer, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  event queue.events;
+begin
+  if wait ->> 'kind' = 'event' then
+    -- It may have come before anybody waited.
+    delete from queue.events e
+     where e.tenant_id = tenant and e.execution_id = execution
+       and e.id = (select x.id from queue.events x
+                    where x.tenant_id = tenant and x.execution_id = execution and x.name = wait ->> 'name'
+                      and (wait ->> 'key' is null or x.key = wait ->> 'key')
+                    order by x.id limit 1)
+    returning e.* into event;
+  end if;
+  insert into queue.waits (tenant_id, execution_id, node_id, item, kind, name, key, permission, message, delivered)
+  values (tenant, execution, node, wait_item, wait ->> 'kind', wait ->> 'name', wait ->> 'key', wait ->> 'permission', wait ->> 'message',
+          case when event.id is not null then
+            jsonb_build_object('event', event.name, 'key', event.key, 'payload', event.payload, 'received_at', event.created_at) end)
+  on conflict (tenant_id, execution_id, node_id, item) do nothing;
+  update queue.jobs j set has_waits = true, is_woken = j.is_woken or event.id is not null
+   where j.tenant_id = tenant and j.execution_id = execution;
+end
+$$;
+
+-- FUNCTION begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) IS 'Registers what a step waits for; an event that came before is delivered at once. Called by queue.record.';
 
 -- chain_audit(integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.chain_audit(max_entries integer) RETURNS integer
@@ -2949,55 +4316,88 @@ $$;
 -- FUNCTION chain_audit(max_entries integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.chain_audit(max_entries integer) IS 'Enters the notes of refusals, and moves up to max_entries from the inbox to the end of their tenants'' chains. Answers how many; 0 also while another worker is at it.';
 
--- claim(text, integer, interval); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.claim(worker text, max_jobs integer, lease interval) RETURNS TABLE(tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint, workflow_id uuid, workflow_version integer, input jsonb, created_at timestamp with time zone, started_at timestamp with time zone, cancel_requested boolean, steps jsonb)
-    LANGUAGE sql SECURITY DEFINER
+-- claim(text, integer, interval, uuid[], uuid[], integer[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) RETURNS TABLE(tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint, workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamp with time zone, cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
-  with due as (
+#variable_conflict use_column
+declare
+  picked record;
+  horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  claimed_tenants uuid[];
+  claimed_workflows uuid[];
+  claimed_executions uuid[];
+begin
+  -- One at a time: caps and turns are decided on what is true. A claim takes a few milliseconds and as many jobs as the worker has room for.
+  perform pg_advisory_xact_lock(hashtextextended('queue.claim', 0));
+  perform queue.make_due_ready(lease);
+  select * into picked from queue.pick(worker, max_jobs, lease, held_tenants, held_workflows, held_counts);
+  with locked as materialized (
     select j.tenant_id, j.execution_id
-      from queue.jobs j
-     where j.run_at <= now()
-     order by j.run_at
-     limit max_jobs
-       for update skip locked
+      from unnest(picked.tenants, picked.executions) p (tenant_id, execution_id)
+      join queue.jobs j on j.tenant_id = p.tenant_id and j.execution_id = p.execution_id
+     where j.state = 'ready'
+       -- Somebody may be about to cancel it, for as long as he likes.
+       for update of j skip locked
   ),
   claimed as (
     update queue.jobs j
-       set run_at = now() + lease,
-           fencing_token = j.fencing_token + 1,
-           claimed_by = worker,
-           claims_without_progress = j.claims_without_progress + 1
-      from due
-     where j.tenant_id = due.tenant_id and j.execution_id = due.execution_id
-    returning j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress
-  ),
-  begun as (
-    update public.executions e
-       set status = 'running',
-           started_at = coalesce(e.started_at, now()),
-           revision = e.revision + 1
-      from claimed c
-     where e.tenant_id = c.tenant_id and e.id = c.execution_id
-    returning e.tenant_id, e.id, e.workflow_id, e.workflow_version, e.input, e.created_at, e.started_at, e.cancel_requested_at,
-              -- A hint for whoever watches; several in one transaction are sent as one.
-              pg_notify('aias_executions', e.id::text) as notified
+       set state = 'claimed', ready_in = null, run_at = now() + lease, fencing_token = j.fencing_token + 1, claimed_by = worker,
+           claims_without_progress = j.claims_without_progress + 1, is_woken = false
+      from locked l
+     where j.tenant_id = l.tenant_id and j.execution_id = l.execution_id
+    returning j.tenant_id, j.workflow_id, j.execution_id
   )
-  select c.tenant_id, c.execution_id, c.fencing_token, c.claims_without_progress,
-         b.workflow_id, b.workflow_version, b.input, b.created_at, b.started_at, b.cancel_requested_at is not null,
-         coalesce((
-           select jsonb_agg(jsonb_build_object(
-                    'node_id', s.node_id, 'status', s.status, 'attempt', s.attempt, 'handle', s.handle,
-                    'output', s.output, 'error', s.error, 'run_at', s.run_at) order by s.revision)
-             from public.execution_steps s
-            where s.tenant_id = c.tenant_id and s.execution_id = c.execution_id
-         ), '[]')
-    from claimed c
-    join begun b on b.tenant_id = c.tenant_id and b.id = c.execution_id
+  select array_agg(c.tenant_id), array_agg(c.workflow_id), array_agg(c.execution_id)
+    into claimed_tenants, claimed_workflows, claimed_executions
+    from claimed c;
+  -- Behind what is ready now, and behind what may still be on its way. Not for a handful: each note costs a row.
+  update queue.lanes l
+     set taken_to = least(horizon, coalesce((
+           select j.ready_in from queue.jobs j
+            where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
+              and j.ready_in >= l.taken_to
+            order by j.ready_in limit 1
+         ), horizon))
+    from (
+      select c.tenant_id, c.workflow_id from unnest(claimed_tenants, claimed_workflows) c (tenant_id, workflow_id)
+       group by 1, 2 having count(*) >= 32 or random() < count(*) / 64.0
+    ) taken
+   where l.tenant_id = taken.tenant_id and l.workflow_id = taken.workflow_id;
+  insert into queue.workers as w (worker, wants_notice, was_capped, held_tenants, held_workflows, held_counts)
+  values (worker, coalesce(cardinality(claimed_executions), 0) < max_jobs, coalesce(picked.was_capped, false),
+          claim.held_tenants || claimed_tenants, claim.held_workflows || claimed_workflows,
+          claim.held_counts || array_fill(1, array[coalesce(cardinality(claimed_executions), 0)]))
+  on conflict (worker) do update
+    set seen_at = now(), wants_notice = excluded.wants_notice, was_capped = excluded.was_capped,
+        held_tenants = excluded.held_tenants, held_workflows = excluded.held_workflows, held_counts = excluded.held_counts
+    where w.seen_at < now() - lease / 6
+       or (w.wants_notice, w.was_capped, w.held_tenants, w.held_workflows, w.held_counts)
+          is distinct from (excluded.wants_notice, excluded.was_capped, excluded.held_tenants, excluded.held_workflows, excluded.held_counts);
+  return query
+    select j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress,
+           e.workflow_id, e.workflow_version, e.input, e.depth, coalesce(e.started_at, now()),
+           e.cancel_requested_at is not null, e.pause_requested_at is not null,
+           case when j.has_steps then (
+             select jsonb_agg(jsonb_build_object(
+                      'node_id', s.node_id, 'item', nullif(s.item, -1), 'status', s.status, 'attempt', s.attempt, 'handle', s.handle,
+                      'output', s.output, 'error', s.error, 'run_at', s.run_at) order by s.revision)
+               from public.execution_steps s
+              where s.tenant_id = j.tenant_id and s.execution_id = j.execution_id
+           ) end,
+           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
+      from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
+      join queue.jobs j on j.tenant_id = c.tenant_id and j.execution_id = c.execution_id
+      join public.executions e on e.tenant_id = c.tenant_id and e.id = c.execution_id;
+end
 $$;
 
--- FUNCTION claim(worker text, max_jobs integer, lease interval); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval) IS 'Takes up to max_jobs due jobs for a lease, with everything that is needed to go on: input and the steps recorded so far.';
+-- FUNCTION claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) IS 'Takes up to max_jobs ready jobs for a lease, with everything that is needed to go on. held_*: how many executions of which workflow the worker holds already. steps: those recorded so far, null for none; signals: what came for steps that wait.';
 
 -- claim_domain_checks(text, integer, interval); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) RETURNS TABLE(tenant_id uuid, id uuid, domain text, verification_token text, fencing_token bigint)
@@ -3043,6 +4443,146 @@ $$;
 
 -- FUNCTION claim_mails(worker text, max_mails integer, lease interval); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) IS 'Takes up to max_mails due mails for a lease. What is not recorded by its end is claimed again.';
+
+-- claim_schedules(text, integer, interval); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.claim_schedules(worker text, max_schedules integer, lease interval) RETURNS TABLE(tenant_id uuid, workflow_id uuid, fencing_token bigint, cron text, timezone text, missed text, handled_until timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with due as (
+    select s.tenant_id, s.workflow_id from queue.schedules s
+     where s.run_at <= now()
+     order by s.run_at
+     limit max_schedules
+       for update skip locked
+  )
+  update queue.schedules s
+     set run_at = now() + lease, fencing_token = s.fencing_token + 1, claimed_by = worker
+    from due
+   where s.tenant_id = due.tenant_id and s.workflow_id = due.workflow_id
+  returning s.tenant_id, s.workflow_id, s.fencing_token, s.cron, s.timezone, s.missed, s.handled_until
+$$;
+
+-- FUNCTION claim_schedules(worker text, max_schedules integer, lease interval); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.claim_schedules(worker text, max_schedules integer, lease interval) IS 'Takes up to max_schedules due schedules for a lease. What is not recorded by its end is claimed again.';
+
+-- deliver(uuid, uuid, text, integer, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.deliver(tenant uuid, execution uuid, node text, wait_item integer, payload jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- The job first, as everywhere: whoever holds it may be recording the end of this very wait.
+  perform from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution for update;
+  update queue.waits w set delivered = payload
+   where w.tenant_id = tenant and w.execution_id = execution and w.node_id = node and w.item = wait_item and w.delivered is null;
+  if not found then
+    return false;
+  end if;
+  perform queue.wake(tenant, execution);
+  return true;
+end
+$$;
+
+-- FUNCTION deliver(tenant uuid, execution uuid, node text, wait_item integer, payload jsonb); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.deliver(tenant uuid, execution uuid, node text, wait_item integer, payload jsonb) IS 'Gives a waiting step what it waits for; false when it does not wait, or got something before.';
+
+-- drop_empty_months(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.drop_empty_months() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET lock_timeout TO '200ms'
+    AS $_$
+declare
+  month record;
+  is_empty boolean;
+  dropped integer := 0;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('queue.keep_history', 0)) then
+    return 0;
+  end if;
+  for month in
+    select c.oid::regclass as part, i.inhparent::regclass as parent
+      from pg_catalog.pg_inherits i
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+     where i.inhparent in ('public.executions'::regclass, 'public.execution_steps'::regclass)
+       and c.relname ~ '_\d{4}_\d{2}$'
+       -- Not this month's nor the last one's: somebody may be about to write there.
+       and to_date(right(c.relname, 7), 'YYYY_MM') < date_trunc('month', now()) - interval '1 month'
+     order by c.relname
+  loop
+    execute format('select not exists (select from %s)', month.part) into is_empty;
+    if is_empty then
+      execute format('lock table %s in access exclusive mode', month.parent);
+      execute format('select not exists (select from %s)', month.part) into is_empty;
+      if is_empty then
+        execute format('drop table %s', month.part);
+        dropped := dropped + 1;
+      end if;
+    end if;
+  end loop;
+  return dropped;
+exception
+  when lock_not_available then
+    return 0;
+end
+$_$;
+
+-- FUNCTION drop_empty_months(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.drop_empty_months() IS 'Drops the partitions of months that have nothing left in them. Answers how many.';
+
+-- drop_old_history(integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.drop_old_history(batch integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  dropped integer;
+begin
+  with due as (
+    select e.tenant_id, e.id
+      from public.subscription_plans p
+      join public.tenants t on t.plan_id = p.id
+      cross join lateral (
+        select x.tenant_id, x.id from public.executions x
+         where x.tenant_id = t.id and x.id < private.first_id_at(now() - p.history_days * interval '1 day') and x.finished_at is not null
+           and x.finished_at < now() - p.history_days * interval '1 day'
+         order by x.id limit batch
+      ) e
+     where p.history_days is not null
+     limit batch
+  )
+  delete from public.executions e using due d where e.tenant_id = d.tenant_id and e.id = d.id;
+  get diagnostics dropped = row_count;
+  return dropped;
+end
+$$;
+
+-- FUNCTION drop_old_history(batch integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.drop_old_history(batch integer) IS 'Deletes up to so many finished executions that are older than their tenant''s plan keeps them. Answers how many.';
+
+-- end_waits(uuid, uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.end_waits(tenant uuid, execution uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  child record;
+begin
+  for child in
+    delete from queue.waits w where w.tenant_id = tenant and w.execution_id = execution returning w.child_id
+  loop
+    -- Nobody waits for them any more. Their own workers end them.
+    if child.child_id is not null then
+      perform queue.ask_to_end(tenant, child.child_id);
+    end if;
+  end loop;
+  delete from queue.events e where e.tenant_id = tenant and e.execution_id = execution;
+end
+$$;
+
+-- FUNCTION end_waits(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.end_waits(tenant uuid, execution uuid) IS 'An execution is over: what its steps waited for does not matter any more, and the executions that they called are asked to end.';
 
 -- erase_next_tenant(integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.erase_next_tenant(batch integer) RETURNS uuid
@@ -3114,6 +4654,111 @@ $$;
 -- FUNCTION fail_export(tenant uuid, export uuid, reason text); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) IS 'Notes that an attempt failed; after the fifth the export has.';
 
+-- forget_executions(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.forget_executions() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'TRUNCATE' then
+    truncate public.execution_steps;
+    delete from queue.jobs;
+    delete from queue.waits;
+    delete from queue.events;
+    delete from private.execution_keys;
+    return null;
+  end if;
+  delete from queue.jobs j using gone g where j.tenant_id = g.tenant_id and j.execution_id = g.id;
+  delete from queue.waits w using gone g where w.tenant_id = g.tenant_id and w.execution_id = g.id;
+  delete from queue.events e using gone g where e.tenant_id = g.tenant_id and e.execution_id = g.id;
+  delete from private.execution_keys k using gone g where k.tenant_id = g.tenant_id and k.execution_id = g.id;
+  delete from public.execution_steps s using gone g where s.tenant_id = g.tenant_id and s.execution_id = g.id;
+  return null;
+end
+$$;
+
+-- forget_mail(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.forget_mail() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  new.variables := new.variables - 'text' - 'html';
+  return new;
+end
+$$;
+
+-- FUNCTION forget_mail(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.forget_mail() IS 'What a step has written to somebody is not kept longer than it takes to send it.';
+
+-- keep_history(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.keep_history() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  month date;
+  made integer := 0;
+begin
+  -- One at a time; the others have nothing to do.
+  if not pg_try_advisory_xact_lock(hashtextextended('queue.keep_history', 0)) then
+    return 0;
+  end if;
+  for month in select generate_series(date_trunc('month', now() at time zone 'UTC'), now() at time zone 'UTC' + interval '3 months', '1 month')::date loop
+    made := made + queue.make_partition('public.executions', 'id', month)::integer
+                 + queue.make_partition('public.execution_steps', 'execution_id', month)::integer;
+  end loop;
+  return made;
+end
+$$;
+
+-- FUNCTION keep_history(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.keep_history() IS 'Makes the partitions of this month and the next three. Answers how many.';
+
+-- keep_jobs(uuid[], uuid[], text[], timestamp with time zone[], boolean[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  ready boolean;
+begin
+  update queue.jobs j
+     set claims_without_progress = 0, has_steps = true
+    from unnest(tenants, executions, statuses) g (tenant_id, execution_id, status)
+   where j.tenant_id = g.tenant_id and j.execution_id = g.execution_id and g.status = 'running'
+     and (j.claims_without_progress, j.has_steps) is distinct from (0::smallint, true);
+  with released as (
+    update queue.jobs j
+       set claims_without_progress = 0, has_steps = true, claimed_by = null, is_woken = false,
+           -- Nobody holds it from here on: what came meanwhile is taken up by the next claim, at once.
+           state = case when g.is_due then 'ready' else g.status end,
+           ready_in = case when g.is_due then pg_current_xact_id() end,
+           run_at = case when not g.is_due then g.run_at end
+      from (
+        select x.tenant_id, x.execution_id, x.status,
+               case when x.status = 'waiting' and x.run_at is not null then greatest(x.run_at, clock_timestamp()) end as run_at,
+               x.cancels or (x.status = 'waiting' and (k.is_woken or coalesce(x.run_at <= clock_timestamp(), false))) as is_due
+          from unnest(tenants, executions, statuses, run_ats, cancels) x (tenant_id, execution_id, status, run_at, cancels)
+          join queue.jobs k on k.tenant_id = x.tenant_id and k.execution_id = x.execution_id
+         where x.status in ('waiting', 'paused')
+      ) g
+     where j.tenant_id = g.tenant_id and j.execution_id = g.execution_id
+    returning j.tenant_id, j.workflow_id, j.priority, j.state
+  )
+  select bool_or(r.state = 'ready') into ready
+    from released r
+    cross join lateral queue.open_lane(r.tenant_id, r.workflow_id, r.priority)
+   where r.state = 'ready';
+  if ready then
+    perform queue.notify_workers();
+  end if;
+end
+$$;
+
+-- FUNCTION keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]) IS 'The jobs of executions that are not over: still held, or given back. Called by queue.record.';
+
 -- mail_token(uuid, uuid, bigint, bytea); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3138,16 +4783,115 @@ $$;
 -- FUNCTION mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) IS 'Keeps the hash of the token that is about to be mailed. False when the invitation is not pending any more, or the lease is lost: then nothing is sent.';
 
+-- make_due_ready(interval); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.make_due_ready(lease interval) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  state queue.state;
+  looked_from timestamptz;
+  made integer;
+begin
+  select * into state from queue.state;
+  -- What is due was entered before it was; some transactions take a while to commit what they entered. What took even longer is found by
+  -- looking everywhere, now and then. Between, the dead rows of what was due before are not passed again.
+  looked_from := case when state.looked_everywhere_at < now() - interval '10 seconds' then '-infinity' else state.due_to - interval '1 second' end;
+  with due as (
+    select j.tenant_id, j.execution_id
+      from queue.jobs j
+     where j.state <> 'ready' and j.run_at <= now() and j.run_at > looked_from
+     order by j.run_at limit 1000
+       for update skip locked
+  ),
+  woken as (
+    update queue.jobs j
+       set state = 'ready', ready_in = pg_current_xact_id(), run_at = null, claimed_by = null
+      from due d
+     where j.tenant_id = d.tenant_id and j.execution_id = d.execution_id
+    returning j.tenant_id, j.workflow_id, j.priority
+  ),
+  opened as (
+    insert into queue.lanes (tenant_id, workflow_id, priority)
+    select distinct w.tenant_id, w.workflow_id, w.priority from woken w
+     where not exists (
+       select from queue.lanes l where l.tenant_id = w.tenant_id and l.workflow_id = w.workflow_id and l.priority = w.priority
+     )
+  )
+  select count(*) into made from woken;
+  if looked_from = '-infinity' then
+    -- A lane may have been closed while somebody put a job into it. The lanes that have ready jobs, each found by one look into the index.
+    insert into queue.lanes (tenant_id, workflow_id, priority)
+    with recursive lane as (
+      (select j.tenant_id, j.workflow_id, j.priority from queue.jobs j where j.state = 'ready' order by 1, 2, 3 limit 1)
+      union all
+      select n.* from lane l cross join lateral (
+        select j.tenant_id, j.workflow_id, j.priority from queue.jobs j
+         where j.state = 'ready' and (j.tenant_id, j.workflow_id, j.priority) > (l.tenant_id, l.workflow_id, l.priority)
+         order by 1, 2, 3 limit 1
+      ) n
+    )
+    select n.tenant_id, n.workflow_id, n.priority from lane n
+     where not exists (
+       select from queue.lanes l where l.tenant_id = n.tenant_id and l.workflow_id = n.workflow_id and l.priority = n.priority
+     );
+  end if;
+  -- Not when more was due than fitted, nor for every claim.
+  if made < 1000 and (looked_from = '-infinity' or state.due_to < now() - interval '1 second') then
+    update queue.state s
+       set due_to = now(), looked_everywhere_at = case when looked_from = '-infinity' then now() else s.looked_everywhere_at end;
+  end if;
+  return made;
+end
+$$;
+
+-- FUNCTION make_due_ready(lease interval); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.make_due_ready(lease interval) IS 'Makes jobs ready whose timer or lease has ended. Called by claims, one at a time.';
+
+-- make_partition(regclass, name, date); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.make_partition(parent regclass, key name, first_day date) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  parent_name name := (select c.relname from pg_catalog.pg_class c where c.oid = parent);
+  part name := format('%s_%s', parent_name, to_char(first_day, 'YYYY_MM'));
+  first_id uuid := private.first_id_at(first_day::timestamp at time zone 'UTC');
+  end_id uuid := private.first_id_at((first_day + interval '1 month')::timestamp at time zone 'UTC');
+begin
+  if to_regclass(format('history.%I', part)) is not null then
+    return false;
+  end if;
+  -- Half empty pages: a row grows when its execution ends, and then stays on its page, without new entries in indexes.
+  execute format('create table history.%I (like %s including defaults including constraints including storage) with (fillfactor = %s)',
+    part, parent, case parent_name when 'executions' then 50 else 100 end);
+  execute format('alter table history.%I enable row level security', part);
+  -- There may be some already, from before anybody made the month.
+  execute format('with moved as (delete from history.%I where %I >= %L and %I < %L returning *) insert into history.%I select * from moved',
+    parent_name || '_other', key, first_id, key, end_id, part);
+  execute format('alter table %s attach partition history.%I for values from (%L) to (%L)', parent, part, first_id, end_id);
+  execute format('comment on table history.%I is %L', part, format('%s of %s', parent_name, to_char(first_day, 'FMMonth YYYY')));
+  return true;
+end
+$$;
+
+-- FUNCTION make_partition(parent regclass, key name, first_day date); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.make_partition(parent regclass, key name, first_day date) IS 'Makes the partition of a month; false when it is there.';
+
 -- next_due(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.next_due() RETURNS timestamp with time zone
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-  select min(run_at) from queue.jobs
+  select j.run_at from queue.jobs j
+   where j.state <> 'ready' and j.run_at > (select s.due_to - interval '1 second' from queue.state s)
+   order by j.run_at limit 1
 $$;
 
 -- FUNCTION next_due(); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.next_due() IS 'When the next job may be claimed, so that an idle worker knows how long to sleep.';
+COMMENT ON FUNCTION queue.next_due() IS 'When the next timer or lease ends, so that an idle worker knows how long to sleep.';
 
 -- next_export(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.next_export() RETURNS TABLE(tenant_id uuid, id uuid)
@@ -3171,6 +4915,159 @@ $$;
 -- FUNCTION next_mail_due(); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.next_mail_due() IS 'When the next mail may be claimed.';
 
+-- next_schedule_due(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.next_schedule_due() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select nullif(min(s.run_at), 'infinity') from queue.schedules s
+$$;
+
+-- FUNCTION next_schedule_due(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.next_schedule_due() IS 'When the next schedule may be claimed.';
+
+-- notify_workers(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.notify_workers() RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  -- A commit with a notice waits for every other one (src/backend/commands/async.c), so none is sent to workers who come anyway.
+  select pg_notify('aias_jobs', '')
+   where exists (select from queue.workers w where w.wants_notice and w.seen_at > now() - interval '1 minute')
+      or not exists (select from queue.workers w where w.seen_at > now() - interval '1 minute')
+$$;
+
+-- FUNCTION notify_workers(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.notify_workers() IS 'Wakes the workers that have room.';
+
+-- open_lane(uuid, uuid, smallint); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- Nothing is written, and nobody waited for, where the lane is open already.
+  perform from queue.lanes l where l.tenant_id = tenant and l.workflow_id = workflow and l.priority = lane_priority;
+  if not found then
+    insert into queue.lanes (tenant_id, workflow_id, priority) values (tenant, workflow, lane_priority);
+  end if;
+end
+$$;
+
+-- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) IS 'Lets claims look for ready jobs here. Called after the job is written: a lane that is closed at the same moment is opened again by the next look everywhere.';
+
+-- pick(text, integer, interval, uuid[], uuid[], integer[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+declare
+  -- Taken before anything is read: what is not visible below is at least this new.
+  horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  busy queue.lanes[];
+  fetch_most integer;
+  turns double precision[];
+begin
+  -- The lanes that have something, where something may be begun. A restored database counts transactions from anew: what a lane
+  -- remembers is worth nothing then.
+  select array_agg(row(l.tenant_id, l.workflow_id, l.priority, '0', case when l.taken_to <= horizon then l.taken_to else '0' end, l.busy_at)::queue.lanes)
+    into busy
+    from (
+      select x.tenant_id, x.workflow_id, x.priority, min(x.taken_to) as taken_to, max(x.busy_at) as busy_at
+        from queue.lanes x group by x.tenant_id, x.workflow_id, x.priority
+    ) l
+   where exists (
+     select from queue.jobs j
+      where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
+        and j.ready_in >= case when l.taken_to <= horizon then l.taken_to else '0' end
+   );
+  -- Lanes that have been empty for a while are closed.
+  delete from queue.lanes l
+   where l.busy_at < now() - interval '30 seconds'
+     and not (l.tenant_id, l.workflow_id, l.priority) in (select b.tenant_id, b.workflow_id, b.priority from unnest(busy) b);
+  update queue.lanes l set busy_at = now()
+    from unnest(busy) b
+   where b.busy_at < now() - interval '10 seconds'
+     and l.tenant_id = b.tenant_id and l.workflow_id = b.workflow_id and l.priority = b.priority;
+  was_capped := false;
+  if busy is null then
+    return;
+  end if;
+  -- First a few of each lane, so that a thousand lanes do not mean a thousand times as much reading; then, when that did not fill the
+  -- batch, as many as there may be.
+  fetch_most := case when cardinality(busy) <= 4 then max_jobs else least(max_jobs, 1 + 4 * max_jobs / cardinality(busy)) end;
+  loop
+    with running as (
+      select h.tenant_id, h.workflow_id, h.running
+        from queue.workers w cross join lateral unnest(w.held_tenants, w.held_workflows, w.held_counts) as h (tenant_id, workflow_id, running)
+       where w.seen_at > now() - lease and w.worker <> for_worker
+      union all
+      select * from unnest(own_tenants, own_workflows, own_counts)
+    ),
+    lane as materialized (
+      select b.*, t.weight, greatest(t.turn, s.turn) as turn,
+             coalesce(t.max_running - (select sum(r.running) from running r where r.tenant_id = b.tenant_id), 2147483647) as tenant_room,
+             coalesce(w.max_concurrency - (select sum(r.running) from running r
+                                            where r.tenant_id = b.tenant_id and r.workflow_id = b.workflow_id), w.max_concurrency, 2147483647) as workflow_room
+        from unnest(busy) b
+        cross join queue.state s
+        join queue.tenants t on t.tenant_id = b.tenant_id and t.is_active
+        join public.workflows w on w.tenant_id = b.tenant_id and w.id = b.workflow_id
+    ),
+    candidate as (
+      select l.tenant_id, l.workflow_id, l.weight, l.turn, l.tenant_room, l.workflow_room, j.priority, j.ready_in, j.execution_id
+        from lane l
+        cross join lateral (
+          select j.priority, j.ready_in, j.execution_id
+            from queue.jobs j
+           where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
+             and j.ready_in >= l.taken_to
+           order by j.ready_in, j.execution_id
+           limit greatest(0, least(fetch_most, l.tenant_room, l.workflow_room))
+        ) j
+    ),
+    placed as (
+      -- A workflow's cap holds over all its lanes.
+      select c.*, row_number() over (partition by c.tenant_id, c.workflow_id order by c.priority desc, c.ready_in, c.execution_id) as place_in_workflow
+        from candidate c
+    ),
+    ranked as (
+      select p.*, row_number() over (partition by p.tenant_id order by p.priority desc, p.ready_in, p.execution_id) as place
+        from placed p where p.place_in_workflow <= p.workflow_room
+    ),
+    chosen as (
+      -- Each tenant's jobs are as far apart as its weight says.
+      select r.tenant_id, r.execution_id, r.turn + (r.place - 1)::double precision / r.weight as turn
+        from ranked r
+       where r.place <= r.tenant_room
+       order by 3, 1, r.place
+       limit max_jobs
+    )
+    select array_agg(c.tenant_id), array_agg(c.execution_id), array_agg(c.turn),
+           (select bool_or(least(l.tenant_room, l.workflow_room) < fetch_most) from lane l)
+      into tenants, executions, turns, was_capped
+      from chosen c;
+    exit when fetch_most >= max_jobs or coalesce(cardinality(executions), 0) >= max_jobs;
+    fetch_most := max_jobs;
+  end loop;
+  -- Turns matter only while somebody else waits.
+  if (select count(distinct b.tenant_id) > 1 from unnest(busy) b) then
+    update queue.tenants t
+       set turn = served.turn + 1.0 / t.weight
+      from (select c.tenant_id, max(c.turn) as turn from unnest(tenants, turns) c (tenant_id, turn) group by 1) served
+     where t.tenant_id = served.tenant_id;
+    update queue.state s set turn = (select max(c) from unnest(turns) c) where turns is not null;
+  end if;
+end
+$$;
+
+-- FUNCTION pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) IS 'Which ready jobs come next: by tenant in turn, weighted; within a tenant by priority, then first come, first served; never more of a tenant or of a workflow than their caps leave room for. was_capped: there is more, held back by a cap. Called by claims, one at a time.';
+
 -- plan(uuid, uuid, integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) RETURNS TABLE(plan jsonb, tenant_name text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3185,124 +5082,164 @@ $$;
 -- FUNCTION plan(tenant uuid, workflow uuid, wanted_version integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) IS 'The plan of a version, which never changes, so a worker may keep it.';
 
--- record(text, jsonb); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.record(worker text, results jsonb) RETURNS TABLE(tenant_id uuid, execution_id uuid, accepted boolean, cancel_requested boolean)
+-- record(text, uuid[], uuid[], bigint[], text[], timestamp with time zone[], jsonb[], jsonb[], timestamp with time zone[], integer[], integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[], jsonb[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 #variable_conflict use_column
 declare
-  result record;
-  step record;
-  job queue.jobs;
-  next_revision bigint;
+  held_positions bigint[];
+  bases bigint[];
+  cancels boolean[];
+  pauses boolean[];
+  called bigint[];
+  ended_with_waits bigint[];
+  has_extras boolean := exists (select from unnest(extras) x where x is not null);
+  models text[];
+  input_tokens bigint[];
+  output_tokens bigint[];
+  costs numeric[];
+  extra record;
   counted record;
-  asked_to_cancel boolean;
+  position bigint;
 begin
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
-  for result in
-    select * from jsonb_to_recordset(results) as r (
-      tenant_id uuid, execution_id uuid, fencing_token bigint,
-      status text, run_at timestamptz, output jsonb, error jsonb, steps jsonb
-    ) order by r.tenant_id, r.execution_id
-  loop
-    tenant_id := result.tenant_id;
-    execution_id := result.execution_id;
-    select * into job from queue.jobs j
-     where j.tenant_id = result.tenant_id and j.execution_id = result.execution_id
-       for update;
-    if job.fencing_token is distinct from result.fencing_token or job.claimed_by is distinct from worker then
-      accepted := false;
-      cancel_requested := false;
-      return next;
-      continue;
-    end if;
-    select e.revision into next_revision
-      from public.executions e
-     where e.tenant_id = result.tenant_id and e.id = result.execution_id
-       for no key update;
-    for step in
-      select * from jsonb_to_recordset(coalesce(result.steps, '[]')) as s (
-        node_id text, name text, kind text, status text, attempt integer, handle text,
-        input jsonb, output jsonb, error jsonb,
-        run_at timestamptz, started_at timestamptz, finished_at timestamptz,
-        usage jsonb, reservation uuid
-      )
+  with locked as materialized (
+    select g.n
+      from unnest(tenants, executions, tokens) with ordinality g (tenant_id, execution_id, fencing_token, n)
+      join queue.jobs j on j.tenant_id = g.tenant_id and j.execution_id = g.execution_id
+     where j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker
+     order by j.tenant_id, j.execution_id
+       for update of j
+  )
+  select coalesce(array_agg(l.n), '{}') into held_positions from locked l;
+  if cardinality(held_positions) < cardinality(executions) then
+    return query
+      select g.n = any (held_positions), false, false, false from generate_series(1, cardinality(executions)) g (n) order by g.n;
+    return;
+  end if;
+  with given as (
+    select g.*, sum(g.steps) over (order by g.n) - g.steps as steps_before
+      from unnest(tenants, executions, statuses, outputs, errors, started_ats, step_counts) with ordinality
+             g (tenant_id, execution_id, status, output, error, started_at, steps, n)
+  ),
+  updated as (
+    update public.executions e
+       set status = g.status,
+           output = g.output,
+           error = g.error,
+           started_at = coalesce(e.started_at, g.started_at),
+           revision = e.revision + g.steps + 1,
+           finished_at = case when g.status in ('succeeded', 'failed', 'cancelled') then now() end,
+           pause_requested_at = case when g.status <> 'paused' then e.pause_requested_at end
+      from given g
+     where e.tenant_id = g.tenant_id and e.id = g.execution_id
+    returning g.n, e.revision - g.steps - 1 - g.steps_before as base, e.cancel_requested_at is not null as cancels,
+              e.pause_requested_at is not null as pauses, e.parent_id is not null and e.finished_at is not null as ends_a_call
+  )
+  select array_agg(u.base order by u.n), array_agg(u.cancels order by u.n), array_agg(u.pauses order by u.n),
+         array_agg(u.n) filter (where u.ends_a_call)
+    into bases, cancels, pauses, called
+    from updated u;
+  if has_extras then
+    models := array_fill(null::text, array[cardinality(nodes)]);
+    input_tokens := array_fill(null::bigint, array[cardinality(nodes)]);
+    output_tokens := input_tokens;
+    costs := array_fill(null::numeric, array[cardinality(nodes)]);
+    for extra in
+      select x.*, tenants[x.of] as tenant_id, executions[x.of] as execution_id
+        from unnest(step_of, nodes, items, attempts, extras) with ordinality x (of, node_id, item, attempt, more, n)
+       where x.more is not null
     loop
-      next_revision := next_revision + 1;
-      select null::bigint as input_tokens, null::bigint as output_tokens, null::numeric as cost into counted;
-      if step.usage is not null then
+      if jsonb_typeof(extra.more -> 'usage') = 'object' then
+        models[extra.n] := (extra.more #>> '{usage,provider}') || '/' || (extra.more #>> '{usage,model}');
+        select * into counted
+          from queue.record_usage(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.attempt, extra.more -> 'usage');
         -- Tokens are added to the step when their row is new, not when a call is repeated.
-        select (step.usage ->> 'input_tokens')::bigint as input_tokens, (step.usage ->> 'output_tokens')::bigint as output_tokens, u.cost
-          into counted
-          from queue.record_usage(result.tenant_id, result.execution_id, step.node_id, coalesce(step.attempt, 1), step.usage) u
-         where u.is_new;
+        if counted.is_new then
+          input_tokens[extra.n] := (extra.more #>> '{usage,input_tokens}')::bigint;
+          output_tokens[extra.n] := (extra.more #>> '{usage,output_tokens}')::bigint;
+          costs[extra.n] := counted.cost;
+        end if;
       end if;
-      if step.reservation is not null then
+      if extra.more ->> 'reservation' is not null then
         begin
-          perform aias.quota_settle(step.reservation,
-            coalesce((step.usage ->> 'input_tokens')::bigint + (step.usage ->> 'output_tokens')::bigint, 0));
+          perform aias.quota_settle((extra.more ->> 'reservation')::uuid,
+            coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0));
         exception when invalid_parameter_value then
           -- It is settled already: by the call that this one repeats, or long after it lapsed.
           null;
         end;
       end if;
-      insert into public.execution_steps as s (
-        tenant_id, execution_id, node_id, name, kind, status, attempt, handle, input, output, error,
-        run_at, started_at, finished_at, model, input_tokens, output_tokens, cost_usd, revision)
-      values (
-        result.tenant_id, result.execution_id, step.node_id, step.name, step.kind, step.status, coalesce(step.attempt, 1), step.handle,
-        step.input, step.output, step.error, step.run_at, step.started_at, step.finished_at,
-        (step.usage ->> 'provider') || '/' || (step.usage ->> 'model'),
-        counted.input_tokens, counted.output_tokens, counted.cost, next_revision)
-      on conflict (tenant_id, execution_id, node_id) do update
-        set status = excluded.status, attempt = excluded.attempt, handle = excluded.handle,
-            input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
-            run_at = excluded.run_at,
-            started_at = coalesce(excluded.started_at, s.started_at), finished_at = excluded.finished_at,
-            model = coalesce(excluded.model, s.model),
-            -- Attempts that failed have cost something too.
-            input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(excluded.input_tokens, 0), 0),
-            output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(excluded.output_tokens, 0), 0),
-            cost_usd = case when excluded.cost_usd is null then s.cost_usd else coalesce(s.cost_usd, 0) + excluded.cost_usd end,
-            revision = excluded.revision
-        -- A worker that did not hear whether a call was committed repeats it as it was. It then meets its own steps:
-        -- what is final stays, and so does a later attempt.
-        where s.status in ('running', 'waiting') and excluded.attempt >= s.attempt;
-    end loop;
-    update public.executions e
-       set status = result.status,
-           output = result.output,
-           error = result.error,
-           revision = next_revision + 1,
-           finished_at = case when result.status in ('succeeded', 'failed', 'cancelled') then now() end
-     where e.tenant_id = result.tenant_id and e.id = result.execution_id
-    returning e.cancel_requested_at is not null into asked_to_cancel;
-    if result.status in ('succeeded', 'failed', 'cancelled') then
-      delete from queue.jobs j where j.tenant_id = result.tenant_id and j.execution_id = result.execution_id;
-    elsif result.status = 'waiting' then
-      update queue.jobs j
-         -- Nobody holds it from here on: a cancellation that came meanwhile is carried out by the next claim, at once.
-         set run_at = case when asked_to_cancel then now() else result.run_at end, claimed_by = null, claims_without_progress = 0
-       where j.tenant_id = result.tenant_id and j.execution_id = result.execution_id;
-      if asked_to_cancel or result.run_at <= now() then
-        perform pg_notify('aias_jobs', '');
+      if jsonb_typeof(extra.more -> 'wait') = 'object' then
+        perform queue.begin_wait(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.more -> 'wait');
       end if;
-    else
-      update queue.jobs j
-         set claims_without_progress = 0
-       where j.tenant_id = result.tenant_id and j.execution_id = result.execution_id and j.claims_without_progress <> 0;
-    end if;
-    perform pg_notify('aias_executions', result.execution_id::text);
-    accepted := true;
-    cancel_requested := asked_to_cancel;
-    return next;
+    end loop;
+  end if;
+  insert into public.execution_steps as s (
+    tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error,
+    run_at, started_at, finished_at, model, input_tokens, output_tokens, cost_usd, revision)
+  select tenants[x.of], executions[x.of], x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
+         x.run_at, x.started_at, x.finished_at, models[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
+    from unnest(step_of, nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
+                step_run_ats, step_started_ats, step_finished_ats) with ordinality
+           x (of, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
+  on conflict (tenant_id, execution_id, node_id, item) do update
+    set status = excluded.status, attempt = excluded.attempt, handle = excluded.handle,
+        input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
+        run_at = excluded.run_at,
+        started_at = coalesce(excluded.started_at, s.started_at), finished_at = excluded.finished_at,
+        model = coalesce(excluded.model, s.model),
+        -- Attempts that failed have cost something too.
+        input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(excluded.input_tokens, 0), 0),
+        output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(excluded.output_tokens, 0), 0),
+        cost_usd = case when excluded.cost_usd is null then s.cost_usd else coalesce(s.cost_usd, 0) + excluded.cost_usd end,
+        revision = excluded.revision
+    -- A worker that did not hear whether a call was committed repeats it as it was. It then meets its own steps:
+    -- what is final stays, and so does a later attempt.
+    where s.status in ('running', 'waiting') and excluded.attempt >= s.attempt;
+  -- What a step waited for is over with the step.
+  if exists (
+    select from unnest(tenants, executions) g (tenant_id, execution_id)
+      join queue.jobs j on j.tenant_id = g.tenant_id and j.execution_id = g.execution_id and j.has_waits
+  ) then
+    delete from queue.waits w
+     using unnest(step_of, nodes, items, step_statuses) x (of, node_id, item, status)
+     where x.status in ('succeeded', 'failed', 'skipped', 'cancelled') and w.kind <> 'execution'
+       and w.tenant_id = tenants[x.of] and w.execution_id = executions[x.of] and w.node_id = x.node_id and w.item = x.item;
+    delete from queue.waits w
+     using unnest(step_of, nodes, items, step_statuses) x (of, node_id, item, status)
+     where x.status in ('succeeded', 'failed', 'skipped') and w.kind = 'execution' and w.delivered is not null
+       and w.tenant_id = tenants[x.of] and w.execution_id = executions[x.of] and w.node_id = x.node_id and w.item = x.item;
+  end if;
+  with gone as (
+    delete from queue.jobs j
+     using unnest(tenants, executions, statuses) with ordinality g (tenant_id, execution_id, status, n)
+     where j.tenant_id = g.tenant_id and j.execution_id = g.execution_id and g.status in ('succeeded', 'failed', 'cancelled')
+    returning g.n, j.has_waits
+  )
+  select array_agg(g.n) filter (where g.has_waits) into ended_with_waits from gone g;
+  if exists (select from unnest(statuses) s where s in ('waiting', 'paused', 'running')) then
+    perform queue.keep_jobs(tenants, executions, statuses, run_ats, cancels);
+  end if;
+  foreach position in array coalesce(ended_with_waits, '{}') loop
+    perform queue.end_waits(tenants[position], executions[position]);
   end loop;
+  foreach position in array coalesce(called, '{}') loop
+    perform queue.answer_call(tenants[position], executions[position]);
+  end loop;
+  perform pg_notify('aias_executions', w.execution_id::text) from queue.watched w where w.execution_id = any (executions);
+  return query
+    select true, true, cancels[g.n], pauses[g.n] from generate_series(1, cardinality(executions)) g (n);
 end
 $$;
 
--- FUNCTION record(worker text, results jsonb); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.record(worker text, results jsonb) IS 'Writes what a worker found out, for many executions in one transaction: [{tenant_id, execution_id, fencing_token, status, run_at, output, error, steps}]. Status running keeps the lease, waiting gives it up until run_at, the others end the execution. accepted is false when the lease was lost. Repeating a call changes nothing.';
+-- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) IS 'Writes what a worker found out, for many executions in one transaction. Status running keeps the lease, waiting gives it up until run_at (null: until somebody wakes it), paused gives it up until it is resumed, the others end the execution. Answers a row for each execution, in their order. When one is not held any more, nothing is written, and the call is to be made again without it. extras: {usage, reservation, wait}. Repeating a call changes nothing.';
 
 -- record_domain_check(uuid, uuid, bigint, boolean, text); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text DEFAULT NULL::text) RETURNS boolean
@@ -3384,8 +5321,8 @@ $$;
 -- FUNCTION record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) IS 'Writes what became of a claimed mail: sent, retry (at retry_at), dead or dropped. False when the lease was lost.';
 
--- record_usage(uuid, uuid, text, integer, jsonb); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) RETURNS record
+-- record_usage(uuid, uuid, text, integer, integer, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -3399,7 +5336,7 @@ begin
     tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
     input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_usd)
   values (
-    tenant, format('execution:%s:%s:%s', execution, node, attempt), execution, node,
+    tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt), execution, node,
     (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
     input, cached, output, coalesce((call ->> 'reasoning_tokens')::bigint, 0), cost)
   on conflict on constraint usage_is_counted_once do nothing;
@@ -3407,39 +5344,45 @@ begin
 end
 $$;
 
--- FUNCTION record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) IS 'Writes the usage row of one call, once; answers its cost, and whether it was not there before. Called by queue.record.';
+-- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) IS 'Writes the usage row of one call, once; answers its cost, and whether it was not there before. Called by queue.record.';
 
--- renew(text, jsonb, interval); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.renew(worker text, held jsonb, lease interval) RETURNS TABLE(tenant_id uuid, execution_id uuid, cancel_requested boolean)
-    LANGUAGE sql SECURITY DEFINER
+-- renew(text, uuid[], uuid[], bigint[], interval); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval) RETURNS TABLE(tenant_id uuid, execution_id uuid, cancel_requested boolean, pause_requested boolean, signals jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
-  with wanted as (
-    select * from jsonb_to_recordset(held) as h (tenant_id uuid, execution_id uuid, fencing_token bigint)
-  ),
-  still_held as (
-    select j.tenant_id, j.execution_id
-      from queue.jobs j
-      join wanted w using (tenant_id, execution_id, fencing_token)
-     where j.claimed_by = worker
-     order by j.tenant_id, j.execution_id
-       for update of j
-  ),
-  renewed as (
-    update queue.jobs j
-       set run_at = now() + lease
-      from still_held s
-     where j.tenant_id = s.tenant_id and j.execution_id = s.execution_id
-    returning j.tenant_id, j.execution_id
-  )
-  select r.tenant_id, r.execution_id, e.cancel_requested_at is not null
-    from renewed r
-    join public.executions e on e.tenant_id = r.tenant_id and e.id = r.execution_id
+#variable_conflict use_column
+begin
+  update queue.workers w set seen_at = now() where w.worker = renew.worker;
+  return query
+    with still_held as materialized (
+      select j.tenant_id, j.execution_id
+        from unnest(tenants, executions, tokens) h (tenant_id, execution_id, fencing_token)
+        join queue.jobs j on j.tenant_id = h.tenant_id and j.execution_id = h.execution_id
+       where j.fencing_token = h.fencing_token and j.state = 'claimed' and j.claimed_by = worker
+       order by j.tenant_id, j.execution_id
+         for update of j
+    ),
+    renewed as (
+      update queue.jobs j
+         set run_at = now() + lease
+        from still_held s
+       where j.tenant_id = s.tenant_id and j.execution_id = s.execution_id
+      returning j.tenant_id, j.execution_id, j.has_waits
+    )
+    select r.tenant_id, r.execution_id, e.cancel_requested_at is not null, e.pause_requested_at is not null,
+           case when r.has_waits then queue.signals(r.tenant_id, r.execution_id) end
+      from renewed r
+      join public.executions e on e.tenant_id = r.tenant_id and e.id = r.execution_id;
+end
 $$;
 
--- FUNCTION renew(worker text, held jsonb, lease interval); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.renew(worker text, held jsonb, lease interval) IS 'Prolongs leases: held is [{tenant_id, execution_id, fencing_token}]. What is missing from the answer is no longer held.';
+-- FUNCTION renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval) IS 'Prolongs leases, and tells what came for those executions. What is missing from the answer is no longer held.';
 
 -- reserve_tokens(uuid, uuid, bigint, bigint); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) RETURNS uuid
@@ -3448,7 +5391,7 @@ CREATE FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, 
     AS $$
 begin
   if not exists (
-    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token
+    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
   ) then
     return null;
   end if;
@@ -3515,6 +5458,176 @@ $$;
 -- FUNCTION run_next_export(); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.run_next_export() IS 'Writes one whole export. Called in a transaction of isolation level repeatable read, so that it shows one instant. No row: there is nothing to do.';
 
+-- run_schedule(text, uuid, uuid, bigint, timestamp with time zone[], timestamp with time zone, timestamp with time zone, text); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text DEFAULT NULL::text, OUT accepted boolean, OUT started integer, OUT refused text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  scheduled public.workflows;
+  schedule queue.schedules;
+  tenant_status text;
+  instant timestamptz;
+  last_started timestamptz;
+begin
+  accepted := false;
+  started := 0;
+  -- The workflow before its schedule: the order in which both go when the workflow is deleted.
+  select w.* into scheduled from public.workflows w where w.tenant_id = run_schedule.tenant and w.id = run_schedule.workflow for key share;
+  select s.* into schedule from queue.schedules s
+   where s.tenant_id = run_schedule.tenant and s.workflow_id = run_schedule.workflow
+     and s.fencing_token = run_schedule.token and s.claimed_by = run_schedule.worker
+     for update;
+  if schedule.workflow_id is null then
+    return;
+  end if;
+  accepted := true;
+  select t.status into tenant_status from public.tenants t where t.id = run_schedule.tenant;
+  if tenant_status <> 'active' and cardinality(instants) > 0 then
+    refused := format('this tenant is %s and starts no executions', tenant_status);
+  elsif scheduled.status = 'active' then
+    foreach instant in array instants loop
+      continue when instant <= schedule.handled_until;
+      begin
+        perform private.enqueue_execution(scheduled,
+          jsonb_build_object('scheduled_at', to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'timezone', schedule.timezone),
+          'schedule:' || to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), null, 'schedule');
+        started := started + 1;
+        last_started := instant;
+      exception when sqlstate 'PGRST' then
+        -- The plan says no. It is told where people look, and the schedule goes on with its next time.
+        refused := sqlerrm::jsonb ->> 'message';
+        exit;
+      end;
+    end loop;
+  end if;
+  update queue.schedules s
+     set handled_until = greatest(s.handled_until, run_schedule.handled_until),
+         next_run_at = run_schedule.next_run_at,
+         run_at = coalesce(run_schedule.next_run_at, 'infinity'),
+         claimed_by = null,
+         last_run_at = coalesce(last_started, s.last_run_at),
+         last_error = case when coalesce(refused, note) is not null then coalesce(refused, note) when started > 0 then null else s.last_error end,
+         last_error_at = case when coalesce(refused, note) is not null then now() when started > 0 then null else s.last_error_at end
+   where s.tenant_id = run_schedule.tenant and s.workflow_id = run_schedule.workflow;
+end
+$$;
+
+-- FUNCTION run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) IS 'Starts one execution for each of the instants and moves the schedule on, in one transaction: each instant starts one execution, whoever comes how often. accepted is false when the lease was lost; refused says why not all were started.';
+
+-- send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer DEFAULT NULL::integer) RETURNS TABLE(mail_id uuid, accepted_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  -- Not the attempt: a step whose worker died after this begins again as its next attempt, and its mail must not go twice.
+  key text := format('execution:%s:%s', execution, send_mail.node) || coalesce(':' || send_mail.item, '');
+  sender public.tenants;
+begin
+  if not exists (
+    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
+  ) then
+    return;
+  end if;
+  return query select m.id, m.created_at from queue.mails m where m.tenant_id = tenant and m.idempotency_key = key;
+  if found then
+    return;
+  end if;
+  select t.* into sender from public.tenants t where t.id = tenant;
+  if sender.status <> 'active' then
+    perform private.refuse(403, 'tenant_' || sender.status, format('this tenant is %s and sends no mails', sender.status));
+  end if;
+  -- They go out in the operator's name. Each recipient counts. The operator may say in the limits of plans and tenants how many there may be.
+  perform aias.rate_limit_or_refuse('mails:' || tenant, greatest(0, least(coalesce(private.limit_of(tenant, 'mails_per_hour'), 100), 1000000))::integer,
+    interval '1 hour', cost => cardinality(recipients), meter => 'mails_per_hour');
+  return query
+    insert into queue.mails (tenant_id, idempotency_key, template, recipient, subject_id, variables)
+    values (tenant, key, 'workflow', recipients[1], execution, jsonb_build_object(
+      'to', to_jsonb(recipients), 'subject', send_mail.subject, 'text', body_text, 'html', body_html, 'sender', sender.name))
+    returning id, created_at;
+  perform pg_notify('aias_mails', '');
+end
+$$;
+
+-- FUNCTION send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) IS 'Puts a step''s mail into the outbox, once for each step of an execution however often it is called. No row: the lease is lost. Refused when the tenant has mailed too much within the hour.';
+
+-- signals(uuid, uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.signals(tenant uuid, execution uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_agg(jsonb_build_object('node_id', w.node_id, 'item', nullif(w.item, -1), 'payload', w.delivered) order by w.node_id, w.item)
+    from queue.waits w
+   where w.tenant_id = tenant and w.execution_id = execution and w.delivered is not null
+$$;
+
+-- FUNCTION signals(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.signals(tenant uuid, execution uuid) IS 'What came for steps of an execution that wait.';
+
+-- start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) RETURNS TABLE(held boolean, child_id uuid, refusal text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  caller public.executions;
+  workflow public.workflows;
+  wait queue.waits;
+begin
+  held := true;
+  perform from queue.jobs j
+   where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
+     for update;
+  if not found then
+    held := false;
+    return next;
+    return;
+  end if;
+  select w.* into wait from queue.waits w
+   where w.tenant_id = tenant and w.execution_id = execution and w.node_id = node and w.item = wait_item;
+  if wait.child_id is distinct from given_up and wait.child_id is not null then
+    -- An attempt before this one started it and could not say so. It may have ended since.
+    child_id := wait.child_id;
+    if wait.delivered is not null then
+      perform queue.wake(tenant, execution);
+    end if;
+    return next;
+    return;
+  end if;
+  select e.* into caller from public.executions e where e.tenant_id = tenant and e.id = execution;
+  select w.* into workflow from public.workflows w where w.tenant_id = tenant and w.id = wanted_workflow;
+  refusal := case
+    when caller.depth >= 8 then 'call_too_deep'
+    when workflow.id is null then 'called_workflow_not_found'
+    when workflow.status <> 'active' then 'called_workflow_not_active'
+  end;
+  if refusal is not null then
+    return next;
+    return;
+  end if;
+  perform private.check_input_size(child_input);
+  child_id := (private.enqueue_execution(workflow, child_input, null, caller.started_by, 'call', execution, node, nullif(wait_item, -1),
+    caller.depth + 1, caller.priority)).id;
+  if wait.child_id is not null then
+    perform queue.ask_to_end(tenant, wait.child_id);
+  end if;
+  insert into queue.waits as w (tenant_id, execution_id, node_id, item, kind, child_id)
+  values (tenant, execution, node, wait_item, 'execution', child_id)
+  on conflict on constraint waits_pkey do update set child_id = excluded.child_id, delivered = null, created_at = now();
+  update queue.jobs j set has_waits = true where j.tenant_id = tenant and j.execution_id = execution;
+  return next;
+end
+$$;
+
+-- FUNCTION start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) IS 'Starts the execution that a step calls, and registers that the step waits for its end. Repeating the call answers the same one, unless it is the one that was given up; that is asked to end. held is false when the lease is lost; refusal says why none was started: call_too_deep, called_workflow_not_found, called_workflow_not_active.';
+
 -- sweep(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.sweep() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3540,6 +5653,98 @@ $$;
 
 -- FUNCTION sweep(); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files and mails that do not matter any more; makes the months to come. Any number of workers may call it at once.';
+
+-- sync_changed_tenant(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.sync_changed_tenant() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform queue.sync_tenant(new);
+  return null;
+end
+$$;
+
+-- sync_tenant(public.tenants); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.sync_tenant(tenant public.tenants) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  insert into queue.tenants as q (tenant_id, is_active, max_running, weight)
+  select tenant.id, tenant.status = 'active', least(private.limit_of(tenant.id, 'concurrent_executions'), 2147483647)::integer, p.queue_weight
+    from public.subscription_plans p where p.id = tenant.plan_id
+  on conflict (tenant_id) do update set is_active = excluded.is_active, max_running = excluded.max_running, weight = excluded.weight
+    where (q.is_active, q.max_running, q.weight) is distinct from (excluded.is_active, excluded.max_running, excluded.weight)
+$$;
+
+-- FUNCTION sync_tenant(tenant public.tenants); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.sync_tenant(tenant public.tenants) IS 'Makes queue.tenants say what the tenant''s plan, overrides and status say.';
+
+-- sync_tenants_of_plan(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.sync_tenants_of_plan() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform queue.sync_tenant(t) from public.tenants t where t.plan_id = new.id order by t.id;
+  return null;
+end
+$$;
+
+-- tend_history(integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.tend_history(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  dropped integer;
+begin
+  perform queue.keep_history();
+  dropped := queue.drop_old_history(batch);
+  perform queue.drop_empty_months();
+  -- Workers that are no more: whatever they held has long been taken up by others.
+  delete from queue.workers w where w.seen_at < now() - interval '1 hour';
+  return dropped;
+end
+$$;
+
+-- FUNCTION tend_history(batch integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.tend_history(batch integer) IS 'Makes the months to come, deletes up to so many executions that are older than their plan keeps them, and drops months with nothing left. Answers how many were deleted.';
+
+-- wake(uuid, uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.wake(tenant uuid, execution uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  job queue.jobs;
+begin
+  select j.* into job from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution for update;
+  if job.state = 'waiting' then
+    update queue.jobs j set state = 'ready', ready_in = pg_current_xact_id(), run_at = null
+     where j.tenant_id = tenant and j.execution_id = execution;
+    perform queue.open_lane(tenant, job.workflow_id, job.priority);
+    perform queue.notify_workers();
+  elsif job.state = 'claimed' then
+    update queue.jobs j set is_woken = true where j.tenant_id = tenant and j.execution_id = execution;
+    perform pg_notify('aias_attention', execution::text);
+  end if;
+end
+$$;
+
+-- FUNCTION wake(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.wake(tenant uuid, execution uuid) IS 'Something came for an execution: it is ready, or whoever holds it looks.';
+
+-- was_capped(text); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.was_capped(of_worker text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce((select w.was_capped from queue.workers w where w.worker = of_worker), false)
+$$;
+
+-- FUNCTION was_capped(of_worker text); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.was_capped(of_worker text) IS 'Whether a worker''s last claim left something that is ready and held back by a cap: then it claims again as soon as something of its own has ended.';
 
 -- heads; Type: TABLE; Schema: audit
 CREATE TABLE audit.heads (
@@ -3654,6 +5859,401 @@ CREATE TABLE auth.users (
     deleted_at timestamp with time zone
 );
 
+-- execution_steps; Type: TABLE; Schema: public
+CREATE TABLE public.execution_steps (
+    tenant_id uuid NOT NULL,
+    execution_id uuid NOT NULL,
+    node_id text NOT NULL,
+    item integer DEFAULT '-1'::integer NOT NULL,
+    name text,
+    kind text NOT NULL,
+    status text NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    handle text,
+    input jsonb,
+    output jsonb,
+    error jsonb,
+    run_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    model text,
+    input_tokens bigint,
+    output_tokens bigint,
+    cost_usd numeric(18,9),
+    revision bigint NOT NULL,
+    CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
+    CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
+    CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text])))
+)
+PARTITION BY RANGE (execution_id);
+
+-- TABLE execution_steps; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.execution_steps IS 'One node''s part in an execution. A final status never changes again.';
+
+-- COLUMN execution_steps.item; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.execution_steps.item IS 'Which item of a for_each, from 0; -1 for the node itself.';
+
+-- COLUMN execution_steps.handle; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.execution_steps.handle IS 'The handle that a condition chose.';
+
+-- COLUMN execution_steps.input; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.execution_steps.input IS 'The node''s config as rendered for this run, secrets masked.';
+
+-- COLUMN execution_steps.error; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.execution_steps.error IS '{code, message, details?}';
+
+-- COLUMN execution_steps.run_at; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.execution_steps.run_at IS 'When a waiting step goes on: the next attempt, the end of a delay, or the end of its patience; null when only what it waits for ends it.';
+
+-- execution_steps_2026_11; Type: TABLE; Schema: history
+CREATE TABLE history.execution_steps_2026_11 (
+    tenant_id uuid CONSTRAINT execution_steps_tenant_id_not_null NOT NULL,
+    execution_id uuid CONSTRAINT execution_steps_execution_id_not_null NOT NULL,
+    node_id text CONSTRAINT execution_steps_node_id_not_null NOT NULL,
+    item integer DEFAULT '-1'::integer CONSTRAINT execution_steps_item_not_null NOT NULL,
+    name text,
+    kind text CONSTRAINT execution_steps_kind_not_null NOT NULL,
+    status text CONSTRAINT execution_steps_status_not_null NOT NULL,
+    attempt integer DEFAULT 1 CONSTRAINT execution_steps_attempt_not_null NOT NULL,
+    handle text,
+    input jsonb,
+    output jsonb,
+    error jsonb,
+    run_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    model text,
+    input_tokens bigint,
+    output_tokens bigint,
+    cost_usd numeric(18,9),
+    revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
+    CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
+    CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='100');
+
+-- TABLE execution_steps_2026_11; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.execution_steps_2026_11 IS 'execution_steps of November 2026';
+
+-- execution_steps_2026_12; Type: TABLE; Schema: history
+CREATE TABLE history.execution_steps_2026_12 (
+    tenant_id uuid CONSTRAINT execution_steps_tenant_id_not_null NOT NULL,
+    execution_id uuid CONSTRAINT execution_steps_execution_id_not_null NOT NULL,
+    node_id text CONSTRAINT execution_steps_node_id_not_null NOT NULL,
+    item integer DEFAULT '-1'::integer CONSTRAINT execution_steps_item_not_null NOT NULL,
+    name text,
+    kind text CONSTRAINT execution_steps_kind_not_null NOT NULL,
+    status text CONSTRAINT execution_steps_status_not_null NOT NULL,
+    attempt integer DEFAULT 1 CONSTRAINT execution_steps_attempt_not_null NOT NULL,
+    handle text,
+    input jsonb,
+    output jsonb,
+    error jsonb,
+    run_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    model text,
+    input_tokens bigint,
+    output_tokens bigint,
+    cost_usd numeric(18,9),
+    revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
+    CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
+    CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='100');
+
+-- TABLE execution_steps_2026_12; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.execution_steps_2026_12 IS 'execution_steps of December 2026';
+
+-- execution_steps_2027_01; Type: TABLE; Schema: history
+CREATE TABLE history.execution_steps_2027_01 (
+    tenant_id uuid CONSTRAINT execution_steps_tenant_id_not_null NOT NULL,
+    execution_id uuid CONSTRAINT execution_steps_execution_id_not_null NOT NULL,
+    node_id text CONSTRAINT execution_steps_node_id_not_null NOT NULL,
+    item integer DEFAULT '-1'::integer CONSTRAINT execution_steps_item_not_null NOT NULL,
+    name text,
+    kind text CONSTRAINT execution_steps_kind_not_null NOT NULL,
+    status text CONSTRAINT execution_steps_status_not_null NOT NULL,
+    attempt integer DEFAULT 1 CONSTRAINT execution_steps_attempt_not_null NOT NULL,
+    handle text,
+    input jsonb,
+    output jsonb,
+    error jsonb,
+    run_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    model text,
+    input_tokens bigint,
+    output_tokens bigint,
+    cost_usd numeric(18,9),
+    revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
+    CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
+    CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='100');
+
+-- TABLE execution_steps_2027_01; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.execution_steps_2027_01 IS 'execution_steps of January 2027';
+
+-- execution_steps_2027_02; Type: TABLE; Schema: history
+CREATE TABLE history.execution_steps_2027_02 (
+    tenant_id uuid CONSTRAINT execution_steps_tenant_id_not_null NOT NULL,
+    execution_id uuid CONSTRAINT execution_steps_execution_id_not_null NOT NULL,
+    node_id text CONSTRAINT execution_steps_node_id_not_null NOT NULL,
+    item integer DEFAULT '-1'::integer CONSTRAINT execution_steps_item_not_null NOT NULL,
+    name text,
+    kind text CONSTRAINT execution_steps_kind_not_null NOT NULL,
+    status text CONSTRAINT execution_steps_status_not_null NOT NULL,
+    attempt integer DEFAULT 1 CONSTRAINT execution_steps_attempt_not_null NOT NULL,
+    handle text,
+    input jsonb,
+    output jsonb,
+    error jsonb,
+    run_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    model text,
+    input_tokens bigint,
+    output_tokens bigint,
+    cost_usd numeric(18,9),
+    revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
+    CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
+    CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='100');
+
+-- TABLE execution_steps_2027_02; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.execution_steps_2027_02 IS 'execution_steps of February 2027';
+
+-- execution_steps_other; Type: TABLE; Schema: history
+CREATE TABLE history.execution_steps_other (
+    tenant_id uuid CONSTRAINT execution_steps_tenant_id_not_null NOT NULL,
+    execution_id uuid CONSTRAINT execution_steps_execution_id_not_null NOT NULL,
+    node_id text CONSTRAINT execution_steps_node_id_not_null NOT NULL,
+    item integer DEFAULT '-1'::integer CONSTRAINT execution_steps_item_not_null NOT NULL,
+    name text,
+    kind text CONSTRAINT execution_steps_kind_not_null NOT NULL,
+    status text CONSTRAINT execution_steps_status_not_null NOT NULL,
+    attempt integer DEFAULT 1 CONSTRAINT execution_steps_attempt_not_null NOT NULL,
+    handle text,
+    input jsonb,
+    output jsonb,
+    error jsonb,
+    run_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    model text,
+    input_tokens bigint,
+    output_tokens bigint,
+    cost_usd numeric(18,9),
+    revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
+    CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
+    CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
+    CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text])))
+);
+
+-- TABLE execution_steps_other; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.execution_steps_other IS 'Steps of executions of no month that has a partition.';
+
+-- executions_2026_11; Type: TABLE; Schema: history
+CREATE TABLE history.executions_2026_11 (
+    tenant_id uuid CONSTRAINT executions_tenant_id_not_null NOT NULL,
+    id uuid DEFAULT aias.uuid7() CONSTRAINT executions_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT executions_workflow_id_not_null NOT NULL,
+    workflow_version integer CONSTRAINT executions_workflow_version_not_null NOT NULL,
+    status text DEFAULT 'queued'::text CONSTRAINT executions_status_not_null NOT NULL,
+    priority smallint DEFAULT 0 CONSTRAINT executions_priority_not_null NOT NULL,
+    input jsonb DEFAULT '{}'::jsonb CONSTRAINT executions_input_not_null NOT NULL,
+    output jsonb,
+    error jsonb,
+    idempotency_key text,
+    origin text DEFAULT 'manual'::text CONSTRAINT executions_origin_not_null NOT NULL,
+    started_by uuid,
+    parent_id uuid,
+    parent_node text,
+    parent_item integer,
+    depth smallint DEFAULT 0 CONSTRAINT executions_depth_not_null NOT NULL,
+    retried_from uuid,
+    revision bigint DEFAULT 0 CONSTRAINT executions_revision_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT executions_created_at_not_null NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    pause_requested_at timestamp with time zone,
+    CONSTRAINT called_execution_names_its_step CHECK (((parent_id IS NULL) = (parent_node IS NULL))),
+    CONSTRAINT execution_idempotency_key_is_short CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
+    CONSTRAINT execution_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT execution_origin_is_known CHECK ((origin = ANY (ARRAY['manual'::text, 'webhook'::text, 'schedule'::text, 'event'::text, 'call'::text, 'retry'::text]))),
+    CONSTRAINT execution_priority_is_small CHECK (((priority >= '-100'::integer) AND (priority <= 100))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT failed_execution_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL)))
+)
+WITH (fillfactor='50');
+
+-- TABLE executions_2026_11; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.executions_2026_11 IS 'executions of November 2026';
+
+-- executions_2026_12; Type: TABLE; Schema: history
+CREATE TABLE history.executions_2026_12 (
+    tenant_id uuid CONSTRAINT executions_tenant_id_not_null NOT NULL,
+    id uuid DEFAULT aias.uuid7() CONSTRAINT executions_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT executions_workflow_id_not_null NOT NULL,
+    workflow_version integer CONSTRAINT executions_workflow_version_not_null NOT NULL,
+    status text DEFAULT 'queued'::text CONSTRAINT executions_status_not_null NOT NULL,
+    priority smallint DEFAULT 0 CONSTRAINT executions_priority_not_null NOT NULL,
+    input jsonb DEFAULT '{}'::jsonb CONSTRAINT executions_input_not_null NOT NULL,
+    output jsonb,
+    error jsonb,
+    idempotency_key text,
+    origin text DEFAULT 'manual'::text CONSTRAINT executions_origin_not_null NOT NULL,
+    started_by uuid,
+    parent_id uuid,
+    parent_node text,
+    parent_item integer,
+    depth smallint DEFAULT 0 CONSTRAINT executions_depth_not_null NOT NULL,
+    retried_from uuid,
+    revision bigint DEFAULT 0 CONSTRAINT executions_revision_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT executions_created_at_not_null NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    pause_requested_at timestamp with time zone,
+    CONSTRAINT called_execution_names_its_step CHECK (((parent_id IS NULL) = (parent_node IS NULL))),
+    CONSTRAINT execution_idempotency_key_is_short CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
+    CONSTRAINT execution_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT execution_origin_is_known CHECK ((origin = ANY (ARRAY['manual'::text, 'webhook'::text, 'schedule'::text, 'event'::text, 'call'::text, 'retry'::text]))),
+    CONSTRAINT execution_priority_is_small CHECK (((priority >= '-100'::integer) AND (priority <= 100))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT failed_execution_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL)))
+)
+WITH (fillfactor='50');
+
+-- TABLE executions_2026_12; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.executions_2026_12 IS 'executions of December 2026';
+
+-- executions_2027_01; Type: TABLE; Schema: history
+CREATE TABLE history.executions_2027_01 (
+    tenant_id uuid CONSTRAINT executions_tenant_id_not_null NOT NULL,
+    id uuid DEFAULT aias.uuid7() CONSTRAINT executions_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT executions_workflow_id_not_null NOT NULL,
+    workflow_version integer CONSTRAINT executions_workflow_version_not_null NOT NULL,
+    status text DEFAULT 'queued'::text CONSTRAINT executions_status_not_null NOT NULL,
+    priority smallint DEFAULT 0 CONSTRAINT executions_priority_not_null NOT NULL,
+    input jsonb DEFAULT '{}'::jsonb CONSTRAINT executions_input_not_null NOT NULL,
+    output jsonb,
+    error jsonb,
+    idempotency_key text,
+    origin text DEFAULT 'manual'::text CONSTRAINT executions_origin_not_null NOT NULL,
+    started_by uuid,
+    parent_id uuid,
+    parent_node text,
+    parent_item integer,
+    depth smallint DEFAULT 0 CONSTRAINT executions_depth_not_null NOT NULL,
+    retried_from uuid,
+    revision bigint DEFAULT 0 CONSTRAINT executions_revision_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT executions_created_at_not_null NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    pause_requested_at timestamp with time zone,
+    CONSTRAINT called_execution_names_its_step CHECK (((parent_id IS NULL) = (parent_node IS NULL))),
+    CONSTRAINT execution_idempotency_key_is_short CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
+    CONSTRAINT execution_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT execution_origin_is_known CHECK ((origin = ANY (ARRAY['manual'::text, 'webhook'::text, 'schedule'::text, 'event'::text, 'call'::text, 'retry'::text]))),
+    CONSTRAINT execution_priority_is_small CHECK (((priority >= '-100'::integer) AND (priority <= 100))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT failed_execution_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL)))
+)
+WITH (fillfactor='50');
+
+-- TABLE executions_2027_01; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.executions_2027_01 IS 'executions of January 2027';
+
+-- executions_2027_02; Type: TABLE; Schema: history
+CREATE TABLE history.executions_2027_02 (
+    tenant_id uuid CONSTRAINT executions_tenant_id_not_null NOT NULL,
+    id uuid DEFAULT aias.uuid7() CONSTRAINT executions_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT executions_workflow_id_not_null NOT NULL,
+    workflow_version integer CONSTRAINT executions_workflow_version_not_null NOT NULL,
+    status text DEFAULT 'queued'::text CONSTRAINT executions_status_not_null NOT NULL,
+    priority smallint DEFAULT 0 CONSTRAINT executions_priority_not_null NOT NULL,
+    input jsonb DEFAULT '{}'::jsonb CONSTRAINT executions_input_not_null NOT NULL,
+    output jsonb,
+    error jsonb,
+    idempotency_key text,
+    origin text DEFAULT 'manual'::text CONSTRAINT executions_origin_not_null NOT NULL,
+    started_by uuid,
+    parent_id uuid,
+    parent_node text,
+    parent_item integer,
+    depth smallint DEFAULT 0 CONSTRAINT executions_depth_not_null NOT NULL,
+    retried_from uuid,
+    revision bigint DEFAULT 0 CONSTRAINT executions_revision_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT executions_created_at_not_null NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    pause_requested_at timestamp with time zone,
+    CONSTRAINT called_execution_names_its_step CHECK (((parent_id IS NULL) = (parent_node IS NULL))),
+    CONSTRAINT execution_idempotency_key_is_short CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
+    CONSTRAINT execution_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT execution_origin_is_known CHECK ((origin = ANY (ARRAY['manual'::text, 'webhook'::text, 'schedule'::text, 'event'::text, 'call'::text, 'retry'::text]))),
+    CONSTRAINT execution_priority_is_small CHECK (((priority >= '-100'::integer) AND (priority <= 100))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT failed_execution_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL)))
+)
+WITH (fillfactor='50');
+
+-- TABLE executions_2027_02; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.executions_2027_02 IS 'executions of February 2027';
+
+-- executions_other; Type: TABLE; Schema: history
+CREATE TABLE history.executions_other (
+    tenant_id uuid CONSTRAINT executions_tenant_id_not_null NOT NULL,
+    id uuid DEFAULT aias.uuid7() CONSTRAINT executions_id_not_null NOT NULL,
+    workflow_id uuid CONSTRAINT executions_workflow_id_not_null NOT NULL,
+    workflow_version integer CONSTRAINT executions_workflow_version_not_null NOT NULL,
+    status text DEFAULT 'queued'::text CONSTRAINT executions_status_not_null NOT NULL,
+    priority smallint DEFAULT 0 CONSTRAINT executions_priority_not_null NOT NULL,
+    input jsonb DEFAULT '{}'::jsonb CONSTRAINT executions_input_not_null NOT NULL,
+    output jsonb,
+    error jsonb,
+    idempotency_key text,
+    origin text DEFAULT 'manual'::text CONSTRAINT executions_origin_not_null NOT NULL,
+    started_by uuid,
+    parent_id uuid,
+    parent_node text,
+    parent_item integer,
+    depth smallint DEFAULT 0 CONSTRAINT executions_depth_not_null NOT NULL,
+    retried_from uuid,
+    revision bigint DEFAULT 0 CONSTRAINT executions_revision_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT executions_created_at_not_null NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    pause_requested_at timestamp with time zone,
+    CONSTRAINT called_execution_names_its_step CHECK (((parent_id IS NULL) = (parent_node IS NULL))),
+    CONSTRAINT execution_idempotency_key_is_short CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 255))),
+    CONSTRAINT execution_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT execution_origin_is_known CHECK ((origin = ANY (ARRAY['manual'::text, 'webhook'::text, 'schedule'::text, 'event'::text, 'call'::text, 'retry'::text]))),
+    CONSTRAINT execution_priority_is_small CHECK (((priority >= '-100'::integer) AND (priority <= 100))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT failed_execution_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL)))
+);
+
+-- TABLE executions_other; Type: COMMENT; Schema: history
+COMMENT ON TABLE history.executions_other IS 'Executions of no month that has a partition.';
+
 -- access; Type: TABLE; Schema: private
 CREATE TABLE private.access (
     tenant_id uuid NOT NULL,
@@ -3695,6 +6295,43 @@ CREATE TABLE private.built_in_roles (
 
 -- TABLE built_in_roles; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.built_in_roles IS 'The roles that every new tenant starts with.';
+
+-- event_sources; Type: TABLE; Schema: private
+CREATE TABLE private.event_sources (
+    source text NOT NULL,
+    hidden_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    permission text
+);
+
+-- TABLE event_sources; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.event_sources IS 'Tables whose changes may start workflows, as schema.table. Written by private.enable_event_trigger.';
+
+-- COLUMN event_sources.permission; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.event_sources.permission IS 'What a member must hold to publish a workflow that is told of this table''s rows.';
+
+-- event_subscriptions; Type: TABLE; Schema: private
+CREATE TABLE private.event_subscriptions (
+    tenant_id uuid NOT NULL,
+    workflow_id uuid NOT NULL,
+    version integer NOT NULL,
+    source text NOT NULL,
+    operation text NOT NULL,
+    CONSTRAINT subscription_operation_is_known CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
+);
+
+-- TABLE event_subscriptions; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.event_subscriptions IS 'Active workflows that begin with the change of a row.';
+
+-- execution_keys; Type: TABLE; Schema: private
+CREATE TABLE private.execution_keys (
+    tenant_id uuid NOT NULL,
+    workflow_id uuid NOT NULL,
+    key text NOT NULL,
+    execution_id uuid NOT NULL
+);
+
+-- TABLE execution_keys; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.execution_keys IS 'Idempotency keys of executions. They go with their execution.';
 
 -- export_chunks; Type: TABLE; Schema: private
 CREATE TABLE private.export_chunks (
@@ -3780,47 +6417,6 @@ COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai
 
 -- COLUMN ai_agents.config; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), tools';
-
--- execution_steps; Type: TABLE; Schema: public
-CREATE TABLE public.execution_steps (
-    tenant_id uuid NOT NULL,
-    execution_id uuid NOT NULL,
-    node_id text NOT NULL,
-    name text,
-    kind text NOT NULL,
-    status text NOT NULL,
-    attempt integer DEFAULT 1 NOT NULL,
-    handle text,
-    input jsonb,
-    output jsonb,
-    error jsonb,
-    run_at timestamp with time zone,
-    started_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    model text,
-    input_tokens bigint,
-    output_tokens bigint,
-    cost_usd numeric(18,9),
-    revision bigint NOT NULL,
-    CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
-    CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text]))),
-    CONSTRAINT waiting_step_has_a_time CHECK (((status = 'waiting'::text) = (run_at IS NOT NULL)))
-);
-
--- TABLE execution_steps; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.execution_steps IS 'One node''s part in an execution. A final status never changes again.';
-
--- COLUMN execution_steps.handle; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.execution_steps.handle IS 'The handle that a condition chose.';
-
--- COLUMN execution_steps.input; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.execution_steps.input IS 'The node''s config as rendered for this run, secrets masked.';
-
--- COLUMN execution_steps.error; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.execution_steps.error IS '{code, message, details?}';
-
--- COLUMN execution_steps.run_at; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.execution_steps.run_at IS 'When a waiting step goes on: the next attempt, or the end of a delay.';
 
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
@@ -4037,8 +6633,12 @@ CREATE TABLE public.subscription_plans (
     features text[] DEFAULT '{}'::text[] NOT NULL,
     limits jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    history_days integer,
+    queue_weight integer DEFAULT 1 NOT NULL,
+    CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
     CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
-    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0)))
+    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
+    CONSTRAINT plan_queue_weight_is_positive CHECK (((queue_weight >= 1) AND (queue_weight <= 1000)))
 );
 
 -- TABLE subscription_plans; Type: COMMENT; Schema: public
@@ -4046,6 +6646,60 @@ COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in
 
 -- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
+
+-- COLUMN subscription_plans.history_days; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.history_days IS 'How long a finished execution is kept; null: until somebody deletes it.';
+
+-- COLUMN subscription_plans.queue_weight; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.queue_weight IS 'The share of the workers that a tenant gets while others wait too, in proportion to theirs.';
+
+-- schedules; Type: TABLE; Schema: queue
+CREATE TABLE queue.schedules (
+    tenant_id uuid NOT NULL,
+    workflow_id uuid NOT NULL,
+    version integer NOT NULL,
+    cron text NOT NULL,
+    timezone text NOT NULL,
+    missed text NOT NULL,
+    handled_until timestamp with time zone DEFAULT now() NOT NULL,
+    next_run_at timestamp with time zone,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    fencing_token bigint DEFAULT 0 NOT NULL,
+    claimed_by text,
+    last_run_at timestamp with time zone,
+    last_error text,
+    last_error_at timestamp with time zone,
+    CONSTRAINT schedule_missed_is_known CHECK ((missed = ANY (ARRAY['skip'::text, 'once'::text, 'all'::text])))
+);
+
+-- TABLE schedules; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.schedules IS 'Active workflows that begin with a schedule. Rows leave when the workflow is not active any more, and what was to come while it is paused is not missed.';
+
+-- COLUMN schedules.handled_until; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.schedules.handled_until IS 'Times up to here have been dealt with: started, or left out.';
+
+-- COLUMN schedules.next_run_at; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.schedules.next_run_at IS 'The next time; null until a worker has computed it, a moment after publishing.';
+
+-- COLUMN schedules.last_error; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.schedules.last_error IS 'Why the last run was not started, or that some were left out; null when it was started.';
+
+-- workflow_schedules; Type: VIEW; Schema: public
+CREATE VIEW public.workflow_schedules WITH (security_invoker='true') AS
+ SELECT tenant_id,
+    workflow_id,
+    version,
+    cron,
+    timezone,
+    missed,
+    next_run_at,
+    last_run_at,
+    last_error,
+    last_error_at
+   FROM queue.schedules s;
+
+-- VIEW workflow_schedules; Type: COMMENT; Schema: public
+COMMENT ON VIEW public.workflow_schedules IS 'When active workflows run next by their schedules, when they last did, and why they did not.';
 
 -- domain_checks; Type: TABLE; Schema: queue
 CREATE TABLE queue.domain_checks (
@@ -4060,28 +6714,39 @@ CREATE TABLE queue.domain_checks (
 -- TABLE domain_checks; Type: COMMENT; Schema: queue
 COMMENT ON TABLE queue.domain_checks IS 'Domains whose DNS a worker is to look at. A record takes its time to spread, so it looks several times.';
 
--- jobs; Type: TABLE; Schema: queue
-CREATE TABLE queue.jobs (
+-- events; Type: TABLE; Schema: queue
+CREATE TABLE queue.events (
     tenant_id uuid NOT NULL,
     execution_id uuid NOT NULL,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
-    fencing_token bigint DEFAULT 0 NOT NULL,
-    claimed_by text,
-    claims_without_progress smallint DEFAULT 0 NOT NULL
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    name text NOT NULL,
+    key text,
+    payload jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- TABLE events; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.events IS 'Events sent to an execution that does not wait for them yet.';
+
+-- lanes; Type: TABLE; Schema: queue
+CREATE TABLE queue.lanes (
+    tenant_id uuid NOT NULL,
+    workflow_id uuid NOT NULL,
+    priority smallint NOT NULL,
+    opened_in xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    taken_to xid8 DEFAULT '0'::xid8 NOT NULL,
+    busy_at timestamp with time zone DEFAULT now() NOT NULL
 )
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='1000');
+WITH (fillfactor='50');
 
--- TABLE jobs; Type: COMMENT; Schema: queue
-COMMENT ON TABLE queue.jobs IS 'An execution that is not finished. Rows leave when it is.';
+-- TABLE lanes; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.lanes IS 'Where there are ready jobs, or were a moment ago.';
 
--- COLUMN jobs.run_at; Type: COMMENT; Schema: queue
-COMMENT ON COLUMN queue.jobs.run_at IS 'May be claimed from this time on: queued, the end of a timer, or the end of the holder''s lease.';
+-- COLUMN lanes.opened_in; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.lanes.opened_in IS 'Who opens a lane at the same moment as another, opens it once more: nobody waits for somebody else''s commit.';
 
--- COLUMN jobs.fencing_token; Type: COMMENT; Schema: queue
-COMMENT ON COLUMN queue.jobs.fencing_token IS 'Raised by every claim; a result that carries an older one is refused.';
-
--- COLUMN jobs.claims_without_progress; Type: COMMENT; Schema: queue
-COMMENT ON COLUMN queue.jobs.claims_without_progress IS 'Claims since a result was last recorded; too many mean that it kills its workers.';
+-- COLUMN lanes.taken_to; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.lanes.taken_to IS 'No ready job is older than this transaction.';
 
 -- mails; Type: TABLE; Schema: queue
 CREATE TABLE queue.mails (
@@ -4103,7 +6768,7 @@ CREATE TABLE queue.mails (
     finished_at timestamp with time zone,
     CONSTRAINT mail_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['sent'::text, 'dead'::text, 'dropped'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT mail_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'sent'::text, 'dead'::text, 'dropped'::text]))),
-    CONSTRAINT mail_template_is_known CHECK ((template = 'invitation'::text))
+    CONSTRAINT mail_template_is_known CHECK ((template = ANY (ARRAY['invitation'::text, 'workflow'::text])))
 );
 
 -- TABLE mails; Type: COMMENT; Schema: queue
@@ -4112,14 +6777,134 @@ COMMENT ON TABLE queue.mails IS 'The outbox. Holds no token: a worker makes one 
 -- COLUMN mails.subject_id; Type: COMMENT; Schema: queue
 COMMENT ON COLUMN queue.mails.subject_id IS 'What it is about: the invitation.';
 
+-- COLUMN mails.variables; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.mails.variables IS 'What the template shows. For workflow: {to, subject, text, html, sender}, the mail itself, as the step has rendered it.';
+
 -- COLUMN mails.expires_at; Type: COMMENT; Schema: queue
 COMMENT ON COLUMN queue.mails.expires_at IS 'From then on it makes no sense to send it.';
 
 -- COLUMN mails.error; Type: COMMENT; Schema: queue
 COMMENT ON COLUMN queue.mails.error IS 'What the mail server last said.';
 
+-- state; Type: TABLE; Schema: queue
+CREATE TABLE queue.state (
+    one boolean DEFAULT true NOT NULL,
+    due_to timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    looked_everywhere_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    turn double precision DEFAULT 0 NOT NULL,
+    CONSTRAINT there_is_one_state CHECK (one)
+)
+WITH (fillfactor='50');
+
+-- TABLE state; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.state IS 'One row: up to when timers and leases have been looked through, and whose turn it is.';
+
+-- COLUMN state.turn; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.state.turn IS 'Where the last claim stopped. A tenant that had nothing for a while begins here: what it did not use is not saved up.';
+
+-- tenants; Type: TABLE; Schema: queue
+CREATE TABLE queue.tenants (
+    tenant_id uuid NOT NULL,
+    is_active boolean NOT NULL,
+    max_running integer,
+    weight integer NOT NULL,
+    turn double precision DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+-- TABLE tenants; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.tenants IS 'What claims ask of each tenant. All but turn is kept equal to the tenant''s plan, overrides and status by triggers.';
+
+-- COLUMN tenants.turn; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.tenants.turn IS 'How much it was served while others waited, divided by its weight: start-time fair queueing (Goyal, Vin, Cheng, 1996). The least comes next.';
+
+-- waits; Type: TABLE; Schema: queue
+CREATE TABLE queue.waits (
+    tenant_id uuid NOT NULL,
+    execution_id uuid NOT NULL,
+    node_id text NOT NULL,
+    item integer DEFAULT '-1'::integer NOT NULL,
+    kind text NOT NULL,
+    name text,
+    key text,
+    permission text,
+    message text,
+    child_id uuid,
+    delivered jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT wait_for_an_event_names_it CHECK (((kind <> 'event'::text) OR (name IS NOT NULL))),
+    CONSTRAINT wait_for_an_execution_names_it CHECK (((kind = 'execution'::text) = (child_id IS NOT NULL))),
+    CONSTRAINT wait_kind_is_known CHECK ((kind = ANY (ARRAY['event'::text, 'approval'::text, 'execution'::text])))
+);
+
+-- TABLE waits; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.waits IS 'What steps wait for besides time. A row leaves when its step is recorded as ended.';
+
+-- COLUMN waits.delivered; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.waits.delivered IS 'What came; the next worker takes it up.';
+
+-- watched; Type: TABLE; Schema: queue
+CREATE UNLOGGED TABLE queue.watched (
+    execution_id uuid NOT NULL,
+    until timestamp with time zone NOT NULL
+);
+
+-- TABLE watched; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.watched IS 'Executions whose changes somebody wants to hear of at once. Nothing is sent about any other.';
+
+-- workers; Type: TABLE; Schema: queue
+CREATE TABLE queue.workers (
+    worker text NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    wants_notice boolean DEFAULT true NOT NULL,
+    was_capped boolean DEFAULT false NOT NULL,
+    held_tenants uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    held_workflows uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    held_counts integer[] DEFAULT '{}'::integer[] NOT NULL
+)
+WITH (fillfactor='50');
+
+-- TABLE workers; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.workers IS 'What each worker held when it last claimed. It may have finished some of it since, so caps counted by this are never exceeded.';
+
+-- COLUMN workers.wants_notice; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.workers.wants_notice IS 'Its last claim found less than it had room for. While nobody wants notice, nobody is sent any.';
+
+-- COLUMN workers.was_capped; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.workers.was_capped IS 'Its last claim left something that a cap holds back.';
+
 -- log_default; Type: TABLE ATTACH; Schema: audit
 ALTER TABLE ONLY audit.log ATTACH PARTITION audit.log_default DEFAULT;
+
+-- execution_steps_2026_11; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.execution_steps ATTACH PARTITION history.execution_steps_2026_11 FOR VALUES FROM ('01a19467-e800-0000-0000-000000000000') TO ('01a22ee6-b000-0000-0000-000000000000');
+
+-- execution_steps_2026_12; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.execution_steps ATTACH PARTITION history.execution_steps_2026_12 FOR VALUES FROM ('01a22ee6-b000-0000-0000-000000000000') TO ('01a2ce8b-d400-0000-0000-000000000000');
+
+-- execution_steps_2027_01; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.execution_steps ATTACH PARTITION history.execution_steps_2027_01 FOR VALUES FROM ('01a2ce8b-d400-0000-0000-000000000000') TO ('01a36e30-f800-0000-0000-000000000000');
+
+-- execution_steps_2027_02; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.execution_steps ATTACH PARTITION history.execution_steps_2027_02 FOR VALUES FROM ('01a36e30-f800-0000-0000-000000000000') TO ('01a3fe63-0800-0000-0000-000000000000');
+
+-- execution_steps_other; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.execution_steps ATTACH PARTITION history.execution_steps_other DEFAULT;
+
+-- executions_2026_11; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.executions ATTACH PARTITION history.executions_2026_11 FOR VALUES FROM ('01a19467-e800-0000-0000-000000000000') TO ('01a22ee6-b000-0000-0000-000000000000');
+
+-- executions_2026_12; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.executions ATTACH PARTITION history.executions_2026_12 FOR VALUES FROM ('01a22ee6-b000-0000-0000-000000000000') TO ('01a2ce8b-d400-0000-0000-000000000000');
+
+-- executions_2027_01; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.executions ATTACH PARTITION history.executions_2027_01 FOR VALUES FROM ('01a2ce8b-d400-0000-0000-000000000000') TO ('01a36e30-f800-0000-0000-000000000000');
+
+-- executions_2027_02; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.executions ATTACH PARTITION history.executions_2027_02 FOR VALUES FROM ('01a36e30-f800-0000-0000-000000000000') TO ('01a3fe63-0800-0000-0000-000000000000');
+
+-- executions_other; Type: TABLE ATTACH; Schema: history
+ALTER TABLE ONLY public.executions ATTACH PARTITION history.executions_other DEFAULT;
 
 -- heads heads_pkey; Type: CONSTRAINT; Schema: audit
 ALTER TABLE ONLY audit.heads
@@ -4145,6 +6930,54 @@ ALTER TABLE ONLY auth.users
 ALTER TABLE ONLY auth.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+-- execution_steps execution_steps_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.execution_steps
+    ADD CONSTRAINT execution_steps_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
+
+-- execution_steps_2026_11 execution_steps_2026_11_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.execution_steps_2026_11
+    ADD CONSTRAINT execution_steps_2026_11_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
+
+-- execution_steps_2026_12 execution_steps_2026_12_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.execution_steps_2026_12
+    ADD CONSTRAINT execution_steps_2026_12_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
+
+-- execution_steps_2027_01 execution_steps_2027_01_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.execution_steps_2027_01
+    ADD CONSTRAINT execution_steps_2027_01_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
+
+-- execution_steps_2027_02 execution_steps_2027_02_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.execution_steps_2027_02
+    ADD CONSTRAINT execution_steps_2027_02_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
+
+-- execution_steps_other execution_steps_other_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.execution_steps_other
+    ADD CONSTRAINT execution_steps_other_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
+
+-- executions executions_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.executions
+    ADD CONSTRAINT executions_pkey PRIMARY KEY (tenant_id, id);
+
+-- executions_2026_11 executions_2026_11_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.executions_2026_11
+    ADD CONSTRAINT executions_2026_11_pkey PRIMARY KEY (tenant_id, id);
+
+-- executions_2026_12 executions_2026_12_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.executions_2026_12
+    ADD CONSTRAINT executions_2026_12_pkey PRIMARY KEY (tenant_id, id);
+
+-- executions_2027_01 executions_2027_01_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.executions_2027_01
+    ADD CONSTRAINT executions_2027_01_pkey PRIMARY KEY (tenant_id, id);
+
+-- executions_2027_02 executions_2027_02_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.executions_2027_02
+    ADD CONSTRAINT executions_2027_02_pkey PRIMARY KEY (tenant_id, id);
+
+-- executions_other executions_other_pkey; Type: CONSTRAINT; Schema: history
+ALTER TABLE ONLY history.executions_other
+    ADD CONSTRAINT executions_other_pkey PRIMARY KEY (tenant_id, id);
+
 -- access_epochs access_epochs_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access_epochs
     ADD CONSTRAINT access_epochs_pkey PRIMARY KEY (tenant_id);
@@ -4164,6 +6997,18 @@ ALTER TABLE ONLY private.api_key_hashes
 -- built_in_roles built_in_roles_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.built_in_roles
     ADD CONSTRAINT built_in_roles_pkey PRIMARY KEY (key);
+
+-- event_sources event_sources_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.event_sources
+    ADD CONSTRAINT event_sources_pkey PRIMARY KEY (source);
+
+-- event_subscriptions event_subscriptions_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.event_subscriptions
+    ADD CONSTRAINT event_subscriptions_pkey PRIMARY KEY (tenant_id, workflow_id, operation);
+
+-- execution_keys execution_keys_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.execution_keys
+    ADD CONSTRAINT execution_keys_pkey PRIMARY KEY (tenant_id, workflow_id, key);
 
 -- export_chunks export_chunks_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.export_chunks
@@ -4189,6 +7034,14 @@ ALTER TABLE ONLY private.meters
 ALTER TABLE ONLY private.reserved_subdomains
     ADD CONSTRAINT reserved_subdomains_pkey PRIMARY KEY (subdomain);
 
+-- webhooks webhook_token_is_unique; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.webhooks
+    ADD CONSTRAINT webhook_token_is_unique UNIQUE (token_hash);
+
+-- webhooks webhooks_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (tenant_id, workflow_id);
+
 -- ai_agents agent_slug_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT agent_slug_is_unique UNIQUE (tenant_id, slug);
@@ -4204,18 +7057,6 @@ ALTER TABLE ONLY public.api_keys
 -- tenant_domains domain_is_claimed_once_by_a_tenant; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
     ADD CONSTRAINT domain_is_claimed_once_by_a_tenant UNIQUE (tenant_id, domain);
-
--- executions execution_idempotency_key_is_unique; Type: CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.executions
-    ADD CONSTRAINT execution_idempotency_key_is_unique UNIQUE (tenant_id, workflow_id, idempotency_key);
-
--- execution_steps execution_steps_pkey; Type: CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.execution_steps
-    ADD CONSTRAINT execution_steps_pkey PRIMARY KEY (tenant_id, execution_id, node_id);
-
--- executions executions_pkey; Type: CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.executions
-    ADD CONSTRAINT executions_pkey PRIMARY KEY (tenant_id, id);
 
 -- invitations invitations_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.invitations
@@ -4289,9 +7130,17 @@ ALTER TABLE ONLY public.workflows
 ALTER TABLE ONLY queue.domain_checks
     ADD CONSTRAINT domain_checks_pkey PRIMARY KEY (tenant_id, domain_id);
 
+-- events events_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (tenant_id, execution_id, id);
+
 -- jobs jobs_pkey; Type: CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (tenant_id, execution_id);
+
+-- lanes lanes_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.lanes
+    ADD CONSTRAINT lanes_pkey PRIMARY KEY (tenant_id, workflow_id, priority, opened_in);
 
 -- mails mail_is_promised_once; Type: CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.mails
@@ -4300,6 +7149,30 @@ ALTER TABLE ONLY queue.mails
 -- mails mails_pkey; Type: CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.mails
     ADD CONSTRAINT mails_pkey PRIMARY KEY (tenant_id, id);
+
+-- schedules schedules_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (tenant_id, workflow_id);
+
+-- state state_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.state
+    ADD CONSTRAINT state_pkey PRIMARY KEY (one);
+
+-- tenants tenants_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (tenant_id);
+
+-- waits waits_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.waits
+    ADD CONSTRAINT waits_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
+
+-- watched watched_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.watched
+    ADD CONSTRAINT watched_pkey PRIMARY KEY (execution_id);
+
+-- workers workers_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (worker);
 
 -- log_tenant_at; Type: INDEX; Schema: audit
 CREATE INDEX log_tenant_at ON ONLY audit.log USING btree (tenant_id, at);
@@ -4316,11 +7189,77 @@ CREATE INDEX log_default_tenant_id_subject_subject_id_idx ON audit.log_default U
 -- users_email_partial_key; Type: INDEX; Schema: auth
 CREATE UNIQUE INDEX users_email_partial_key ON auth.users USING btree (email) WHERE (is_sso_user = false);
 
+-- executions_started_by; Type: INDEX; Schema: public
+CREATE INDEX executions_started_by ON ONLY public.executions USING btree (started_by);
+
+-- executions_2026_11_started_by_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2026_11_started_by_idx ON history.executions_2026_11 USING btree (started_by);
+
+-- executions_parent; Type: INDEX; Schema: public
+CREATE INDEX executions_parent ON ONLY public.executions USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
+
+-- executions_2026_11_tenant_id_parent_id_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2026_11_tenant_id_parent_id_idx ON history.executions_2026_11 USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
+
+-- executions_workflow; Type: INDEX; Schema: public
+CREATE INDEX executions_workflow ON ONLY public.executions USING btree (tenant_id, workflow_id, workflow_version);
+
+-- executions_2026_11_tenant_id_workflow_id_workflow_version_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2026_11_tenant_id_workflow_id_workflow_version_idx ON history.executions_2026_11 USING btree (tenant_id, workflow_id, workflow_version);
+
+-- executions_2026_12_started_by_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2026_12_started_by_idx ON history.executions_2026_12 USING btree (started_by);
+
+-- executions_2026_12_tenant_id_parent_id_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2026_12_tenant_id_parent_id_idx ON history.executions_2026_12 USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
+
+-- executions_2026_12_tenant_id_workflow_id_workflow_version_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2026_12_tenant_id_workflow_id_workflow_version_idx ON history.executions_2026_12 USING btree (tenant_id, workflow_id, workflow_version);
+
+-- executions_2027_01_started_by_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2027_01_started_by_idx ON history.executions_2027_01 USING btree (started_by);
+
+-- executions_2027_01_tenant_id_parent_id_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2027_01_tenant_id_parent_id_idx ON history.executions_2027_01 USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
+
+-- executions_2027_01_tenant_id_workflow_id_workflow_version_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2027_01_tenant_id_workflow_id_workflow_version_idx ON history.executions_2027_01 USING btree (tenant_id, workflow_id, workflow_version);
+
+-- executions_2027_02_started_by_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2027_02_started_by_idx ON history.executions_2027_02 USING btree (started_by);
+
+-- executions_2027_02_tenant_id_parent_id_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2027_02_tenant_id_parent_id_idx ON history.executions_2027_02 USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
+
+-- executions_2027_02_tenant_id_workflow_id_workflow_version_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_2027_02_tenant_id_workflow_id_workflow_version_idx ON history.executions_2027_02 USING btree (tenant_id, workflow_id, workflow_version);
+
+-- executions_other_started_by_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_other_started_by_idx ON history.executions_other USING btree (started_by);
+
+-- executions_other_tenant_id_parent_id_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_other_tenant_id_parent_id_idx ON history.executions_other USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
+
+-- executions_other_tenant_id_workflow_id_workflow_version_idx; Type: INDEX; Schema: history
+CREATE INDEX executions_other_tenant_id_workflow_id_workflow_version_idx ON history.executions_other USING btree (tenant_id, workflow_id, workflow_version);
+
 -- access_asking; Type: INDEX; Schema: private
 CREATE INDEX access_asking ON private.access USING btree (principal) INCLUDE (tenant_id) WHERE (granted <> granted_with_second_factor);
 
 -- access_principal; Type: INDEX; Schema: private
 CREATE UNIQUE INDEX access_principal ON private.access USING btree (principal, tenant_id) INCLUDE (granted, granted_with_second_factor, ends_at);
+
+-- event_sources_permission; Type: INDEX; Schema: private
+CREATE INDEX event_sources_permission ON private.event_sources USING btree (permission);
+
+-- event_subscriptions_source; Type: INDEX; Schema: private
+CREATE INDEX event_subscriptions_source ON private.event_subscriptions USING btree (source, operation, tenant_id);
+
+-- event_subscriptions_version; Type: INDEX; Schema: private
+CREATE INDEX event_subscriptions_version ON private.event_subscriptions USING btree (tenant_id, workflow_id, version);
+
+-- execution_keys_execution; Type: INDEX; Schema: private
+CREATE INDEX execution_keys_execution ON private.execution_keys USING btree (tenant_id, execution_id);
 
 -- invitation_tokens_invitation; Type: INDEX; Schema: private
 CREATE INDEX invitation_tokens_invitation ON private.invitation_tokens USING btree (tenant_id, invitation_id);
@@ -4330,15 +7269,6 @@ CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
 
 -- api_keys_created_by; Type: INDEX; Schema: public
 CREATE INDEX api_keys_created_by ON public.api_keys USING btree (created_by);
-
--- execution_steps_revision; Type: INDEX; Schema: public
-CREATE INDEX execution_steps_revision ON public.execution_steps USING btree (tenant_id, execution_id, revision);
-
--- executions_started_by; Type: INDEX; Schema: public
-CREATE INDEX executions_started_by ON public.executions USING btree (started_by);
-
--- executions_workflow; Type: INDEX; Schema: public
-CREATE INDEX executions_workflow ON public.executions USING btree (tenant_id, workflow_id, workflow_version);
 
 -- invitations_accepted_by; Type: INDEX; Schema: public
 CREATE INDEX invitations_accepted_by ON public.invitations USING btree (accepted_by);
@@ -4400,14 +7330,26 @@ CREATE INDEX workflows_created_by ON public.workflows USING btree (created_by);
 -- domain_checks_run_at; Type: INDEX; Schema: queue
 CREATE INDEX domain_checks_run_at ON queue.domain_checks USING btree (run_at);
 
+-- jobs_ready; Type: INDEX; Schema: queue
+CREATE INDEX jobs_ready ON queue.jobs USING btree (tenant_id, workflow_id, priority, ready_in, execution_id) WHERE (state = 'ready'::text);
+
 -- jobs_run_at; Type: INDEX; Schema: queue
-CREATE INDEX jobs_run_at ON queue.jobs USING btree (run_at);
+CREATE INDEX jobs_run_at ON queue.jobs USING btree (run_at) WHERE (state <> 'ready'::text);
 
 -- mails_finished_at; Type: INDEX; Schema: queue
 CREATE INDEX mails_finished_at ON queue.mails USING btree (finished_at) WHERE (status <> 'queued'::text);
 
 -- mails_run_at; Type: INDEX; Schema: queue
 CREATE INDEX mails_run_at ON queue.mails USING btree (run_at) WHERE (status = 'queued'::text);
+
+-- schedules_run_at; Type: INDEX; Schema: queue
+CREATE INDEX schedules_run_at ON queue.schedules USING btree (run_at);
+
+-- schedules_version; Type: INDEX; Schema: queue
+CREATE INDEX schedules_version ON queue.schedules USING btree (tenant_id, workflow_id, version);
+
+-- waits_for_events; Type: INDEX; Schema: queue
+CREATE INDEX waits_for_events ON queue.waits USING btree (tenant_id, name, key) WHERE ((kind = 'event'::text) AND (delivered IS NULL));
 
 -- log_default_pkey; Type: INDEX ATTACH; Schema: audit
 ALTER INDEX audit.log_pkey ATTACH PARTITION audit.log_default_pkey;
@@ -4417,6 +7359,81 @@ ALTER INDEX audit.log_tenant_at ATTACH PARTITION audit.log_default_tenant_id_at_
 
 -- log_default_tenant_id_subject_subject_id_idx; Type: INDEX ATTACH; Schema: audit
 ALTER INDEX audit.log_subject ATTACH PARTITION audit.log_default_tenant_id_subject_subject_id_idx;
+
+-- execution_steps_2026_11_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.execution_steps_pkey ATTACH PARTITION history.execution_steps_2026_11_pkey;
+
+-- execution_steps_2026_12_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.execution_steps_pkey ATTACH PARTITION history.execution_steps_2026_12_pkey;
+
+-- execution_steps_2027_01_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.execution_steps_pkey ATTACH PARTITION history.execution_steps_2027_01_pkey;
+
+-- execution_steps_2027_02_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.execution_steps_pkey ATTACH PARTITION history.execution_steps_2027_02_pkey;
+
+-- execution_steps_other_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.execution_steps_pkey ATTACH PARTITION history.execution_steps_other_pkey;
+
+-- executions_2026_11_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_pkey ATTACH PARTITION history.executions_2026_11_pkey;
+
+-- executions_2026_11_started_by_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_started_by ATTACH PARTITION history.executions_2026_11_started_by_idx;
+
+-- executions_2026_11_tenant_id_parent_id_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_parent ATTACH PARTITION history.executions_2026_11_tenant_id_parent_id_idx;
+
+-- executions_2026_11_tenant_id_workflow_id_workflow_version_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_workflow ATTACH PARTITION history.executions_2026_11_tenant_id_workflow_id_workflow_version_idx;
+
+-- executions_2026_12_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_pkey ATTACH PARTITION history.executions_2026_12_pkey;
+
+-- executions_2026_12_started_by_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_started_by ATTACH PARTITION history.executions_2026_12_started_by_idx;
+
+-- executions_2026_12_tenant_id_parent_id_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_parent ATTACH PARTITION history.executions_2026_12_tenant_id_parent_id_idx;
+
+-- executions_2026_12_tenant_id_workflow_id_workflow_version_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_workflow ATTACH PARTITION history.executions_2026_12_tenant_id_workflow_id_workflow_version_idx;
+
+-- executions_2027_01_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_pkey ATTACH PARTITION history.executions_2027_01_pkey;
+
+-- executions_2027_01_started_by_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_started_by ATTACH PARTITION history.executions_2027_01_started_by_idx;
+
+-- executions_2027_01_tenant_id_parent_id_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_parent ATTACH PARTITION history.executions_2027_01_tenant_id_parent_id_idx;
+
+-- executions_2027_01_tenant_id_workflow_id_workflow_version_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_workflow ATTACH PARTITION history.executions_2027_01_tenant_id_workflow_id_workflow_version_idx;
+
+-- executions_2027_02_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_pkey ATTACH PARTITION history.executions_2027_02_pkey;
+
+-- executions_2027_02_started_by_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_started_by ATTACH PARTITION history.executions_2027_02_started_by_idx;
+
+-- executions_2027_02_tenant_id_parent_id_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_parent ATTACH PARTITION history.executions_2027_02_tenant_id_parent_id_idx;
+
+-- executions_2027_02_tenant_id_workflow_id_workflow_version_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_workflow ATTACH PARTITION history.executions_2027_02_tenant_id_workflow_id_workflow_version_idx;
+
+-- executions_other_pkey; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_pkey ATTACH PARTITION history.executions_other_pkey;
+
+-- executions_other_started_by_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_started_by ATTACH PARTITION history.executions_other_started_by_idx;
+
+-- executions_other_tenant_id_parent_id_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_parent ATTACH PARTITION history.executions_other_tenant_id_parent_id_idx;
+
+-- executions_other_tenant_id_workflow_id_workflow_version_idx; Type: INDEX ATTACH; Schema: history
+ALTER INDEX public.executions_workflow ATTACH PARTITION history.executions_other_tenant_id_workflow_id_workflow_version_idx;
 
 -- inbox _010_append_only; Type: TRIGGER; Schema: audit
 CREATE TRIGGER _010_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.inbox FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
@@ -4505,6 +7522,12 @@ CREATE TRIGGER _100_sync_limits AFTER UPDATE OF limits ON public.subscription_pl
 -- tenants _100_sync_limits; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_sync_limits AFTER INSERT OR UPDATE OF plan_id, limit_overrides, billing_anchor ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.sync_tenant_limits();
 
+-- subscription_plans _150_sync_queue; Type: TRIGGER; Schema: public
+CREATE TRIGGER _150_sync_queue AFTER UPDATE OF limits, queue_weight ON public.subscription_plans FOR EACH ROW WHEN (((old.limits IS DISTINCT FROM new.limits) OR (old.queue_weight IS DISTINCT FROM new.queue_weight))) EXECUTE FUNCTION queue.sync_tenants_of_plan();
+
+-- tenants _150_sync_queue; Type: TRIGGER; Schema: public
+CREATE TRIGGER _150_sync_queue AFTER INSERT OR UPDATE OF status, plan_id, limit_overrides ON public.tenants FOR EACH ROW EXECUTE FUNCTION queue.sync_changed_tenant();
+
 -- memberships _200_empty_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_empty_stock AFTER TRUNCATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('users');
 
@@ -4523,8 +7546,20 @@ CREATE TRIGGER _200_publish_new AFTER INSERT ON public.workflows FOR EACH ROW WH
 -- memberships _200_take_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_take_stock AFTER INSERT ON public.memberships REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.take_stock('users');
 
+-- workflows _250_publish_trigger; Type: TRIGGER; Schema: public
+CREATE TRIGGER _250_publish_trigger AFTER UPDATE ON public.workflows FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR (old.version IS DISTINCT FROM new.version))) EXECUTE FUNCTION private.publish_trigger();
+
+-- workflows _250_publish_trigger_of_new; Type: TRIGGER; Schema: public
+CREATE TRIGGER _250_publish_trigger_of_new AFTER INSERT ON public.workflows FOR EACH ROW WHEN ((new.status = 'active'::text)) EXECUTE FUNCTION private.publish_trigger();
+
 -- workflows _300_empty_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_empty_stock AFTER TRUNCATE ON public.workflows FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('workflows');
+
+-- executions _300_forget_all_executions; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_forget_all_executions AFTER TRUNCATE ON public.executions FOR EACH STATEMENT EXECUTE FUNCTION queue.forget_executions();
+
+-- executions _300_forget_executions; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_forget_executions AFTER DELETE ON public.executions REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION queue.forget_executions();
 
 -- workflows _300_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_give_stock_back AFTER DELETE ON public.workflows REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('workflows');
@@ -4570,6 +7605,33 @@ CREATE TRIGGER _400_keep_an_owner_by_delete AFTER DELETE ON public.memberships R
 
 -- memberships _400_keep_an_owner_by_update; Type: TRIGGER; Schema: public
 CREATE TRIGGER _400_keep_an_owner_by_update AFTER UPDATE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.keep_an_owner();
+
+-- ai_agents _400_start_by_delete; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_delete AFTER DELETE ON public.ai_agents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
+
+-- memberships _400_start_by_delete; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_delete AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'user_id');
+
+-- workflows _400_start_by_delete; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_delete AFTER DELETE ON public.workflows REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
+
+-- ai_agents _400_start_by_insert; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_insert AFTER INSERT ON public.ai_agents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
+
+-- memberships _400_start_by_insert; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_insert AFTER INSERT ON public.memberships REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'user_id');
+
+-- workflows _400_start_by_insert; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_insert AFTER INSERT ON public.workflows REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
+
+-- ai_agents _400_start_by_update; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.ai_agents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
+
+-- memberships _400_start_by_update; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.memberships REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'user_id');
+
+-- workflows _400_start_by_update; Type: TRIGGER; Schema: public
+CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.workflows REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
 
 -- ai_agents _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
@@ -4622,6 +7684,9 @@ CREATE TRIGGER _910_forget_all_audit AFTER TRUNCATE ON public.tenants FOR EACH S
 -- tenants _910_forget_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _910_forget_audit AFTER DELETE ON public.tenants FOR EACH ROW EXECUTE FUNCTION audit.forget_tenant();
 
+-- mails _100_forget; Type: TRIGGER; Schema: queue
+CREATE TRIGGER _100_forget BEFORE UPDATE ON queue.mails FOR EACH ROW WHEN (((new.template = 'workflow'::text) AND (new.status <> 'queued'::text))) EXECUTE FUNCTION queue.forget_mail();
+
 -- access_epochs access_epochs_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access_epochs
     ADD CONSTRAINT access_epochs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
@@ -4634,13 +7699,29 @@ ALTER TABLE ONLY private.access
 ALTER TABLE ONLY private.export_chunks
     ADD CONSTRAINT chunk_belongs_to_an_export FOREIGN KEY (tenant_id, export_id) REFERENCES public.tenant_exports(tenant_id, id) ON DELETE CASCADE;
 
+-- event_sources event_sources_permission_fkey; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.event_sources
+    ADD CONSTRAINT event_sources_permission_fkey FOREIGN KEY (permission) REFERENCES public.permissions(key);
+
+-- execution_keys execution_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.execution_keys
+    ADD CONSTRAINT execution_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- api_key_hashes hash_belongs_to_a_key; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.api_key_hashes
     ADD CONSTRAINT hash_belongs_to_a_key FOREIGN KEY (tenant_id, key_id) REFERENCES public.api_keys(tenant_id, id) ON DELETE CASCADE;
 
+-- event_subscriptions subscription_belongs_to_a_version; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.event_subscriptions
+    ADD CONSTRAINT subscription_belongs_to_a_version FOREIGN KEY (tenant_id, workflow_id, version) REFERENCES public.workflow_versions(tenant_id, workflow_id, version) ON DELETE CASCADE;
+
 -- invitation_tokens token_belongs_to_an_invitation; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.invitation_tokens
     ADD CONSTRAINT token_belongs_to_an_invitation FOREIGN KEY (tenant_id, invitation_id) REFERENCES public.invitations(tenant_id, id) ON DELETE CASCADE;
+
+-- webhooks webhook_belongs_to_a_workflow; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.webhooks
+    ADD CONSTRAINT webhook_belongs_to_a_workflow FOREIGN KEY (tenant_id, workflow_id) REFERENCES public.workflows(tenant_id, id) ON DELETE CASCADE;
 
 -- ai_agents ai_agents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
@@ -4659,15 +7740,15 @@ ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- executions execution_runs_a_published_version; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.executions
+ALTER TABLE public.executions
     ADD CONSTRAINT execution_runs_a_published_version FOREIGN KEY (tenant_id, workflow_id, workflow_version) REFERENCES public.workflow_versions(tenant_id, workflow_id, version) ON DELETE CASCADE;
 
 -- executions executions_started_by_fkey; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.executions
+ALTER TABLE public.executions
     ADD CONSTRAINT executions_started_by_fkey FOREIGN KEY (started_by) REFERENCES public.users(id) ON DELETE SET NULL;
 
 -- executions executions_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.executions
+ALTER TABLE public.executions
     ADD CONSTRAINT executions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- invitations invitations_accepted_by_fkey; Type: FK CONSTRAINT; Schema: public
@@ -4697,10 +7778,6 @@ ALTER TABLE ONLY public.memberships
 -- roles roles_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
-
--- execution_steps step_belongs_to_an_execution; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.execution_steps
-    ADD CONSTRAINT step_belongs_to_an_execution FOREIGN KEY (tenant_id, execution_id) REFERENCES public.executions(tenant_id, id) ON DELETE CASCADE;
 
 -- tenant_domains tenant_domains_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
@@ -4754,13 +7831,21 @@ ALTER TABLE ONLY public.workflows
 ALTER TABLE ONLY queue.domain_checks
     ADD CONSTRAINT check_belongs_to_a_domain FOREIGN KEY (tenant_id, domain_id) REFERENCES public.tenant_domains(tenant_id, id) ON DELETE CASCADE;
 
--- jobs job_belongs_to_an_execution; Type: FK CONSTRAINT; Schema: queue
-ALTER TABLE ONLY queue.jobs
-    ADD CONSTRAINT job_belongs_to_an_execution FOREIGN KEY (tenant_id, execution_id) REFERENCES public.executions(tenant_id, id) ON DELETE CASCADE;
+-- lanes lanes_tenant_id_fkey; Type: FK CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.lanes
+    ADD CONSTRAINT lanes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES queue.tenants(tenant_id) ON DELETE CASCADE;
 
 -- mails mails_tenant_id_fkey; Type: FK CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.mails
     ADD CONSTRAINT mails_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- schedules schedule_belongs_to_a_version; Type: FK CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.schedules
+    ADD CONSTRAINT schedule_belongs_to_a_version FOREIGN KEY (tenant_id, workflow_id, version) REFERENCES public.workflow_versions(tenant_id, workflow_id, version) ON DELETE CASCADE;
+
+-- tenants tenants_tenant_id_fkey; Type: FK CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.tenants
+    ADD CONSTRAINT tenants_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- heads; Type: ROW SECURITY; Schema: audit
 ALTER TABLE audit.heads ENABLE ROW LEVEL SECURITY;
@@ -4780,6 +7865,36 @@ CREATE POLICY "members with audit.read read the log" ON audit.log FOR SELECT TO 
 -- inbox members with audit.read read what is to be chained; Type: POLICY; Schema: audit
 CREATE POLICY "members with audit.read read what is to be chained" ON audit.inbox FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)::uuid[])));
 
+-- execution_steps_2026_11; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.execution_steps_2026_11 ENABLE ROW LEVEL SECURITY;
+
+-- execution_steps_2026_12; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.execution_steps_2026_12 ENABLE ROW LEVEL SECURITY;
+
+-- execution_steps_2027_01; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.execution_steps_2027_01 ENABLE ROW LEVEL SECURITY;
+
+-- execution_steps_2027_02; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.execution_steps_2027_02 ENABLE ROW LEVEL SECURITY;
+
+-- execution_steps_other; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.execution_steps_other ENABLE ROW LEVEL SECURITY;
+
+-- executions_2026_11; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.executions_2026_11 ENABLE ROW LEVEL SECURITY;
+
+-- executions_2026_12; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.executions_2026_12 ENABLE ROW LEVEL SECURITY;
+
+-- executions_2027_01; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.executions_2027_01 ENABLE ROW LEVEL SECURITY;
+
+-- executions_2027_02; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.executions_2027_02 ENABLE ROW LEVEL SECURITY;
+
+-- executions_other; Type: ROW SECURITY; Schema: history
+ALTER TABLE history.executions_other ENABLE ROW LEVEL SECURITY;
+
 -- access; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.access ENABLE ROW LEVEL SECURITY;
 
@@ -4791,6 +7906,15 @@ ALTER TABLE private.api_key_hashes ENABLE ROW LEVEL SECURITY;
 
 -- built_in_roles; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.built_in_roles ENABLE ROW LEVEL SECURITY;
+
+-- event_sources; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.event_sources ENABLE ROW LEVEL SECURITY;
+
+-- event_subscriptions; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.event_subscriptions ENABLE ROW LEVEL SECURITY;
+
+-- execution_keys; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.execution_keys ENABLE ROW LEVEL SECURITY;
 
 -- export_chunks; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.export_chunks ENABLE ROW LEVEL SECURITY;
@@ -4806,6 +7930,9 @@ ALTER TABLE private.meters ENABLE ROW LEVEL SECURITY;
 
 -- reserved_subdomains; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.reserved_subdomains ENABLE ROW LEVEL SECURITY;
+
+-- webhooks; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.webhooks ENABLE ROW LEVEL SECURITY;
 
 -- ai_agents; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.ai_agents ENABLE ROW LEVEL SECURITY;
@@ -4992,11 +8119,38 @@ ALTER TABLE public.workflows ENABLE ROW LEVEL SECURITY;
 -- domain_checks; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.domain_checks ENABLE ROW LEVEL SECURITY;
 
+-- events; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.events ENABLE ROW LEVEL SECURITY;
+
 -- jobs; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.jobs ENABLE ROW LEVEL SECURITY;
 
+-- lanes; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.lanes ENABLE ROW LEVEL SECURITY;
+
 -- mails; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.mails ENABLE ROW LEVEL SECURITY;
+
+-- schedules members with workflows.read read schedules; Type: POLICY; Schema: queue
+CREATE POLICY "members with workflows.read read schedules" ON queue.schedules FOR SELECT TO authenticated USING ((tenant_id = ANY (( SELECT aias.tenants_with('workflows.read'::text) AS tenants_with)::uuid[])));
+
+-- schedules; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.schedules ENABLE ROW LEVEL SECURITY;
+
+-- state; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.state ENABLE ROW LEVEL SECURITY;
+
+-- tenants; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.tenants ENABLE ROW LEVEL SECURITY;
+
+-- waits; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.waits ENABLE ROW LEVEL SECURITY;
+
+-- watched; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.watched ENABLE ROW LEVEL SECURITY;
+
+-- workers; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.workers ENABLE ROW LEVEL SECURITY;
 
 -- SCHEMA aias; Type: ACL; Schema: -
 GRANT USAGE ON SCHEMA aias TO authenticated;
@@ -5114,6 +8268,10 @@ GRANT ALL ON FUNCTION auth.uid() TO service_role;
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
+-- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) TO aias_edge;
+
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO aias_edge;
@@ -5121,6 +8279,10 @@ GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO ai
 -- FUNCTION tenant_of_host(host text, base_domain text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.tenant_of_host(host text, base_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.tenant_of_host(host text, base_domain text) TO aias_edge;
+
+-- FUNCTION watch_executions(executions uuid[]); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.watch_executions(executions uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.watch_executions(executions uuid[]) TO aias_edge;
 
 -- TABLE memberships; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.memberships TO authenticated;
@@ -5145,6 +8307,10 @@ GRANT ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) TO aut
 -- FUNCTION ask_for_domain_check(tenant uuid, wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) FROM PUBLIC;
 
+-- FUNCTION broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text) TO authenticated;
+
 -- TABLE executions; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.executions TO authenticated;
 
@@ -5162,6 +8328,15 @@ REVOKE ALL ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) FROM PU
 -- FUNCTION check_domain(wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_domain(wanted_domain uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.check_domain(wanted_domain uuid) TO authenticated;
+
+-- FUNCTION check_event(event_name text, event_key text, payload jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.check_event(event_name text, event_key text, payload jsonb) FROM PUBLIC;
+
+-- FUNCTION check_hook_signature(hook private.webhooks, body bytea, signature text, signed_at text, github_signature text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.check_hook_signature(hook private.webhooks, body bytea, signature text, signed_at text, github_signature text) FROM PUBLIC;
+
+-- FUNCTION check_input_size(input jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.check_input_size(input jsonb) FROM PUBLIC;
 
 -- FUNCTION check_workflow(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_workflow() FROM PUBLIC;
@@ -5202,6 +8377,10 @@ GRANT ALL ON FUNCTION private.create_tenant(wanted_name text, wanted_subdomain t
 -- FUNCTION custom_access_token_hook(event jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.custom_access_token_hook(event jsonb) FROM PUBLIC;
 
+-- FUNCTION decide_approval(wanted_execution uuid, wanted_node text, is_approved boolean, remark text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.decide_approval(wanted_execution uuid, wanted_node text, is_approved boolean, remark text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.decide_approval(wanted_execution uuid, wanted_node text, is_approved boolean, remark text) TO authenticated;
+
 -- FUNCTION decline_invitation(token text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.decline_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.decline_invitation(token text) TO authenticated;
@@ -5216,14 +8395,43 @@ REVOKE ALL ON FUNCTION private.demand_grant(tenant uuid, attempt text, roles tex
 -- FUNCTION derived_access(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.derived_access(tenant uuid) FROM PUBLIC;
 
+-- FUNCTION disable_event_trigger(source regclass); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.disable_event_trigger(source regclass) FROM PUBLIC;
+
+-- FUNCTION disable_hook_signing(wanted_workflow uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.disable_hook_signing(wanted_workflow uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.disable_hook_signing(wanted_workflow uuid) TO authenticated;
+
 -- FUNCTION domain_to_manage(wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.domain_to_manage(wanted_domain uuid) FROM PUBLIC;
 
 -- FUNCTION empty_stock(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.empty_stock() FROM PUBLIC;
 
+-- FUNCTION enable_event_trigger(source regclass, hidden_columns text[], permission text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.enable_event_trigger(source regclass, hidden_columns text[], permission text) FROM PUBLIC;
+
+-- FUNCTION enable_hook_signing(wanted_workflow uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.enable_hook_signing(wanted_workflow uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.enable_hook_signing(wanted_workflow uuid) TO authenticated;
+
 -- FUNCTION end_invitation(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.end_invitation() FROM PUBLIC;
+
+-- TABLE workflows; Type: ACL; Schema: public
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.workflows TO authenticated;
+
+-- FUNCTION enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer) FROM PUBLIC;
+
+-- FUNCTION event_output(event_name text, event_key text, payload jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.event_output(event_name text, event_key text, payload jsonb) FROM PUBLIC;
+
+-- FUNCTION event_source(written text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.event_source(written text) FROM PUBLIC;
+
+-- FUNCTION execution_to(wanted_execution uuid, permission text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.execution_to(wanted_execution uuid, permission text) FROM PUBLIC;
 
 -- FUNCTION export_chunk(wanted_export uuid, number integer); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.export_chunk(wanted_export uuid, number integer) FROM PUBLIC;
@@ -5241,6 +8449,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.roles TO authenticated;
 
 -- FUNCTION find_role(tenant uuid, wanted text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.find_role(tenant uuid, wanted text) FROM PUBLIC;
+
+-- FUNCTION first_id_at(instant timestamp with time zone); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.first_id_at(instant timestamp with time zone) FROM PUBLIC;
 
 -- FUNCTION forget_all_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_all_quotas() FROM PUBLIC;
@@ -5269,6 +8480,9 @@ GRANT ALL ON FUNCTION private.has_second_factor() TO authenticated;
 
 -- FUNCTION held_in(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.held_in(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION hmac_sha256(key bytea, message bytea); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.hmac_sha256(key bytea, message bytea) FROM PUBLIC;
 
 -- TABLE invitations; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.invitations TO authenticated;
@@ -5305,6 +8519,9 @@ REVOKE ALL ON FUNCTION private.keep_final_step() FROM PUBLIC;
 -- FUNCTION keep_identity(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_identity() FROM PUBLIC;
 
+-- FUNCTION key_of(changed jsonb, key_columns text[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.key_of(changed jsonb, key_columns text[]) FROM PUBLIC;
+
 -- FUNCTION leave_tenant(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.leave_tenant(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.leave_tenant(tenant uuid) TO authenticated;
@@ -5324,6 +8541,9 @@ REVOKE ALL ON FUNCTION private.lock_access(tenant uuid) FROM PUBLIC;
 -- FUNCTION lock_access_of_person(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.lock_access_of_person() FROM PUBLIC;
 
+-- FUNCTION lock_job(execution public.executions); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.lock_job(execution public.executions) FROM PUBLIC;
+
 -- FUNCTION look_at_invitation(token text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.look_at_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.look_at_invitation(token text) TO authenticated;
@@ -5333,6 +8553,9 @@ REVOKE ALL ON FUNCTION private.mail_invitation(invitation public.invitations) FR
 
 -- FUNCTION mask_of(permissions text[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.mask_of(permissions text[]) FROM PUBLIC;
+
+-- FUNCTION may_decide(tenant uuid, wanted_permission text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.may_decide(tenant uuid, wanted_permission text) FROM PUBLIC;
 
 -- FUNCTION member_to_manage(tenant uuid, member uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.member_to_manage(tenant uuid, member uuid) FROM PUBLIC;
@@ -5348,12 +8571,19 @@ REVOKE ALL ON FUNCTION private.note_cancellation() FROM PUBLIC;
 REVOKE ALL ON FUNCTION private.own_tenants() FROM PUBLIC;
 GRANT ALL ON FUNCTION private.own_tenants() TO authenticated;
 
+-- FUNCTION pause_execution(wanted_execution uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.pause_execution(wanted_execution uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.pause_execution(wanted_execution uuid) TO authenticated;
+
 -- FUNCTION permissions_in(mask bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.permissions_in(mask bigint) FROM PUBLIC;
 
 -- FUNCTION principal(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.principal() FROM PUBLIC;
 GRANT ALL ON FUNCTION private.principal() TO authenticated;
+
+-- FUNCTION publish_trigger(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.publish_trigger() FROM PUBLIC;
 
 -- FUNCTION publish_workflow(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.publish_workflow() FROM PUBLIC;
@@ -5364,6 +8594,9 @@ REVOKE ALL ON FUNCTION private.quota_audit() FROM PUBLIC;
 -- FUNCTION quota_status(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.quota_status(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.quota_status(tenant uuid) TO authenticated;
+
+-- FUNCTION random_token(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.random_token() FROM PUBLIC;
 
 -- FUNCTION refresh_access(tenant uuid, only_principals uuid[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.refresh_access(tenant uuid, only_principals uuid[]) FROM PUBLIC;
@@ -5406,6 +8639,14 @@ REVOKE ALL ON FUNCTION private.request_id() FROM PUBLIC;
 REVOKE ALL ON FUNCTION private.resend_invitation(wanted_invitation uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.resend_invitation(wanted_invitation uuid) TO authenticated;
 
+-- FUNCTION resume_execution(wanted_execution uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.resume_execution(wanted_execution uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.resume_execution(wanted_execution uuid) TO authenticated;
+
+-- FUNCTION retry_execution(wanted_execution uuid, from_node text, new_input jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.retry_execution(wanted_execution uuid, from_node text, new_input jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.retry_execution(wanted_execution uuid, from_node text, new_input jsonb) TO authenticated;
+
 -- TABLE api_keys; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.api_keys TO authenticated;
 
@@ -5417,15 +8658,36 @@ GRANT ALL ON FUNCTION private.revoke_api_key(wanted_key uuid) TO authenticated;
 REVOKE ALL ON FUNCTION private.revoke_invitation(wanted_invitation uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.revoke_invitation(wanted_invitation uuid) TO authenticated;
 
+-- FUNCTION rotate_webhook(wanted_workflow uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.rotate_webhook(wanted_workflow uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.rotate_webhook(wanted_workflow uuid) TO authenticated;
+
+-- FUNCTION send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) TO authenticated;
+
 -- FUNCTION size_of_object(metadata jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.size_of_object(metadata jsonb) FROM PUBLIC;
 
 -- FUNCTION stamp_author(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.stamp_author() FROM PUBLIC;
 
--- FUNCTION start_execution(wanted_workflow uuid, execution_input jsonb, key text); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.start_execution(wanted_workflow uuid, execution_input jsonb, key text) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.start_execution(wanted_workflow uuid, execution_input jsonb, key text) TO authenticated;
+-- FUNCTION start_by_event(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.start_by_event() FROM PUBLIC;
+
+-- FUNCTION start_execution(wanted_workflow uuid, execution_input jsonb, key text, wanted_priority integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.start_execution(wanted_workflow uuid, execution_input jsonb, key text, wanted_priority integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.start_execution(wanted_workflow uuid, execution_input jsonb, key text, wanted_priority integer) TO authenticated;
+
+-- FUNCTION start_executions(wanted_workflow uuid, inputs jsonb[], wanted_priority integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.start_executions(wanted_workflow uuid, inputs jsonb[], wanted_priority integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.start_executions(wanted_workflow uuid, inputs jsonb[], wanted_priority integer) TO authenticated;
+
+-- FUNCTION step_problems(tenant uuid, nodes jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.step_problems(tenant uuid, nodes jsonb) FROM PUBLIC;
+
+-- FUNCTION steps_to_repeat(plan jsonb, first_nodes text[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.steps_to_repeat(plan jsonb, first_nodes text[]) FROM PUBLIC;
 
 -- FUNCTION stored_bytes(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.stored_bytes() FROM PUBLIC;
@@ -5462,6 +8724,9 @@ REVOKE ALL ON FUNCTION private.touch_updated_at() FROM PUBLIC;
 REVOKE ALL ON FUNCTION private.transfer_ownership(tenant uuid, member uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.transfer_ownership(tenant uuid, member uuid) TO authenticated;
 
+-- FUNCTION trigger_problems(nodes jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.trigger_problems(nodes jsonb) FROM PUBLIC;
+
 -- FUNCTION verify_audit(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.verify_audit(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.verify_audit(tenant uuid) TO authenticated;
@@ -5469,15 +8734,28 @@ GRANT ALL ON FUNCTION private.verify_audit(tenant uuid) TO authenticated;
 -- FUNCTION watch_storage(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.watch_storage() FROM PUBLIC;
 
+-- FUNCTION webhook_address(token text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.webhook_address(token text) FROM PUBLIC;
+
+-- FUNCTION webhook_of(workflow public.workflows); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.webhook_of(workflow public.workflows) FROM PUBLIC;
+
+-- FUNCTION webhook_url(wanted_workflow uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.webhook_url(wanted_workflow uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.webhook_url(wanted_workflow uuid) TO authenticated;
+
 -- FUNCTION workflow_problems(tenant uuid, nodes jsonb, connections jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.workflow_problems(tenant uuid, nodes jsonb, connections jsonb) FROM PUBLIC;
+
+-- FUNCTION workflow_to_start(wanted_workflow uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.workflow_to_start(wanted_workflow uuid) FROM PUBLIC;
+
+-- FUNCTION workflow_to_write(wanted_workflow uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.workflow_to_write(wanted_workflow uuid) FROM PUBLIC;
 
 -- FUNCTION accept_invitation(token text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.accept_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.accept_invitation(token text) TO authenticated;
-
--- TABLE workflows; Type: ACL; Schema: public
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.workflows TO authenticated;
 
 -- FUNCTION activate_workflow(workflow_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.activate_workflow(workflow_id uuid) FROM PUBLIC;
@@ -5486,6 +8764,10 @@ GRANT ALL ON FUNCTION public.activate_workflow(workflow_id uuid) TO authenticate
 -- FUNCTION add_domain(tenant_id uuid, domain text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.add_domain(tenant_id uuid, domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.add_domain(tenant_id uuid, domain text) TO authenticated;
+
+-- FUNCTION broadcast_event(tenant_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.broadcast_event(tenant_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.broadcast_event(tenant_id uuid, name text, payload jsonb, key text) TO authenticated;
 
 -- FUNCTION cancel_execution(execution_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.cancel_execution(execution_id uuid) FROM PUBLIC;
@@ -5511,9 +8793,21 @@ GRANT ALL ON FUNCTION public.create_api_key(tenant_id uuid, name text, scopes te
 REVOKE ALL ON FUNCTION public.create_tenant(name text, subdomain text, region text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_tenant(name text, subdomain text, region text) TO authenticated;
 
+-- FUNCTION decide_approval(execution_id uuid, node_id text, approved boolean, comment text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.decide_approval(execution_id uuid, node_id text, approved boolean, comment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.decide_approval(execution_id uuid, node_id text, approved boolean, comment text) TO authenticated;
+
 -- FUNCTION decline_invitation(token text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.decline_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decline_invitation(token text) TO authenticated;
+
+-- FUNCTION disable_hook_signing(workflow_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.disable_hook_signing(workflow_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.disable_hook_signing(workflow_id uuid) TO authenticated;
+
+-- FUNCTION enable_hook_signing(workflow_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.enable_hook_signing(workflow_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.enable_hook_signing(workflow_id uuid) TO authenticated;
 
 -- FUNCTION export_chunk(export_id uuid, number integer); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.export_chunk(export_id uuid, number integer) FROM PUBLIC;
@@ -5539,6 +8833,10 @@ GRANT ALL ON FUNCTION public.look_at_invitation(token text) TO authenticated;
 REVOKE ALL ON FUNCTION public.my_tenants() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.my_tenants() TO authenticated;
 
+-- FUNCTION pause_execution(execution_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.pause_execution(execution_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pause_execution(execution_id uuid) TO authenticated;
+
 -- FUNCTION quota_status(tenant_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.quota_status(tenant_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.quota_status(tenant_id uuid) TO authenticated;
@@ -5559,6 +8857,14 @@ GRANT ALL ON FUNCTION public.reopen_tenant(tenant_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.resend_invitation(invitation_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.resend_invitation(invitation_id uuid) TO authenticated;
 
+-- FUNCTION resume_execution(execution_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.resume_execution(execution_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resume_execution(execution_id uuid) TO authenticated;
+
+-- FUNCTION retry_execution(execution_id uuid, from_node text, input jsonb); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.retry_execution(execution_id uuid, from_node text, input jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.retry_execution(execution_id uuid, from_node text, input jsonb) TO authenticated;
+
 -- FUNCTION revoke_api_key(key_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.revoke_api_key(key_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.revoke_api_key(key_id uuid) TO authenticated;
@@ -5567,9 +8873,21 @@ GRANT ALL ON FUNCTION public.revoke_api_key(key_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) TO authenticated;
 
--- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text); Type: ACL; Schema: public
-REVOKE ALL ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text) TO authenticated;
+-- FUNCTION rotate_webhook(workflow_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) TO authenticated;
+
+-- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) TO authenticated;
+
+-- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer) TO authenticated;
+
+-- FUNCTION start_executions(workflow_id uuid, inputs jsonb[], priority integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.start_executions(workflow_id uuid, inputs jsonb[], priority integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.start_executions(workflow_id uuid, inputs jsonb[], priority integer) TO authenticated;
 
 -- FUNCTION transfer_ownership(tenant_id uuid, user_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.transfer_ownership(tenant_id uuid, user_id uuid) FROM PUBLIC;
@@ -5579,6 +8897,10 @@ GRANT ALL ON FUNCTION public.transfer_ownership(tenant_id uuid, user_id uuid) TO
 REVOKE ALL ON FUNCTION public.verify_audit(tenant_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.verify_audit(tenant_id uuid) TO authenticated;
 
+-- FUNCTION webhook_url(workflow_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.webhook_url(workflow_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.webhook_url(workflow_id uuid) TO authenticated;
+
 -- FUNCTION workflow_problems(nodes jsonb, connections jsonb); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) TO authenticated;
@@ -5587,13 +8909,22 @@ GRANT ALL ON FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) T
 REVOKE ALL ON FUNCTION queue.agent(tenant uuid, agent uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.agent(tenant uuid, agent uuid) TO aias_worker;
 
+-- FUNCTION answer_call(tenant uuid, execution uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.answer_call(tenant uuid, execution uuid) FROM PUBLIC;
+
+-- FUNCTION ask_to_end(tenant uuid, execution uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.ask_to_end(tenant uuid, execution uuid) FROM PUBLIC;
+
+-- FUNCTION begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) FROM PUBLIC;
+
 -- FUNCTION chain_audit(max_entries integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.chain_audit(max_entries integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.chain_audit(max_entries integer) TO aias_worker;
 
--- FUNCTION claim(worker text, max_jobs integer, lease interval); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval) TO aias_worker;
+-- FUNCTION claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) TO aias_worker;
 
 -- FUNCTION claim_domain_checks(worker text, max_checks integer, lease interval); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) FROM PUBLIC;
@@ -5603,6 +8934,22 @@ GRANT ALL ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer,
 REVOKE ALL ON FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) TO aias_worker;
 
+-- FUNCTION claim_schedules(worker text, max_schedules integer, lease interval); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.claim_schedules(worker text, max_schedules integer, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.claim_schedules(worker text, max_schedules integer, lease interval) TO aias_worker;
+
+-- FUNCTION deliver(tenant uuid, execution uuid, node text, wait_item integer, payload jsonb); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.deliver(tenant uuid, execution uuid, node text, wait_item integer, payload jsonb) FROM PUBLIC;
+
+-- FUNCTION drop_empty_months(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.drop_empty_months() FROM PUBLIC;
+
+-- FUNCTION drop_old_history(batch integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.drop_old_history(batch integer) FROM PUBLIC;
+
+-- FUNCTION end_waits(tenant uuid, execution uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.end_waits(tenant uuid, execution uuid) FROM PUBLIC;
+
 -- FUNCTION erase_next_tenant(batch integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.erase_next_tenant(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.erase_next_tenant(batch integer) TO aias_worker;
@@ -5611,9 +8958,27 @@ GRANT ALL ON FUNCTION queue.erase_next_tenant(batch integer) TO aias_worker;
 REVOKE ALL ON FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) TO aias_worker;
 
+-- FUNCTION forget_executions(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.forget_executions() FROM PUBLIC;
+
+-- FUNCTION forget_mail(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.forget_mail() FROM PUBLIC;
+
+-- FUNCTION keep_history(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.keep_history() FROM PUBLIC;
+
+-- FUNCTION keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]) FROM PUBLIC;
+
 -- FUNCTION mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) TO aias_worker;
+
+-- FUNCTION make_due_ready(lease interval); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.make_due_ready(lease interval) FROM PUBLIC;
+
+-- FUNCTION make_partition(parent regclass, key name, first_day date); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.make_partition(parent regclass, key name, first_day date) FROM PUBLIC;
 
 -- FUNCTION next_due(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.next_due() FROM PUBLIC;
@@ -5627,13 +8992,26 @@ GRANT ALL ON FUNCTION queue.next_export() TO aias_worker;
 REVOKE ALL ON FUNCTION queue.next_mail_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.next_mail_due() TO aias_worker;
 
+-- FUNCTION next_schedule_due(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.next_schedule_due() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.next_schedule_due() TO aias_worker;
+
+-- FUNCTION notify_workers(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.notify_workers() FROM PUBLIC;
+
+-- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) FROM PUBLIC;
+
+-- FUNCTION pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) FROM PUBLIC;
+
 -- FUNCTION plan(tenant uuid, workflow uuid, wanted_version integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) TO aias_worker;
 
--- FUNCTION record(worker text, results jsonb); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.record(worker text, results jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.record(worker text, results jsonb) TO aias_worker;
+-- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) TO aias_worker;
 
 -- FUNCTION record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text) FROM PUBLIC;
@@ -5643,12 +9021,12 @@ GRANT ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, tok
 REVOKE ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) TO aias_worker;
 
--- FUNCTION record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) FROM PUBLIC;
+-- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) FROM PUBLIC;
 
--- FUNCTION renew(worker text, held jsonb, lease interval); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.renew(worker text, held jsonb, lease interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.renew(worker text, held jsonb, lease interval) TO aias_worker;
+-- FUNCTION renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval) TO aias_worker;
 
 -- FUNCTION reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) FROM PUBLIC;
@@ -5658,9 +9036,44 @@ GRANT ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bi
 REVOKE ALL ON FUNCTION queue.run_next_export() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.run_next_export() TO aias_worker;
 
+-- FUNCTION run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) TO aias_worker;
+
+-- FUNCTION send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) TO aias_worker;
+
+-- FUNCTION signals(tenant uuid, execution uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.signals(tenant uuid, execution uuid) FROM PUBLIC;
+
+-- FUNCTION start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) TO aias_worker;
+
 -- FUNCTION sweep(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.sweep() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.sweep() TO aias_worker;
+
+-- FUNCTION sync_changed_tenant(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.sync_changed_tenant() FROM PUBLIC;
+
+-- FUNCTION sync_tenant(tenant public.tenants); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.sync_tenant(tenant public.tenants) FROM PUBLIC;
+
+-- FUNCTION sync_tenants_of_plan(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.sync_tenants_of_plan() FROM PUBLIC;
+
+-- FUNCTION tend_history(batch integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.tend_history(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.tend_history(batch integer) TO aias_worker;
+
+-- FUNCTION wake(tenant uuid, execution uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.wake(tenant uuid, execution uuid) FROM PUBLIC;
+
+-- FUNCTION was_capped(of_worker text); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.was_capped(of_worker text) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.was_capped(of_worker text) TO aias_worker;
 
 -- TABLE inbox; Type: ACL; Schema: audit
 GRANT SELECT ON TABLE audit.inbox TO authenticated;
@@ -5668,11 +9081,11 @@ GRANT SELECT ON TABLE audit.inbox TO authenticated;
 -- TABLE log; Type: ACL; Schema: audit
 GRANT SELECT ON TABLE audit.log TO authenticated;
 
--- TABLE ai_agents; Type: ACL; Schema: public
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
-
 -- TABLE execution_steps; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.execution_steps TO authenticated;
+
+-- TABLE ai_agents; Type: ACL; Schema: public
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
 
 -- TABLE usage; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.usage TO authenticated;
@@ -5699,6 +9112,12 @@ GRANT SELECT ON TABLE public.regions TO authenticated;
 -- TABLE subscription_plans; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.subscription_plans TO anon;
 GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
+
+-- TABLE schedules; Type: ACL; Schema: queue
+GRANT SELECT ON TABLE queue.schedules TO authenticated;
+
+-- TABLE workflow_schedules; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.workflow_schedules TO authenticated;
 
 -- DEFAULT PRIVILEGES FOR FUNCTIONS; Type: DEFAULT ACL; Schema: -
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;

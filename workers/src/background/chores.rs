@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{AuditChainer, Background, Dns, DomainChecker, Eraser, Exporter, Sweeper};
+use super::{
+    AuditChainer, Background, Dns, DomainChecker, Eraser, Exporter, Historian, Scheduler, Sweeper,
+};
 use crate::execution::Drain;
 use crate::listener::Wakes;
 use crate::mail::{MailSender, MailSettings};
@@ -58,6 +60,8 @@ impl Chores {
         background.start(Exporter { queue: queue() });
         background.start(Eraser::new(queue()));
         background.start(Sweeper { queue: queue() });
+        background.start(Historian { queue: queue() });
+        background.start_woken_by(Scheduler { queue: queue() }, Arc::clone(&wakes.schedules));
         if let Some(mails) = self.mails {
             background.start_woken_by(mails, Arc::clone(&wakes.mails));
         }

@@ -10,7 +10,9 @@ mod dns;
 mod domain_checker;
 mod eraser;
 mod exporter;
+mod historian;
 mod repeat;
+mod scheduler;
 mod sweeper;
 
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub use dns::Dns;
 pub use domain_checker::DomainChecker;
 pub use eraser::Eraser;
 pub use exporter::Exporter;
+pub use historian::Historian;
+pub use scheduler::Scheduler;
 pub use sweeper::Sweeper;
 
 /// One kind of work, done in turns. A turn is bounded, and seen through unless the process ends; whatever it was in the middle of then is

@@ -9,98 +9,123 @@ use workflow::{Kind, OnError, Outcome, PlanNode, Settled};
 use super::run::{Action, Ending, Run};
 use super::step::State;
 use super::{content, retry, scope};
-use crate::nodes::{self, Failure, Success};
+use crate::nodes::{self, Failure, Place, Success};
 use crate::state::StepStatus;
 
 impl Run {
     /// Fires timers and begins what is ready, until nothing more can.
     pub(super) fn advance(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        if self.is_pausing {
+            return;
+        }
         self.fire_timers(now, actions);
         while self.ending.is_none()
-            && let Some(node) = self.next_ready()
+            && let Some(place) = self.next_ready()
         {
-            self.begin_node(node, now, actions);
+            self.begin_step(place, now, actions);
         }
     }
 
     fn fire_timers(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        for node in 0..self.steps.len() {
-            let step = &self.steps[node];
-            let is_due = matches!(step.state, State::Waiting(at) if at <= now) && step.is_written();
-            if !is_due || self.ending.is_some() || self.ready.contains(&node) {
-                continue;
+        let is_due = |place: &Place| {
+            let step = self.step(*place);
+            let is_due = match step.state {
+                State::Waiting(at) | State::Listening(Some(at)) => at <= now,
+                _ => false,
+            };
+            is_due && step.is_written() && !self.ready.contains(place)
+        };
+        let due: Vec<Place> = self.places().filter(is_due).collect();
+        for place in due {
+            // Another one that was due may have ended the execution, or the step that this is an item of.
+            if self.ending.is_some() {
+                return;
             }
-            if self.plan.nodes[node].kind == Kind::Delay {
-                let State::Waiting(until) = step.state else {
-                    continue;
-                };
-                self.settle(node, Ok(nodes::Delay { until }.success()), now, actions);
-            } else {
-                self.ready.push_back(node);
+            match (self.step(place).state, self.kind(place)) {
+                (State::Waiting(until), Kind::Delay) => {
+                    self.settle(place, Ok(nodes::Delay { until }.success()), now, actions);
+                }
+                (State::Waiting(_), _) => self.ready.push_back(place),
+                (State::Listening(_), kind) => {
+                    self.is_urgent = true;
+                    self.settle(place, Err(nodes::wait_timed_out(kind)), now, actions);
+                }
+                _ => {}
             }
         }
     }
 
-    /// The next node that may begin now: calls are bounded, and a worker that stops makes no new ones.
-    fn next_ready(&mut self) -> Option<usize> {
-        let may_call = !self.is_draining
-            && self.steps.iter().filter(|step| step.is_in_flight()).count()
-                < self.limits.calls_in_flight;
+    /// The next step that may begin now: calls are bounded, and a worker that stops makes no new ones.
+    fn next_ready(&mut self) -> Option<Place> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let may_call = !self.is_draining && self.calls_out() < self.limits.calls_in_flight;
         let position = self
             .ready
             .iter()
-            .position(|node| may_call || !is_call(self.plan.nodes[*node].kind))?;
+            .position(|place| may_call || !is_call(self.kind(*place)))?;
         self.ready.remove(position)
     }
 
-    fn begin_node(&mut self, node: usize, now: Timestamp, actions: &mut Vec<Action>) {
+    fn begin_step(&mut self, place: Place, now: Timestamp, actions: &mut Vec<Action>) {
         let plan = Arc::clone(&self.plan);
-        let planned = &plan.nodes[node];
-        let step = &mut self.steps[node];
+        let planned = &plan.nodes[place.node];
+        let kind = self.kind(place);
+        let step = self.step_mut(place);
         step.attempt += 1;
         step.started_at = Some(now);
         step.finished_at = None;
         step.error = None;
-        match planned.kind {
-            Kind::Delay => self.begin_delay(node, planned, now, actions),
+        step.early = None;
+        let config = match (place.item, planned.item_action()) {
+            (Some(_), Some((_, action))) => action,
+            _ => &planned.config,
+        };
+        match kind {
+            Kind::Delay => self.begin_delay(place, config, now, actions),
+            Kind::WaitForEvent | Kind::Approval => self.begin_wait(place, planned, now, actions),
+            Kind::ForEach => self.begin_loop(place.node, now, actions),
+            Kind::CallWorkflow if self.job.depth >= nodes::DEEPEST => {
+                self.settle(place, Err(nodes::too_deep()), now, actions);
+            }
             kind if is_call(kind) => {
-                match self
-                    .engine
-                    .render_config(kind, &planned.config, &self.context)
-                {
+                let context = self.scope_of(place);
+                match self.engine.render_config(kind, config, &context) {
                     Ok(config) => {
-                        let step = &mut self.steps[node];
+                        let step = self.step_mut(place);
                         step.state = State::Starting;
                         let mut input = nodes::masked(kind, &config);
                         content::clean(&mut input);
                         step.input = Some(Arc::new(input));
                         step.config = Some(config);
                         self.is_urgent = true;
-                        self.change(node);
+                        self.change(place);
                     }
-                    Err(error) => self.settle(node, Err(error.into()), now, actions),
+                    Err(error) => self.settle(place, Err(error.into()), now, actions),
                 }
             }
             kind => {
-                let result = nodes::compute(&self.engine, planned, &self.job.input, &self.context);
+                let context = self.scope_of(place);
+                let result = nodes::compute(&self.engine, kind, config, &self.job.input, &context);
                 if kind.is_condition() {
-                    self.steps[node].input = Some(Arc::new(planned.config.clone()));
+                    self.step_mut(place).input = Some(Arc::new(config.clone()));
                 }
-                self.settle(node, result, now, actions);
+                self.settle(place, result, now, actions);
             }
         }
     }
 
     fn begin_delay(
         &mut self,
-        node: usize,
-        planned: &PlanNode,
+        place: Place,
+        config: &Value,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
         let delay = self
             .engine
-            .render_config(Kind::Delay, &planned.config, &self.context)
+            .render_config(Kind::Delay, config, &self.context)
             .map_err(Failure::from)
             .and_then(|config| {
                 let delay = nodes::read_delay(&config, now)?;
@@ -109,49 +134,103 @@ impl Run {
         match delay {
             Ok((mut config, delay)) => {
                 content::clean(&mut config);
-                self.steps[node].input = Some(Arc::new(config));
+                let step = self.step_mut(place);
+                step.input = Some(Arc::new(config));
                 if delay.until <= now {
-                    self.settle(node, Ok(delay.success()), now, actions);
+                    self.settle(place, Ok(delay.success()), now, actions);
                 } else {
-                    self.steps[node].state = State::Waiting(delay.until);
+                    step.state = State::Waiting(delay.until);
                     self.is_urgent = true;
-                    self.change(node);
+                    self.change(place);
                 }
             }
-            Err(failure) => self.settle(node, Err(failure), now, actions),
+            Err(failure) => self.settle(place, Err(failure), now, actions),
+        }
+    }
+
+    fn begin_wait(
+        &mut self,
+        place: Place,
+        planned: &PlanNode,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let wait = self
+            .engine
+            .render_config(planned.kind, &planned.config, &self.context)
+            .map_err(Failure::from)
+            .and_then(|mut config| {
+                // What is written has to be found again by what is sent, so both are without U+0000.
+                content::clean(&mut config);
+                let (wait, seconds) = nodes::read_wait(planned.kind, &config)?;
+                Ok((config, wait, seconds))
+            });
+        match wait {
+            Ok((config, wait, seconds)) => {
+                let step = self.step_mut(place);
+                step.input = Some(Arc::new(config));
+                step.wait = Some(wait);
+                step.state = State::Listening(nodes::gives_up_at(now, [seconds, planned.timeout]));
+                self.is_urgent = true;
+                self.change(place);
+            }
+            Err(failure) => self.settle(place, Err(failure), now, actions),
         }
     }
 
     /// A call ended. What was stopped in the meantime is no longer asked.
     pub(super) fn call_ended(
         &mut self,
-        node: usize,
+        place: Place,
         attempt: u32,
         result: Result<Success, Failure>,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
         let is_expected = self
-            .steps
-            .get(node)
+            .find_step(place)
             .is_some_and(|step| step.state == State::Running && step.attempt == attempt);
-        if is_expected {
-            self.is_urgent = true;
-            self.settle(node, result, now, actions);
+        if !is_expected {
+            return;
+        }
+        self.is_urgent = true;
+        match result {
+            Ok(begun) if self.kind(place) == Kind::CallWorkflow => {
+                self.called(place, begun, now, actions);
+            }
+            result => self.settle(place, result, now, actions),
+        }
+    }
+
+    /// The called workflow runs; the step listens for its end.
+    fn called(&mut self, place: Place, begun: Success, now: Timestamp, actions: &mut Vec<Action>) {
+        let timeout = self.plan.nodes[place.node].timeout;
+        let step = self.step_mut(place);
+        let begun_at = step.started_at.unwrap_or(now);
+        step.output = Some(Arc::new(begun.output));
+        step.state = State::Listening(nodes::gives_up_at(begun_at, [timeout, None]));
+        // Not the end of an execution that an earlier attempt called.
+        let early = step
+            .early
+            .take()
+            .filter(|payload| nodes::execution_in(payload) == step.called());
+        self.change(place);
+        if let Some(payload) = early {
+            self.deliver(place, payload, now, actions);
         }
     }
 
     /// How an attempt ended, and what follows: the next nodes, another attempt, or the end of the execution.
-    fn settle(
+    pub(super) fn settle(
         &mut self,
-        node: usize,
+        place: Place,
         result: Result<Success, Failure>,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
         let result = result.and_then(within_limits);
-        self.change(node);
-        let step = &mut self.steps[node];
+        self.change(place);
+        let step = self.step_mut(place);
         step.finished_at = Some(now);
         match result {
             Ok(success) => {
@@ -160,22 +239,19 @@ impl Run {
                 step.handle.clone_from(&success.handle);
                 step.usage = success.usage;
                 step.output = Some(Arc::new(success.output));
-                self.follow(
-                    node,
-                    Outcome::Succeeded {
-                        handle: success.handle,
-                    },
-                    now,
-                    actions,
-                );
+                let handle = success.handle;
+                match place.item {
+                    Some(item) => self.item_ended(place.node, item, now, actions),
+                    None => self.follow(place.node, Outcome::Succeeded { handle }, now, actions),
+                }
             }
-            Err(failure) => self.failed(node, failure, now, actions),
+            Err(failure) => self.failed(place, failure, now, actions),
         }
     }
 
     fn failed(
         &mut self,
-        node: usize,
+        place: Place,
         mut failure: Failure,
         now: Timestamp,
         actions: &mut Vec<Action>,
@@ -185,12 +261,16 @@ impl Run {
             content::clean(details);
         }
         let plan = Arc::clone(&self.plan);
-        let planned = &plan.nodes[node];
-        let spread = retry::spread(self.id(), node, self.steps[node].attempt);
-        let step = &mut self.steps[node];
+        let planned = &plan.nodes[place.node];
+        let spread = retry::spread(self.id(), place, self.step(place).attempt);
+        let kind = self.kind(place);
+        let step = self.step_mut(place);
         let again = retry::next_attempt(&planned.retry, step.attempt, &failure, now, spread);
         step.error = Some(failure.to_json());
-        step.output = None;
+        // Between attempts it says which execution is not waited for any more.
+        if again.is_none() || kind != Kind::CallWorkflow {
+            step.output = None;
+        }
         step.usage = failure.usage.take().map(|usage| *usage);
         if let Some(at) = again {
             step.state = State::Waiting(at);
@@ -199,6 +279,10 @@ impl Run {
             return;
         }
         step.state = State::Ended(StepStatus::Failed);
+        if let Some(item) = place.item {
+            return self.item_ended(place.node, item, now, actions);
+        }
+        let node = place.node;
         match planned.on_error {
             OnError::Fail => {
                 let mut error =
@@ -215,12 +299,12 @@ impl Run {
         self.show(node);
         match self.progress.settle(node, outcome) {
             Ok(Settled { ready, skipped }) => {
-                self.ready.extend(ready);
+                self.ready.extend(ready.into_iter().map(Place::from));
                 for node in skipped {
                     let step = &mut self.steps[node];
                     step.state = State::Ended(StepStatus::Skipped);
                     step.finished_at = Some(now);
-                    self.change(node);
+                    self.change(node.into());
                 }
             }
             // Only a plan that was changed by hand gets here.
@@ -237,19 +321,16 @@ impl Run {
     }
 }
 
-/// Whether a step of this kind goes out into the world. A delay has an effect too, but only time carries it out.
-fn is_call(kind: Kind) -> bool {
-    kind.has_side_effect() && kind != Kind::Delay
+/// Whether a step of this kind goes out into the world. What only waits, and what only has others begin, has an effect too, but no call.
+pub(super) fn is_call(kind: Kind) -> bool {
+    let only_waits = matches!(kind, Kind::Delay | Kind::WaitForEvent | Kind::Approval);
+    kind.has_side_effect() && !only_waits && kind != Kind::ForEach
 }
 
 fn within_limits(mut success: Success) -> Result<Success, Failure> {
     let size = content::size(&success.output);
     if size > content::MOST_BYTES {
-        let message = format!(
-            "the output has about {size} bytes; at most {} are kept",
-            content::MOST_BYTES
-        );
-        let mut failure = Failure::new("output_too_large", message);
+        let mut failure = content::too_large(size);
         failure.usage = success.usage.map(Box::new);
         return Err(failure);
     }

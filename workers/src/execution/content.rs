@@ -2,8 +2,18 @@
 
 use serde_json::Value;
 
+use crate::nodes::Failure;
+
 /// Bytes of JSON that one step's output, or an execution's, may have.
 pub(super) const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Why a step fails whose output has about so many bytes.
+pub(super) fn too_large(bytes: usize) -> Failure {
+    Failure::new(
+        "output_too_large",
+        format!("the output has about {bytes} bytes; at most {MOST_BYTES} are kept"),
+    )
+}
 
 /// Replaces U+0000, which `jsonb` cannot hold (<https://www.postgresql.org/docs/current/datatype-json.html>), by U+FFFD. One such character
 /// would have everybody's results of the same commit refused.

@@ -14,7 +14,7 @@ use super::run::{Action, Event, Left, Run};
 use crate::clock::Clock;
 use crate::committer::{Committed, Committer};
 use crate::held::Hold;
-use crate::nodes::{Call, Failure, Perform, Reserved, Stopped, Success};
+use crate::nodes::{Call, Failure, Perform, Place, Reserved, Stopped, Success};
 
 /// How far the worker has come in stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,7 @@ pub async fn drive(mut run: Run, first: Vec<Action>, drive: &Drive, hold: &Hold)
         drain: drive.drain.clone(),
         seen_drain: Drain::No,
         seen_cancel: false,
+        seen_pause: false,
         recording: None,
         calls: Calls::new(),
     };
@@ -51,16 +52,16 @@ pub async fn drive(mut run: Run, first: Vec<Action>, drive: &Drive, hold: &Hold)
             match action {
                 Action::Record(record) => driver.recording = Some(drive.committer.submit(*record)),
                 Action::Start(call) => driver.calls.start(*call, Arc::clone(&drive.perform)),
-                Action::Stop { node } => driver.calls.stop(node),
+                Action::Stop { place } => driver.calls.stop(place),
                 Action::Leave(left) => return Some(left),
             }
         }
         let event = driver.next_event(&run).await?;
         // A call may have said what it set aside just before it ended, or is about to be stopped.
-        while let Ok((node, attempt, reservation)) = driver.calls.reserved.try_recv() {
+        while let Ok((place, attempt, reservation)) = driver.calls.reserved.try_recv() {
             run.on(
                 Event::Reserved {
-                    node,
+                    place,
                     attempt,
                     reservation,
                 },
@@ -77,6 +78,7 @@ struct Driver<'a> {
     drain: watch::Receiver<Drain>,
     seen_drain: Drain,
     seen_cancel: bool,
+    seen_pause: bool,
     recording: Option<oneshot::Receiver<Committed>>,
     calls: Calls,
 }
@@ -98,9 +100,9 @@ impl Driver<'_> {
                 }
                 () = self.hold.lost() => return None,
                 ended = self.calls.next() => match ended {
-                    Ended::Call(node, attempt, Ok(success)) => return Some(Event::Ended { node, attempt, result: Ok(success) }),
-                    Ended::Call(node, attempt, Err(Stopped::Failed(failure))) => {
-                        return Some(Event::Ended { node, attempt, result: Err(failure) });
+                    Ended::Call(place, attempt, Ok(success)) => return Some(Event::Ended { place, attempt, result: Ok(success) }),
+                    Ended::Call(place, attempt, Err(Stopped::Failed(failure))) => {
+                        return Some(Event::Ended { place, attempt, result: Err(failure) });
                     }
                     Ended::Call(_, _, Err(Stopped::ClaimLost)) => return None,
                     Ended::Stopped => {}
@@ -109,6 +111,11 @@ impl Driver<'_> {
                     self.seen_cancel = true;
                     return Some(Event::CancelRequested);
                 }
+                () = self.hold.pause_requested(), if !self.seen_pause => {
+                    self.seen_pause = true;
+                    return Some(Event::PauseRequested);
+                }
+                signals = self.hold.signalled() => return Some(Event::Signalled(signals)),
                 stage = next_stage(&mut self.drain, self.seen_drain) => {
                     self.seen_drain = stage;
                     return Some(if stage == Drain::Deadline { Event::DrainDeadline } else { Event::Drain });
@@ -150,7 +157,7 @@ async fn sleep_until(at: Option<Timestamp>, clock: &dyn Clock) {
 }
 
 enum Ended {
-    Call(usize, u32, Result<Success, Stopped>),
+    Call(Place, u32, Result<Success, Stopped>),
     Stopped,
 }
 
@@ -158,12 +165,12 @@ enum Ended {
 struct Calls {
     tasks: JoinSet<Result<Success, Stopped>>,
     by_id: HashMap<Id, OutCall>,
-    reserved: mpsc::UnboundedReceiver<(usize, u32, uuid::Uuid)>,
-    sender: mpsc::UnboundedSender<(usize, u32, uuid::Uuid)>,
+    reserved: mpsc::UnboundedReceiver<(Place, u32, uuid::Uuid)>,
+    sender: mpsc::UnboundedSender<(Place, u32, uuid::Uuid)>,
 }
 
 struct OutCall {
-    node: usize,
+    place: Place,
     attempt: u32,
     kind: &'static str,
     since: Instant,
@@ -182,7 +189,7 @@ impl Calls {
     }
 
     fn start(&mut self, call: Call, perform: Arc<dyn Perform>) {
-        let (node, attempt, kind) = (call.node, call.attempt, call.kind.as_str());
+        let (place, attempt, kind) = (call.place, call.attempt, call.kind.as_str());
         let reserved = Reserved {
             sender: self.sender.clone(),
         };
@@ -192,7 +199,7 @@ impl Calls {
         self.by_id.insert(
             handle.id(),
             OutCall {
-                node,
+                place,
                 attempt,
                 kind,
                 since: Instant::now(),
@@ -201,10 +208,10 @@ impl Calls {
         );
     }
 
-    fn stop(&mut self, node: usize) {
+    fn stop(&mut self, place: Place) {
         self.by_id
             .values()
-            .filter(|call| call.node == node)
+            .filter(|call| call.place == place)
             .for_each(|call| call.handle.abort());
     }
 
@@ -220,7 +227,7 @@ impl Calls {
             Ok((_, result)) => result,
             Err(error) if error.is_cancelled() => return Ended::Stopped,
             Err(_) => {
-                tracing::error!(node = call.node, kind = call.kind, "a step panicked");
+                tracing::error!(node = call.place.node, kind = call.kind, "a step panicked");
                 Err(Failure::new(
                     "internal_error",
                     "the worker has a fault in this kind of step; its log says more",
@@ -237,6 +244,6 @@ impl Calls {
             .increment(1);
         metrics::histogram!("aias_worker_step_seconds", "kind" => call.kind)
             .record(call.since.elapsed().as_secs_f64());
-        Ended::Call(call.node, call.attempt, result)
+        Ended::Call(call.place, call.attempt, result)
     }
 }

@@ -6,7 +6,11 @@ use serde_json::json;
 use super::content;
 use super::run::{Action, Ending, Left, Run};
 use super::step::State;
+use crate::nodes::Place;
 use crate::state::{ExecutionStatus, StepStatus};
+
+/// Why a step waits whose call was cut off with its worker.
+pub(super) const WORKER_STOPPED: &str = "worker_stopped";
 
 impl Ending {
     /// What is recorded cannot have happened under this plan.
@@ -29,32 +33,32 @@ impl Run {
         }
         self.ending = Some(ending);
         self.ready.clear();
-        for node in 0..self.steps.len() {
-            let step = &mut self.steps[node];
-            let is_open = matches!(
-                step.state,
-                State::Starting | State::Running | State::Waiting(_)
-            );
-            if !is_open && !step.row_is_open {
-                continue;
-            }
-            if matches!(step.state, State::Ended(_)) {
-                continue;
-            }
-            if step.state == State::Running {
-                actions.push(Action::Stop { node });
-            }
-            step.config = None;
-            if step.row_is_open {
-                step.state = State::Ended(StepStatus::Cancelled);
-                step.finished_at = Some(now);
-                self.change(node);
-            } else {
-                // It has not begun, so there is nothing to cancel.
-                step.state = State::Idle;
-                step.changed = false;
-                self.changed.retain(|changed| *changed != node);
-            }
+        let places: Vec<_> = self.places().collect();
+        for place in places {
+            self.give_up(place, now, actions);
+        }
+    }
+
+    /// Gives up a step that has not ended: its call is stopped, and what is recorded of it is closed.
+    pub(super) fn give_up(&mut self, place: Place, now: Timestamp, actions: &mut Vec<Action>) {
+        let step = self.step_mut(place);
+        let is_over = matches!(step.state, State::Ended(_));
+        if is_over || (step.state == State::Idle && !step.row_is_open) {
+            return;
+        }
+        if step.state == State::Running {
+            actions.push(Action::Stop { place });
+        }
+        step.config = None;
+        if step.row_is_open {
+            step.state = State::Ended(StepStatus::Cancelled);
+            step.finished_at = Some(now);
+            self.change(place);
+        } else {
+            // It has not begun, so there is nothing to cancel.
+            step.state = State::Idle;
+            step.changed = false;
+            self.changed.retain(|changed| *changed != place);
         }
     }
 
@@ -62,23 +66,25 @@ impl Run {
     pub(super) fn stop_calls(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         self.is_draining = true;
         self.is_past_deadline = true;
-        for node in 0..self.steps.len() {
-            if self.steps[node].state == State::Running {
-                actions.push(Action::Stop { node });
-                self.postpone(node, now);
-            }
+        let running: Vec<_> = self
+            .places()
+            .filter(|place| self.step(*place).state == State::Running)
+            .collect();
+        for place in running {
+            actions.push(Action::Stop { place });
+            self.postpone(place, now);
         }
     }
 
-    pub(super) fn postpone(&mut self, node: usize, now: Timestamp) {
-        let step = &mut self.steps[node];
+    pub(super) fn postpone(&mut self, place: Place, now: Timestamp) {
+        let step = self.step_mut(place);
         step.state = State::Waiting(now);
         step.config = None;
         step.error = Some(
-            json!({"code": "worker_stopped", "message": "the worker was stopped; the step begins again"}),
+            json!({"code": WORKER_STOPPED, "message": "the worker was stopped; the step begins again"}),
         );
         self.is_urgent = true;
-        self.change(node);
+        self.change(place);
     }
 
     /// The database will never take the last record. The steps in it are given up, so that at least the end can be written.
@@ -87,7 +93,7 @@ impl Run {
         let refused = self
             .recording
             .take()
-            .map(|recording| recording.nodes)
+            .map(|recording| recording.places)
             .unwrap_or_default();
         if was_tried {
             // Not even that. The lease runs out, and after some claims without progress the execution is failed for that.
@@ -102,8 +108,8 @@ impl Run {
         let error = json!({"code": "not_recordable", "message": message});
         self.ending = None;
         self.end(Ending::Failed(error.clone()), now, actions);
-        for node in refused {
-            let step = &mut self.steps[node];
+        for place in refused {
+            let step = self.step_mut(place);
             step.is_being_written = false;
             if step.state != State::Ended(StepStatus::Skipped) {
                 step.state = State::Ended(StepStatus::Failed);
@@ -113,7 +119,7 @@ impl Run {
             step.output = None;
             step.handle = None;
             step.error = (step.state == State::Ended(StepStatus::Failed)).then(|| error.clone());
-            self.change(node);
+            self.change(place);
         }
     }
 }

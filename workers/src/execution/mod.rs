@@ -7,11 +7,13 @@ mod advance;
 mod content;
 mod drive;
 mod ending;
+mod for_each;
 mod recording;
 mod resume;
 pub mod retry;
 mod run;
 mod scope;
+mod signals;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,15 @@
 //! When something is written, and what.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use workflow::NodeState;
+use workflow::{Kind, NodeState};
 
 use super::content;
 use super::run::{Action, Ending, Left, Recording, Run};
 use super::step::State;
-use crate::nodes::Call;
+use crate::nodes::{Call, Place};
 use crate::queue::Record;
 use crate::state::{ExecutionStatus, StepStatus};
 
@@ -26,23 +28,28 @@ impl Run {
                 Ok(output) => (ExecutionStatus::Succeeded, None, Some(output), None),
                 Err(error) => (ExecutionStatus::Failed, None, None, Some(error)),
             },
+            None if self.is_pausing && self.calls_out() == 0 => {
+                (ExecutionStatus::Paused, None, None, None)
+            }
             None => match self.sleeps_until(now) {
-                Some(run_at) => (ExecutionStatus::Waiting, Some(run_at), None, None),
+                Some(run_at) => (ExecutionStatus::Waiting, run_at, None, None),
                 None if self.is_urgent => (ExecutionStatus::Running, None, None, None),
                 None => return None,
             },
         };
         self.is_urgent = false;
-        let nodes = std::mem::take(&mut self.changed);
-        let plan = &self.plan;
-        let steps = nodes
-            .iter()
-            .filter_map(|node| self.steps[*node].record(&plan.nodes[*node]))
-            .collect();
+        let places = std::mem::take(&mut self.changed);
+        let plan = Arc::clone(&self.plan);
+        let mut steps = Vec::with_capacity(places.len());
+        for place in &places {
+            let kind = self.kind(*place);
+            let node = &plan.nodes[place.node];
+            steps.extend(self.step_mut(*place).record(node, place.item, kind));
+        }
         self.recording = Some(Recording {
             status,
             run_at,
-            nodes,
+            places,
         });
         let claim = self.job.claim;
         Some(Record {
@@ -61,8 +68,8 @@ impl Run {
     /// The record is committed: calls that waited for it go out. Answers how the execution is left, if it is.
     pub(super) fn recorded(&mut self, now: Timestamp, actions: &mut Vec<Action>) -> Option<Left> {
         let recording = self.recording.take()?;
-        for node in &recording.nodes {
-            self.steps[*node].is_being_written = false;
+        for place in &recording.places {
+            self.step_mut(*place).is_being_written = false;
         }
         if recording.status != ExecutionStatus::Running {
             return Some(Left {
@@ -70,45 +77,83 @@ impl Run {
                 run_at: recording.run_at,
             });
         }
-        for node in recording.nodes {
-            if self.steps[node].state != State::Starting {
-                continue;
+        let mut ended = Vec::new();
+        for place in recording.places {
+            match self.step(place).state {
+                State::Starting if self.is_past_deadline => self.postpone(place, now),
+                State::Starting => self.call(place, actions),
+                // Its items are written, and nobody asks for them any more.
+                State::Ended(_) if place.item.is_none() && self.step(place).is_written() => {
+                    ended.push(place.node);
+                }
+                _ => {}
             }
-            if self.is_past_deadline {
-                self.postpone(node, now);
-                continue;
-            }
-            let planned = &self.plan.nodes[node];
-            let step = &mut self.steps[node];
-            step.state = State::Running;
-            actions.push(Action::Start(Box::new(Call {
-                claim: self.job.claim,
-                node,
-                attempt: step.attempt,
-                kind: planned.kind,
-                config: step.config.take().unwrap_or_default(),
-                timeout: planned.timeout,
-            })));
         }
+        for node in ended {
+            self.loops.remove(&node);
+        }
+        self.refill_all();
         None
     }
 
-    /// When the execution is to be taken up again, if there is nothing to do for now.
-    fn sleeps_until(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.steps.iter().any(super::step::Step::is_in_flight) {
+    fn call(&mut self, place: Place, actions: &mut Vec<Action>) {
+        let (claim, kind) = (self.job.claim, self.kind(place));
+        let plan = Arc::clone(&self.plan);
+        let planned = &plan.nodes[place.node];
+        let step = self.step_mut(place);
+        step.state = State::Running;
+        let given_up = match kind {
+            Kind::CallWorkflow => step.called().and_then(|id| id.parse().ok()),
+            _ => None,
+        };
+        actions.push(Action::Start(Box::new(Call {
+            claim,
+            place,
+            node_id: planned.id.clone(),
+            attempt: step.attempt,
+            kind,
+            config: step.config.take().unwrap_or_default(),
+            timeout: planned.timeout,
+            given_up,
+        })));
+    }
+
+    /// Calls that are out or about to be.
+    pub(super) fn calls_out(&self) -> usize {
+        self.places()
+            .filter(|place| self.step(*place).is_in_flight())
+            .count()
+    }
+
+    /// When the execution is to be taken up again, if there is nothing to do for now: at a time, or, without one, when something is delivered.
+    fn sleeps_until(&self, now: Timestamp) -> Option<Option<Timestamp>> {
+        if self.calls_out() > 0 {
             return None;
         }
         if !self.ready.is_empty() {
             // It was its turn, and this worker makes no more calls.
-            return self.is_draining.then_some(now);
+            return self.is_draining.then_some(Some(now));
         }
-        let timers = self.steps.iter().filter_map(|step| match step.state {
-            State::Waiting(at) => Some(at),
-            _ => None,
-        });
-        let earliest = timers.min()?;
-        let is_short = earliest.duration_since(now) <= self.limits.short_wait;
-        (self.is_draining || !is_short).then_some(earliest)
+        let mut earliest: Option<Timestamp> = None;
+        let mut is_listening = false;
+        for place in self.places() {
+            let at = match self.step(place).state {
+                State::Waiting(at) => Some(at),
+                State::Listening(at) => {
+                    is_listening = true;
+                    at
+                }
+                _ => continue,
+            };
+            earliest = earliest.into_iter().chain(at).min();
+        }
+        match earliest {
+            Some(at) => {
+                let is_short = at.duration_since(now) <= self.limits.short_wait;
+                (self.is_draining || !is_short).then_some(Some(at))
+            }
+            None => is_listening.then_some(None),
+        }
     }
 
     /// Outputs of the nodes without a successor that ran, by node id.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::json;
 use workflow::expression::Engine;
-use workflow::{NodeState, OnError, Outcome, Plan, Progress};
+use workflow::{NodeState, OnError, Outcome, Plan, PlanNode, Progress};
 
 use super::run::{Action, Ending, Event, Limits, Run};
 use super::scope;
 use super::step::{State, Step};
+use crate::nodes;
 use crate::queue::{Job, RecordedStep};
 use crate::state::StepStatus;
 
@@ -24,15 +25,18 @@ impl Run {
         now: Timestamp,
     ) -> (Self, Vec<Action>) {
         let recorded = std::mem::take(&mut job.steps);
+        let signals = std::mem::take(&mut job.signals);
         let mut run = Self {
             context: scope::context(&job, tenant_name),
             progress: Progress::new(&plan),
             steps: vec![Step::new(); plan.nodes.len()],
+            loops: Default::default(),
             ready: Default::default(),
             changed: Vec::new(),
             is_urgent: false,
             recording: None,
             ending: None,
+            is_pausing: job.pause_requested,
             is_draining: false,
             is_past_deadline: false,
             is_unrecordable: false,
@@ -44,7 +48,12 @@ impl Run {
         let mut actions = Vec::new();
         match run.take_up(recorded) {
             Ok(()) if run.job.cancel_requested => run.end(Ending::Cancelled, now, &mut actions),
-            Ok(()) => {}
+            Ok(()) => {
+                run.take_up_signals(signals, now, &mut actions);
+                for node in 0..run.steps.len() {
+                    run.finish_loop(node, now, &mut actions);
+                }
+            }
             Err(ending) => run.end(ending, now, &mut actions),
         }
         actions.extend(run.on(Event::Tick, now));
@@ -57,6 +66,7 @@ impl Run {
         let mut problem = None;
         for row in recorded {
             let read = match plan.position(&row.node_id) {
+                Some(node) if row.item.is_some() => self.read_item(node, row).map(|()| None),
                 Some(node) => self
                     .read_row(node, row)
                     .map(|outcome| outcome.map(|outcome| (node, outcome))),
@@ -78,19 +88,33 @@ impl Run {
             .map_err(|error| Ending::inconsistent(&error.to_string()))?;
 
         for node in 0..self.steps.len() {
-            let is_waiting = matches!(self.steps[node].state, State::Waiting(_));
+            let step = &mut self.steps[node];
             match self.progress.state(node) {
-                Some(NodeState::Ready) if !is_waiting => self.ready.push_back(node),
-                Some(NodeState::Skipped) if self.steps[node].state == State::Idle => {
-                    self.steps[node].state = State::Ended(StepStatus::Skipped);
-                    self.change(node);
+                Some(NodeState::Ready) if step.state == State::Idle => {
+                    self.ready.push_back(node.into());
                 }
-                Some(NodeState::Waiting | NodeState::Skipped) if self.steps[node].row_is_open => {
+                Some(NodeState::Skipped) if step.state == State::Idle => {
+                    step.state = State::Ended(StepStatus::Skipped);
+                    self.change(node.into());
+                }
+                Some(NodeState::Waiting | NodeState::Skipped) if step.row_is_open => {
                     return Err(Ending::inconsistent("a step had begun before its turn"));
                 }
                 _ => {}
             }
             self.show(node);
+        }
+        // Only now everything is in scope that a list may be made of.
+        for node in 0..self.steps.len() {
+            if self.steps[node].state == State::Looping {
+                self.reopen_loop(node)?;
+            } else if self
+                .loops
+                .get(&node)
+                .is_some_and(|each| !each.open.is_empty())
+            {
+                return Err(Ending::inconsistent("an item had begun before its step"));
+            }
         }
         let claims = u32::try_from(self.job.claims_without_progress).unwrap_or(0);
         if claims > self.limits.crashes {
@@ -106,34 +130,13 @@ impl Run {
     fn read_row(&mut self, node: usize, row: RecordedStep) -> Result<Option<Outcome>, Ending> {
         let plan = Arc::clone(&self.plan);
         let planned = &plan.nodes[node];
+        let (status, attempt) = (row.status, row.attempt);
         let step = &mut self.steps[node];
-        step.attempt = row.attempt;
-        step.handle = row.handle;
-        step.output = row.output.map(Arc::new);
-        step.error = row.error;
-        step.row_is_open = !row.status.is_final();
-        step.state = match (row.status, row.run_at) {
-            // Whoever ran it is gone, and whether it was done is not known: it begins again, as the next attempt.
-            (StepStatus::Running, _) => State::Idle,
-            (StepStatus::Waiting, Some(at)) => State::Waiting(at),
-            (StepStatus::Waiting, None) => State::Idle,
-            (status, _) => State::Ended(status),
-        };
-        let outcome = match (row.status, planned.on_error) {
+        *step = Step::from_row(row, planned.kind);
+        Ok(match (status, planned.on_error) {
             (StepStatus::Running, _) => {
-                if row.attempt
-                    >= planned
-                        .retry
-                        .max_attempts
-                        .saturating_add(self.limits.crashes)
-                {
-                    let message = format!(
-                        "{} attempts of this step ended with the end of their worker",
-                        row.attempt
-                    );
-                    return Err(Ending::Failed(
-                        json!({"code": "crash_loop", "message": message, "node_id": planned.id}),
-                    ));
+                if step.state != State::Looping {
+                    self.check_attempts(planned, attempt)?;
                 }
                 None
             }
@@ -146,7 +149,39 @@ impl Run {
             (StepStatus::Failed, OnError::Fail) | (StepStatus::Cancelled, _) => {
                 return Err(Ending::inconsistent("a step had ended the execution"));
             }
+        })
+    }
+
+    /// The same for an item. What became of it is looked at when the list is there.
+    fn read_item(&mut self, node: usize, row: RecordedStep) -> Result<(), Ending> {
+        let plan = Arc::clone(&self.plan);
+        let planned = &plan.nodes[node];
+        let Some((item, (kind, _))) = row.item.zip(planned.item_action()) else {
+            return Err(Ending::inconsistent("a step without items had one"));
         };
-        Ok(outcome)
+        if item >= nodes::MOST_ITEMS {
+            return Err(Ending::inconsistent("a list was longer than lists are"));
+        }
+        let (status, attempt) = (row.status, row.attempt);
+        self.loops
+            .entry(node)
+            .or_default()
+            .put(item, Step::from_row(row, kind));
+        match status {
+            StepStatus::Running => self.check_attempts(planned, attempt),
+            _ => Ok(()),
+        }
+    }
+
+    /// A step that is recorded as running was in flight when its worker died. That may be its own doing.
+    fn check_attempts(&self, node: &PlanNode, attempt: u32) -> Result<(), Ending> {
+        let most = node.retry.max_attempts.saturating_add(self.limits.crashes);
+        if attempt < most {
+            return Ok(());
+        }
+        let message = format!("{attempt} attempts of this step ended with the end of their worker");
+        Err(Ending::Failed(
+            json!({"code": "crash_loop", "message": message, "node_id": node.id}),
+        ))
     }
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use workflow::Retry;
 
-use crate::nodes::Failure;
+use crate::nodes::{Failure, Place};
 
 /// A wait that the other side asked for is honoured up to here.
 const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
@@ -37,10 +37,12 @@ pub fn next_attempt(
 }
 
 /// A number in 0..1 that is the same whenever it is asked for, and different for each attempt of each step.
-pub fn spread(execution: Uuid, node: usize, attempt: u32) -> f64 {
+pub fn spread(execution: Uuid, place: Place, attempt: u32) -> f64 {
     // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
     let (high, low) = execution.as_u64_pair();
-    let mut bits = high ^ low.rotate_left(32) ^ ((node as u64) << 32 | u64::from(attempt));
+    let item = u64::from(place.item.map_or(0, |item| item + 1));
+    let step = ((place.node as u64) << 48) ^ (item << 16) ^ u64::from(attempt);
+    let mut bits = high ^ low.rotate_left(32) ^ step;
     bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -97,8 +99,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn spread_is_a_fraction(execution in any::<u128>(), node in 0usize..1000, attempt in 1u32..30) {
-            let value = spread(Uuid::from_u128(execution), node, attempt);
+        fn spread_is_a_fraction(execution in any::<u128>(), node in 0usize..1000, item in proptest::option::of(0u32..10_000), attempt in 1u32..30) {
+            let value = spread(Uuid::from_u128(execution), Place { node, item }, attempt);
             prop_assert!((0.0..1.0).contains(&value));
         }
     }

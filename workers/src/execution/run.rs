@@ -1,16 +1,17 @@
 //! The state of an execution in memory, and what may happen to it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use workflow::expression::{Context, Engine};
-use workflow::{Plan, Progress};
+use workflow::{Kind, Plan, Progress};
 
+use super::for_each::Loop;
 use super::step::{State, Step};
-use crate::nodes::{Call, Failure, Success};
-use crate::queue::{Job, Record};
+use crate::nodes::{Call, Failure, Place, Success};
+use crate::queue::{Job, Record, Signal};
 use crate::state::ExecutionStatus;
 
 /// How far an execution may go.
@@ -41,13 +42,13 @@ pub enum Event {
     Tick,
     /// Tokens were set aside for a call.
     Reserved {
-        node: usize,
+        place: Place,
         attempt: u32,
         reservation: Uuid,
     },
     /// A call ended by itself.
     Ended {
-        node: usize,
+        place: Place,
         attempt: u32,
         result: Result<Success, Failure>,
     },
@@ -60,6 +61,10 @@ pub enum Event {
         why: String,
     },
     CancelRequested,
+    /// Nothing new is to begin; the execution is left when what is out has ended.
+    PauseRequested,
+    /// Something was delivered to steps that wait.
+    Signalled(Vec<Signal>),
     /// The worker stops: nothing new begins.
     Drain,
     /// The worker has waited long enough for calls that are out.
@@ -74,7 +79,7 @@ pub enum Action {
     /// Make the call, and say [`Event::Ended`].
     Start(Box<Call>),
     /// Stop the call; nothing more is to be said about it.
-    Stop { node: usize },
+    Stop { place: Place },
     /// The execution is over, or with the database again. Nothing more is to be said at all.
     Leave(Left),
 }
@@ -99,8 +104,8 @@ pub(super) enum Ending {
 pub(super) struct Recording {
     pub status: ExecutionStatus,
     pub run_at: Option<Timestamp>,
-    /// The nodes in it.
-    pub nodes: Vec<usize>,
+    /// The steps in it.
+    pub places: Vec<Place>,
 }
 
 /// One execution. It decides; see the module's head.
@@ -111,15 +116,19 @@ pub struct Run {
     pub(super) limits: Limits,
     pub(super) progress: Progress,
     pub(super) context: Context,
+    /// One for each node.
     pub(super) steps: Vec<Step>,
-    /// Nodes whose turn it is and that have not begun this attempt.
-    pub(super) ready: VecDeque<usize>,
-    /// Nodes that differ from their rows, in the order in which they changed.
-    pub(super) changed: Vec<usize>,
+    /// The items of each `for_each` that has begun.
+    pub(super) loops: BTreeMap<usize, Loop>,
+    /// Steps whose turn it is and that have not begun this attempt.
+    pub(super) ready: VecDeque<Place>,
+    /// Steps that differ from their rows, in the order in which they changed.
+    pub(super) changed: Vec<Place>,
     /// Whether something among them must not wait for company.
     pub(super) is_urgent: bool,
     pub(super) recording: Option<Recording>,
     pub(super) ending: Option<Ending>,
+    pub(super) is_pausing: bool,
     pub(super) is_draining: bool,
     /// Whether calls may not even begin that are recorded to.
     pub(super) is_past_deadline: bool,
@@ -134,24 +143,20 @@ impl Run {
         match event {
             Event::Tick => {}
             Event::Reserved {
-                node,
+                place,
                 attempt,
                 reservation,
             } => {
-                if let Some(step) = self
-                    .steps
-                    .get_mut(node)
-                    .filter(|step| step.attempt == attempt)
-                {
+                if let Some(step) = self.find_step(place).filter(|step| step.attempt == attempt) {
                     step.reservation = Some(reservation);
                 }
                 return actions;
             }
             Event::Ended {
-                node,
+                place,
                 attempt,
                 result,
-            } => self.call_ended(node, attempt, result, now, &mut actions),
+            } => self.call_ended(place, attempt, result, now, &mut actions),
             Event::Recorded { cancel_requested } => {
                 if let Some(left) = self.recorded(now, &mut actions) {
                     actions.push(Action::Leave(left));
@@ -163,6 +168,8 @@ impl Run {
             }
             Event::Unrecordable { why } => self.unrecordable(&why, now, &mut actions),
             Event::CancelRequested => self.end(Ending::Cancelled, now, &mut actions),
+            Event::PauseRequested => self.is_pausing = true,
+            Event::Signalled(signals) => self.signalled(signals, now, &mut actions),
             Event::Drain => self.is_draining = true,
             Event::DrainDeadline => self.stop_calls(now, &mut actions),
         }
@@ -175,18 +182,21 @@ impl Run {
 
     /// When time alone changes something next.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        if self.ending.is_some() {
+        if self.ending.is_some() || self.is_pausing {
             return None;
         }
-        let timers = self
-            .steps
-            .iter()
-            .enumerate()
-            .filter_map(|(node, step)| match step.state {
+        let timers = self.places().filter_map(|place| {
+            let step = self.step(place);
+            match step.state {
                 // A step that is not recorded yet is looked at again when it is, and one that only waits for room when there is some.
-                State::Waiting(at) if step.is_written() && !self.ready.contains(&node) => Some(at),
+                State::Waiting(at) | State::Listening(Some(at))
+                    if step.is_written() && !self.ready.contains(&place) =>
+                {
+                    Some(at)
+                }
                 _ => None,
-            });
+            }
+        });
         timers.min()
     }
 
@@ -195,10 +205,58 @@ impl Run {
         self.job.claim.key.execution_id
     }
 
-    pub(super) fn change(&mut self, node: usize) {
-        if !self.steps[node].changed {
-            self.steps[node].changed = true;
-            self.changed.push(node);
+    /// Every node, and the items that have begun and not ended.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let nodes = (0..self.steps.len()).map(Place::from);
+        nodes.chain(self.loops.iter().flat_map(|(node, each)| {
+            each.open.iter().map(|item| Place {
+                node: *node,
+                item: Some(*item),
+            })
+        }))
+    }
+
+    /// A step that is there: one of [`Run::places`], or an item that was.
+    pub(super) fn step(&self, place: Place) -> &Step {
+        match place.item {
+            None => &self.steps[place.node],
+            Some(item) => &self.loops[&place.node].steps[item as usize],
+        }
+    }
+
+    pub(super) fn step_mut(&mut self, place: Place) -> &mut Step {
+        match self.find_step(place) {
+            Some(step) => step,
+            None => unreachable!("{place:?} has no step"),
+        }
+    }
+
+    /// As what comes from outside names it: perhaps there is no such step.
+    pub(super) fn find_step(&mut self, place: Place) -> Option<&mut Step> {
+        match place.item {
+            None => self.steps.get_mut(place.node),
+            Some(item) => self
+                .loops
+                .get_mut(&place.node)?
+                .steps
+                .get_mut(item as usize),
+        }
+    }
+
+    /// What the step does: the node's kind, or that of the action for its items.
+    pub(super) fn kind(&self, place: Place) -> Kind {
+        let node = &self.plan.nodes[place.node];
+        match (place.item, node.item_action()) {
+            (Some(_), Some((kind, _))) => kind,
+            _ => node.kind,
+        }
+    }
+
+    pub(super) fn change(&mut self, place: Place) {
+        let step = self.step_mut(place);
+        if !step.changed {
+            step.changed = true;
+            self.changed.push(place);
         }
     }
 }

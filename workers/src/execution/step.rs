@@ -1,13 +1,14 @@
-//! One node's part in an execution, in memory.
+//! One node's part in an execution, or that of one item of a `for_each`, in memory.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
-use workflow::PlanNode;
+use workflow::{Kind, PlanNode};
 
-use crate::queue::StepRecord;
+use crate::nodes;
+use crate::queue::{RecordedStep, StepRecord, Wait};
 use crate::state::StepStatus;
 
 /// Where a node stands, seen from this worker.
@@ -19,8 +20,12 @@ pub(super) enum State {
     Starting,
     /// A call is out.
     Running,
+    /// Its items are being worked on; it has no call of its own.
+    Looping,
     /// It goes on at this time.
     Waiting(Timestamp),
+    /// It goes on when something is delivered, or gives up at this time.
+    Listening(Option<Timestamp>),
     Ended(StepStatus),
 }
 
@@ -46,6 +51,10 @@ pub(super) struct Step {
     pub reservation: Option<Uuid>,
     /// The rendered config, secrets and all, until the call is out.
     pub config: Option<Value>,
+    /// What it listens for.
+    pub wait: Option<Wait>,
+    /// What was delivered before it listened: a called workflow may end before the call that started it has returned.
+    pub early: Option<Value>,
 }
 
 impl Step {
@@ -65,7 +74,37 @@ impl Step {
             usage: None,
             reservation: None,
             config: None,
+            wait: None,
+            early: None,
         }
+    }
+
+    /// What is known of it from its row.
+    pub(super) fn from_row(row: RecordedStep, kind: Kind) -> Self {
+        let mut step = Self::new();
+        step.state = match (row.status, row.run_at) {
+            (StepStatus::Running, _) if kind == Kind::ForEach => State::Looping,
+            // Whoever ran it is gone, and whether it was done is not known: it begins again, as the next attempt.
+            (StepStatus::Running, _) => State::Idle,
+            // One that waits for its next attempt says why the last one failed.
+            (StepStatus::Waiting, at) if kind.waits_for_delivery() && row.error.is_none() => {
+                State::Listening(at)
+            }
+            (StepStatus::Waiting, Some(at)) => State::Waiting(at),
+            (StepStatus::Waiting, None) => State::Idle,
+            (status, _) => State::Ended(status),
+        };
+        step.attempt = row.attempt;
+        step.handle = row.handle;
+        step.output = row.output.map(Arc::new);
+        step.error = row.error;
+        step.row_is_open = !row.status.is_final();
+        step
+    }
+
+    /// The execution that a step of kind `call_workflow` called last; until the step has ended, its output says so.
+    pub(super) fn called(&self) -> Option<&str> {
+        nodes::execution_in(self.output.as_deref()?)
     }
 
     /// Whether a call is out or about to be.
@@ -81,23 +120,28 @@ impl Step {
     pub(super) const fn status(&self) -> Option<StepStatus> {
         match self.state {
             State::Idle => None,
-            State::Starting | State::Running => Some(StepStatus::Running),
-            State::Waiting(_) => Some(StepStatus::Waiting),
+            State::Starting | State::Running | State::Looping => Some(StepStatus::Running),
+            State::Waiting(_) | State::Listening(_) => Some(StepStatus::Waiting),
             State::Ended(status) => Some(status),
         }
     }
 
     /// The row as it shall be. What is written once only is taken out.
-    pub(super) fn record(&mut self, node: &PlanNode) -> Option<StepRecord> {
+    pub(super) fn record(
+        &mut self,
+        node: &PlanNode,
+        item: Option<u32>,
+        kind: Kind,
+    ) -> Option<StepRecord> {
         let status = self.status()?;
         self.changed = false;
         self.is_being_written = true;
         self.row_is_open = !status.is_final();
         Some(StepRecord {
             node_id: node.id.clone(),
-            item: None,
+            item,
             name: node.name.clone(),
-            kind: node.kind.as_str(),
+            kind: kind.as_str(),
             status,
             attempt: self.attempt.max(1),
             handle: self.handle.clone(),
@@ -106,6 +150,7 @@ impl Step {
             error: self.error.clone(),
             run_at: match self.state {
                 State::Waiting(at) => Some(at),
+                State::Listening(at) => at,
                 _ => None,
             },
             started_at: self.started_at,
@@ -117,7 +162,10 @@ impl Step {
             } else {
                 self.reservation.take()
             },
-            wait: None,
+            wait: match self.state {
+                State::Listening(_) => self.wait.clone(),
+                _ => None,
+            },
         })
     }
 }

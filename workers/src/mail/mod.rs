@@ -11,7 +11,8 @@ mod smtp;
 mod token;
 mod undelivered;
 
-use message::message;
+pub use message::address;
+use message::{message, step_message};
 use render::{Rendered, Templates};
 pub use sender::MailSender;
 pub use server::{SmtpServer, Tls};

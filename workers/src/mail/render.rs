@@ -99,7 +99,7 @@ pub(super) fn one_line(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn shortened(text: String) -> String {
+pub(super) fn shortened(text: String) -> String {
     if text.chars().count() <= LONGEST {
         return text;
     }

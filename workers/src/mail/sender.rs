@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use super::render::UnknownTemplate;
 use super::retry::{ATTEMPTS, again};
-use super::{Fault, InvitationToken, MailSettings, Smtp, Templates, Undelivered, message};
+use super::{
+    Fault, InvitationToken, MailSettings, Smtp, Templates, Undelivered, message, step_message,
+};
 use crate::background::{Chore, Turn};
 use crate::backoff::Backoff;
 use crate::queue::{Mail, MailOutcome, Queue, is_refused_content};
@@ -21,6 +23,9 @@ const BATCH: usize = 8;
 const RECORD: Duration = Duration::from_secs(20);
 /// How long a claimed mail stays with a worker that says nothing.
 const LEASE: Duration = Duration::from_secs(Smtp::LONGEST.as_secs() + 2 * RECORD.as_secs());
+
+/// What a mail of a step is made by: not a template of ours, but the step itself.
+const BY_A_STEP: &str = "workflow";
 
 /// Sends what is due.
 pub struct MailSender {
@@ -82,6 +87,16 @@ impl MailSender {
                 error: format!("given up after {ATTEMPTS} attempts without an answer"),
             }));
         }
+        if mail.template == BY_A_STEP {
+            let message = match step_message(mail, &self.from) {
+                Ok(message) => message,
+                Err(error) => return Ok(Tried::to(MailOutcome::Dead { error })),
+            };
+            return Ok(match self.smtp.send(&message).await {
+                Ok(()) => Tried::to(MailOutcome::Sent),
+                Err(undelivered) => self.not_delivered(mail, undelivered),
+            });
+        }
         let token = InvitationToken::new().context("there are no random numbers")?;
         let rendered =
             match self
@@ -112,8 +127,13 @@ impl MailSender {
             cause: token.redact(&undelivered.cause),
             ..undelivered
         };
+        Ok(self.not_delivered(mail, undelivered))
+    }
+
+    /// What becomes of a mail that did not go.
+    fn not_delivered(&self, mail: &Mail, undelivered: Undelivered) -> Tried {
         tracing::debug!(mail = %mail.key.id, attempt = mail.attempt, cause = undelivered.cause, "a mail did not go");
-        Ok(match undelivered.fault {
+        match undelivered.fault {
             Fault::Permanent => Tried::to(MailOutcome::Dead {
                 error: undelivered.told,
             }),
@@ -122,7 +142,7 @@ impl MailSender {
                 outcome: self.again(mail, undelivered.told.clone()),
                 trouble: Some(undelivered),
             },
-        })
+        }
     }
 
     fn again(&self, mail: &Mail, error: String) -> MailOutcome {

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use llm::Providers;
 use workflow::Kind;
 
-use super::{Call, Failure, Perform, Reserved, Stopped, Success, ai, http};
+use super::{Call, Failure, Perform, Reserved, Stopped, Success, ai, call_workflow, email, http};
 use crate::queue::Queue;
 
 /// The world as a worker's configuration opens it to steps.
@@ -43,11 +43,13 @@ impl Effects {
     ) -> Result<Success, Stopped> {
         match call.kind {
             Kind::Http => Ok(http::run(&self.http, &call.config).await?),
+            Kind::Email => email::run(&self.queue, call).await,
             Kind::Ai => {
                 // A little less than the whole, so that the provider's side ends first and says what it has used.
                 let inner = timeout.mul_f64(0.98);
                 ai::run(&self.queue, &self.providers, call, inner, reserved).await
             }
+            Kind::CallWorkflow => call_workflow::run(&self.queue, call).await,
             other => Err(Failure::not_runnable(other).into()),
         }
     }
@@ -56,6 +58,8 @@ impl Effects {
 /// What the node says; otherwise what is patient enough for its kind.
 fn timeout_of(call: &Call) -> Duration {
     let default = match call.kind {
+        // What the node says is for the called workflow; to start it is a matter of moments.
+        Kind::CallWorkflow => return Duration::from_secs(30),
         Kind::Ai => 300.0,
         _ => 30.0,
     };

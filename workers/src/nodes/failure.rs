@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use workflow::Kind;
 use workflow::expression::ExpressionError;
 
+use crate::queue::{Refusal, is_refused_content};
+
 /// A failed attempt. The code is stable and listed in README.md; the message is a sentence for the tenant and holds no secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
@@ -56,6 +58,26 @@ impl Failure {
     /// A config that the schema let pass, or that a template rendered to something else than is needed.
     pub(super) fn invalid_config(message: impl Into<String>) -> Self {
         Self::new("invalid_config", message)
+    }
+
+    /// The database said no: the plan is used up, or a rate. Trying again soon changes nothing, unless it is only the rate.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let details = refusal.details_json();
+        let retryable = refusal.code == "rate_limited";
+        Self {
+            details,
+            ..Self::new(refusal.code, refusal.message).retryable(retryable)
+        }
+    }
+
+    /// The database did not do its part. What it said is for the operator's log and not for the tenant.
+    pub(super) fn database(what: &str, error: &sqlx::Error) -> Self {
+        tracing::warn!(%error, "cannot {what}");
+        Self::new(
+            "database_unavailable",
+            format!("the worker could not {what}"),
+        )
+        .retryable(!is_refused_content(error))
     }
 
     /// As the column `error` of a step: `{code, message, details?}`.

@@ -4,27 +4,34 @@
 //! it is recorded that they have begun.
 
 pub mod ai;
+mod call_workflow;
 mod delay;
 mod effects;
+mod email;
 mod failure;
+mod for_each;
 pub mod http;
 mod if_else;
 mod masking;
 mod switch;
 mod transform;
 mod trigger;
+mod wait;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use uuid::Uuid;
+use workflow::Kind;
 use workflow::expression::{Context, Engine};
-use workflow::{Kind, PlanNode};
 
+pub use call_workflow::{DEEPEST, execution_in, too_deep};
 pub use delay::{Delay, read as read_delay};
 pub use effects::Effects;
 pub use failure::Failure;
+pub use for_each::{ForEach, MOST_ITEMS, item_failed, read as read_for_each};
 pub use masking::masked;
+pub use wait::{delivered, gives_up_at, read as read_wait, timed_out as wait_timed_out};
 
 use crate::queue::Claim;
 
@@ -32,7 +39,7 @@ use crate::queue::Claim;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Success {
     pub output: Value,
-    /// The branch that a condition chose.
+    /// The branch that a condition or an approval chose.
     pub handle: Option<String>,
     /// Tokens spent, in the form of `queue.record`.
     pub usage: Option<Value>,
@@ -61,24 +68,42 @@ impl From<Failure> for Stopped {
     }
 }
 
+/// Which step: a node, or one item of a `for_each`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// Index in the plan.
+    pub node: usize,
+    /// Index in the list.
+    pub item: Option<u32>,
+}
+
+impl From<usize> for Place {
+    fn from(node: usize) -> Self {
+        Self { node, item: None }
+    }
+}
+
 /// One attempt of a step with a side effect.
 #[derive(Debug)]
 pub struct Call {
     pub claim: Claim,
-    /// Index in the plan.
-    pub node: usize,
+    pub place: Place,
+    /// The node's id.
+    pub node_id: String,
     pub attempt: u32,
     pub kind: Kind,
     /// Rendered; it may hold secrets.
     pub config: Value,
     /// Seconds, where the node sets them.
     pub timeout: Option<f64>,
+    /// The execution that an earlier attempt called and does not wait for any more.
+    pub given_up: Option<Uuid>,
 }
 
 /// Says, as soon as it is known, that tokens were set aside for a call: they have to be given back also when the call is cut short.
 #[derive(Debug, Clone)]
 pub struct Reserved {
-    pub sender: mpsc::UnboundedSender<(usize, u32, Uuid)>,
+    pub sender: mpsc::UnboundedSender<(Place, u32, Uuid)>,
 }
 
 /// Carries out calls. Dropping the future stops the call.
@@ -96,21 +121,23 @@ pub trait Perform: Send + Sync {
 /// When an expression fails, or the kind cannot be run in memory.
 pub fn compute(
     engine: &Engine,
-    node: &PlanNode,
+    kind: Kind,
+    config: &Value,
     input: &Value,
     context: &Context,
 ) -> Result<Success, Failure> {
-    match node.kind {
+    match kind {
         Kind::Manual | Kind::Webhook | Kind::Schedule | Kind::Event => Ok(trigger::run(input)),
-        Kind::Transform => transform::run(engine, &node.config, context),
-        Kind::If => if_else::run(engine, &node.config, context),
-        Kind::Switch => switch::run(engine, &node.config, context),
+        Kind::Transform => transform::run(engine, config, context),
+        Kind::If => if_else::run(engine, config, context),
+        Kind::Switch => switch::run(engine, config, context),
         Kind::Http
         | Kind::Email
         | Kind::Delay
         | Kind::CallWorkflow
         | Kind::WaitForEvent
         | Kind::Approval
-        | Kind::Ai => Err(Failure::not_runnable(node.kind)),
+        | Kind::ForEach
+        | Kind::Ai => Err(Failure::not_runnable(kind)),
     }
 }

@@ -23,21 +23,30 @@ pub struct Job {
     pub started_at: Timestamp,
     pub cancel_requested: bool,
     pub pause_requested: bool,
-    /// How many executions called each other down to this one.
+    /// How many executions called each other down to this one; 0 for one that nobody called.
     pub depth: i16,
     pub steps: Vec<RecordedStep>,
-    /// What came for steps that wait, before this claim.
+    /// What was delivered to steps that wait for it.
     pub signals: Vec<Signal>,
     /// Why `input` or `steps` is empty: JSON that Postgres takes and this worker does not, such as the number 1e400. It is found out for
     /// each job alone, so that one tenant's number does not keep all others from being claimed.
     pub unreadable: Option<String>,
 }
 
+/// What somebody delivered to a step that waits: an event, a decision, or the end of the workflow that it called.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Signal {
+    pub node_id: String,
+    #[serde(default)]
+    pub item: Option<u32>,
+    pub payload: Value,
+}
+
 /// A step as it was recorded, in the order of recording.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct RecordedStep {
     pub node_id: String,
-    /// Which item of a `for_each`; `None` for the node itself.
+    /// Which item of a `for_each`; none for the node itself.
     #[serde(default)]
     pub item: Option<u32>,
     pub status: StepStatus,
@@ -46,15 +55,6 @@ pub struct RecordedStep {
     pub output: Option<Value>,
     pub error: Option<Value>,
     pub run_at: Option<Timestamp>,
-}
-
-/// What a waiting step waits for has come.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Signal {
-    pub node_id: String,
-    #[serde(default)]
-    pub item: Option<u32>,
-    pub payload: Value,
 }
 
 impl Queue {

@@ -17,7 +17,8 @@ pub struct Record {
     pub tenant_id: Uuid,
     pub execution_id: Uuid,
     pub fencing_token: i64,
-    /// `running` keeps the lease, `waiting` gives it up until `run_at`, `paused` until it is resumed, the final ones end the execution.
+    /// `running` keeps the lease, `waiting` gives it up until `run_at`, or, without one, until something is delivered; `paused` until
+    /// somebody resumes it; the final ones end the execution.
     pub status: ExecutionStatus,
     /// `None` while waiting: until somebody wakes it.
     pub run_at: Option<Timestamp>,
@@ -31,7 +32,7 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub struct StepRecord {
     pub node_id: String,
-    /// Which item of a `for_each`; `None` for the node itself.
+    /// Which item of a `for_each`; none for the node itself.
     pub item: Option<u32>,
     pub name: Option<String>,
     pub kind: &'static str,
@@ -48,20 +49,25 @@ pub struct StepRecord {
     pub usage: Option<Value>,
     /// Tokens that were set aside for this attempt; settled by `usage`, or given back without one.
     pub reservation: Option<Uuid>,
-    /// What a waiting step waits for besides time.
+    /// What a waiting step waits for, besides the time.
     pub wait: Option<Wait>,
 }
 
-/// What a step waits for.
+/// What somebody has to deliver to a waiting step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wait {
     pub kind: WaitKind,
+    /// The name of an event.
     pub name: Option<String>,
+    /// Which of the events of that name; any, without one.
     pub key: Option<String>,
+    /// Who may decide.
     pub permission: Option<String>,
+    /// What is to be decided.
     pub message: Option<String>,
 }
 
+/// The wait for a called workflow is registered by the call itself, with the start of its execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitKind {

@@ -22,6 +22,12 @@ impl Renewed {
     }
 }
 
+impl FromIterator<(ExecutionKey, News)> for Renewed {
+    fn from_iter<T: IntoIterator<Item = (ExecutionKey, News)>>(held: T) -> Self {
+        Self(held.into_iter().collect())
+    }
+}
+
 impl Queue {
     /// Prolongs leases in one call, and asks what came for them.
     ///
@@ -58,6 +64,6 @@ impl Queue {
             };
             (key, news)
         });
-        Ok(Renewed(answer.collect()))
+        Ok(answer.collect())
     }
 }

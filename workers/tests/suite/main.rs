@@ -2,6 +2,7 @@
 
 mod ai_step;
 mod audit;
+mod calling;
 mod cancelling;
 mod domains;
 mod erasing;
@@ -9,6 +10,7 @@ mod exporting;
 mod failing;
 mod flow;
 mod http_step;
+mod items;
 mod killing;
 mod leases;
 mod mail_delivery;
@@ -16,5 +18,10 @@ mod mail_login;
 mod mails;
 mod many;
 mod outage;
+mod pausing;
+mod retrying;
+mod schedules;
 mod state;
+mod step_mails;
 mod support;
+mod waiting;

@@ -6,17 +6,16 @@ use workers::state::{ExecutionStatus, StepStatus};
 
 #[sqlx::test(migrations = "../migrations")]
 async fn both_sides_know_the_same_states(pool: PgPool) {
-    for (constraint, known) in [
+    for (constraint, mut known) in [
         (
             "execution_status_is_known",
-            ExecutionStatus::ALL.map(ExecutionStatus::as_str),
+            ExecutionStatus::ALL.map(ExecutionStatus::as_str).to_vec(),
         ),
         (
             "step_status_is_known",
-            StepStatus::ALL.map(StepStatus::as_str),
+            StepStatus::ALL.map(StepStatus::as_str).to_vec(),
         ),
     ] {
-        let mut known = known.to_vec();
         known.sort_unstable();
         assert_eq!(checked(&pool, constraint).await, known);
     }

@@ -34,6 +34,7 @@ const fn source(kind: Kind) -> &'static str {
         Kind::CallWorkflow => include_str!("../../schemas/call_workflow.json"),
         Kind::WaitForEvent => include_str!("../../schemas/wait_for_event.json"),
         Kind::Approval => include_str!("../../schemas/approval.json"),
+        Kind::ForEach => include_str!("../../schemas/for_each.json"),
         Kind::If => include_str!("../../schemas/if.json"),
         Kind::Switch => include_str!("../../schemas/switch.json"),
         Kind::Ai => include_str!("../../schemas/ai.json"),
@@ -64,8 +65,8 @@ pub fn node_schemas() -> &'static Value {
                         "kind": text,
                         "runnable": kind.is_runnable(),
                         "side_effect": kind.has_side_effect(),
-                        "handles": handles(*kind),
-                        "config": parse(source(*kind)),
+                        "handles": kind.handles(),
+                        "config": config_schema(*kind),
                     }),
                 );
             }
@@ -80,12 +81,24 @@ pub fn node_schemas() -> &'static Value {
     &SCHEMAS
 }
 
-const fn handles(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::If => &["true", "false"],
-        Kind::Switch => &["default"],
-        _ => &[],
+/// The schema of a kind's config. A `for_each` has those of the actions that it can do in `do`, so
+/// that a form can be drawn from it alone.
+fn config_schema(kind: Kind) -> Value {
+    let mut schema = parse(source(kind));
+    if kind == Kind::ForEach
+        && let Some(Value::Object(action)) = schema.pointer_mut("/properties/do")
+    {
+        let actions = Kind::FOR_ITEMS.iter().map(|(_, kind)| {
+            let mut schema = parse(source(*kind));
+            if let Some(fields) = schema.as_object_mut() {
+                // A dialect is named once, at the root.
+                fields.remove("$schema");
+            }
+            schema
+        });
+        action.insert("oneOf".to_owned(), actions.collect());
     }
+    schema
 }
 
 /// The files are part of the program, and a test parses each of them.
@@ -98,7 +111,7 @@ pub(crate) fn config_check(kind: Kind) -> &'static Check {
     static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| {
         Kind::ALL
             .iter()
-            .map(|kind| compile::compile(&parse(source(*kind))))
+            .map(|kind| compile::compile(&config_schema(*kind)))
             .collect()
     });
     &CHECKS[kind as usize]
@@ -169,5 +182,16 @@ mod tests {
             template_mode(Kind::Transform, "output"),
             TemplateMode::Rendered
         );
+    }
+
+    #[test]
+    fn a_for_each_has_a_form_for_each_of_its_actions() {
+        let action = &node_schemas()["kinds"]["for_each"]["config"]["properties"]["do"];
+        let kinds: Vec<_> = action["oneOf"].as_array().unwrap().iter().collect();
+        assert_eq!(kinds.len(), Kind::FOR_ITEMS.len());
+        for (schema, (text, kind)) in kinds.into_iter().zip(Kind::FOR_ITEMS) {
+            assert_eq!(schema["properties"]["kind"]["const"], *text);
+            assert_eq!(schema["title"], parse(source(*kind))["title"]);
+        }
     }
 }

@@ -17,6 +17,11 @@ pub(crate) const PATTERNS: &[(&str, Matcher, &str)] = &[
         "must be a number or a template that gives one",
     ),
     (
+        "^[\\s]*\\{\\{",
+        is_template,
+        "must be a list or a template that gives one",
+    ),
+    (
         "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
         is_uuid,
         "must be a UUID",

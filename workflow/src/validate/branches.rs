@@ -47,12 +47,11 @@ struct Handles<'a>(Vec<&'a str>);
 impl<'a> Handles<'a> {
     fn of(node: &Node<'a>, kind: Kind) -> Handles<'a> {
         match kind {
-            Kind::If => Handles(vec!["true", "false"]),
             Kind::Switch => {
                 let cases = switch_handles(node).take(MOST_CASES);
                 Handles(cases.chain(["default"]).collect())
             }
-            _ => Handles(Vec::new()),
+            kind => Handles(kind.handles().to_vec()),
         }
     }
 }
@@ -89,7 +88,7 @@ fn check_edge(
             report.add(Code::UnknownHandle, node.id, path, message);
         }
         Some(handle) if handles.0.contains(&handle) => {}
-        Some(handle) if kind.is_condition() => {
+        Some(handle) if !handles.0.is_empty() => {
             let message = match suggestion(handle, handles.0.iter().copied()) {
                 Some(near) => format!("there is no such branch; did you mean `{near}`?"),
                 None => format!("there is no such branch; use {}", handles.0.join(", ")),
@@ -97,7 +96,7 @@ fn check_edge(
             report.add(Code::UnknownHandle, node.id, path, message);
         }
         Some(_) => {
-            let message = "only conditions branch; remove the sourceHandle";
+            let message = "only conditions and approvals branch; remove the sourceHandle";
             report.add(Code::UnexpectedHandle, node.id, path, message);
         }
     }
@@ -129,6 +128,10 @@ fn missing(
         }
         _ => {}
     }
+    if kind == Kind::Approval && edges.iter().any(|edge| edge.handle.is_none()) {
+        // That edge goes on whatever was decided.
+        return;
+    }
     let mut unused: Vec<&str> = handles
         .0
         .iter()
@@ -136,7 +139,8 @@ fn missing(
         .filter(|handle| !leads(handle) && *handle != "default" && *handle != ERROR_HANDLE)
         .collect();
     unused.dedup();
-    if unused.is_empty() || (kind == Kind::If && unused.len() == 2) {
+    // An `if` that leads nowhere is reported already, and an approval may be the last step.
+    if unused.is_empty() || (matches!(kind, Kind::If | Kind::Approval) && unused.len() == 2) {
         return;
     }
     let message = match unused.as_slice() {

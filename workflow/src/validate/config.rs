@@ -54,6 +54,12 @@ pub(crate) fn check<'n>(nodes: &[Node<'n>], ids: &Ids<'n>, graph: &Graph<'n>, re
         if !kind.is_runnable() {
             events.not_runnable(kind, &path.key("kind"));
         }
+        if kind == Kind::ForEach
+            && let Some(inner) = node.item_kind()
+            && !inner.is_runnable()
+        {
+            events.not_runnable(inner, &path.key("do").key("kind"));
+        }
     }
 }
 

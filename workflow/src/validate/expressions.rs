@@ -24,6 +24,9 @@ const VARIABLES: &[(&str, Option<&[&str]>)] = &[
     ("trigger", None),
 ];
 
+/// What is in scope besides where a `for_each` says what is done with an item.
+const ITEM_VARIABLES: [&str; 2] = ["index", "item"];
+
 /// What every step has in scope.
 const STEP_FIELDS: [&str; 3] = ["output", "error", "status"];
 
@@ -63,6 +66,8 @@ impl<'a, 'n> Scope<'a, 'n> {
             scope: self,
             node,
             secrets,
+            is_for_items: self.nodes[node].kind == Some(Kind::ForEach)
+                && path.is_in_config_field("do"),
             path,
             report,
             unsure: Vec::new(),
@@ -101,6 +106,8 @@ struct Check<'c, 'a, 'n> {
     scope: &'c Scope<'a, 'n>,
     node: usize,
     secrets: bool,
+    /// Whether `item` and `index` are in scope.
+    is_for_items: bool,
     path: &'c Path<'c>,
     report: &'c mut Report,
     /// Steps that some runs skip, until the end of the text shows whether it tests for them.
@@ -294,8 +301,18 @@ impl Findings for Check<'_, '_, '_> {
                 }
             }
             (_, Some(_)) => {}
+            (name, None) if self.is_for_items && ITEM_VARIABLES.contains(&name) => {}
+            (name, None)
+                if ITEM_VARIABLES.contains(&name)
+                    && self.scope.nodes[self.node].kind == Some(Kind::ForEach) =>
+            {
+                let message = format!("`{name}` is only known in `do`, where there is an item");
+                self.add(Code::UnknownVariable, message);
+            }
             (_, None) => {
+                let of_items = ITEM_VARIABLES.iter().filter(|_| self.is_for_items);
                 let names = VARIABLES.iter().map(|(name, _)| *name);
+                let names = names.chain(of_items.copied());
                 let message = match suggestion(name, names) {
                     Some(near) => format!("there is no variable `{name}`; did you mean `{near}`?"),
                     None if self.scope.ids.contains_key(name) => {

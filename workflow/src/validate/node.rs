@@ -28,8 +28,18 @@ impl<'a> Node<'a> {
         self.value.get("name").and_then(Json::as_str)
     }
 
+    /// What a `for_each` does with an item, if that is understood.
+    pub(crate) fn item_kind(&self) -> Option<Kind> {
+        let action = self.value.get("config")?.get("do")?;
+        Kind::for_items(action.get("kind")?.as_str()?)
+    }
+
     pub(crate) fn retry(&self, kind: Kind) -> Retry {
-        let default = Retry::default_of(kind);
+        // The attempts of a `for_each` are those of each item.
+        let default = Retry::default_of(match kind {
+            Kind::ForEach => self.item_kind().unwrap_or(kind),
+            kind => kind,
+        });
         let given = self.value.get("retry");
         let seconds = |name: &str, default: f64| {
             given

@@ -166,9 +166,10 @@ fn forces(
 enum Choices<'a> {
     /// All edges but those of the handle `error`; with a second choice, those alone.
     Plain { can_branch: bool },
-    /// One of these handles; with one more choice, `error`.
+    /// One of these handles, perhaps with the edges without one; with one more choice, `error`.
     Handles {
         handles: Vec<&'a str>,
+        has_plain_edges: bool,
         can_branch: bool,
     },
 }
@@ -177,12 +178,13 @@ impl<'a> Choices<'a> {
     fn of(node: &Node<'a>) -> Choices<'a> {
         let can_branch = node.on_error == OnError::Branch;
         let handles = match node.kind {
-            Some(Kind::If) => vec!["true", "false"],
+            Some(kind @ (Kind::If | Kind::Approval)) => kind.handles().to_vec(),
             Some(Kind::Switch) => switch_handles(node).chain(["default"]).take(64).collect(),
             _ => return Choices::Plain { can_branch },
         };
         Choices::Handles {
             handles,
+            has_plain_edges: node.kind == Some(Kind::Approval),
             can_branch,
         }
     }
@@ -193,6 +195,7 @@ impl<'a> Choices<'a> {
             Choices::Handles {
                 handles,
                 can_branch,
+                ..
             } => handles.len() + usize::from(*can_branch),
         }
     }
@@ -200,9 +203,15 @@ impl<'a> Choices<'a> {
     fn takes(&self, choice: usize, edge: &Edge<'_>) -> bool {
         match self {
             Choices::Plain { .. } => (choice == 1) == (edge.handle == Some(ERROR_HANDLE)),
-            Choices::Handles { handles, .. } => {
-                edge.handle == Some(handles.get(choice).copied().unwrap_or(ERROR_HANDLE))
-            }
+            Choices::Handles {
+                handles,
+                has_plain_edges,
+                ..
+            } => match (handles.get(choice), edge.handle) {
+                (Some(_), None) => *has_plain_edges,
+                (Some(chosen), Some(handle)) => handle == *chosen,
+                (None, handle) => handle == Some(ERROR_HANDLE),
+            },
         }
     }
 

@@ -35,6 +35,16 @@ pub fn switch(id: &str, handles: &[&str]) -> Value {
     json!({"id": id, "type": "condition", "position": {"x": 0, "y": 0}, "config": {"kind": "switch", "cases": cases}})
 }
 
+pub fn approval(id: &str) -> Value {
+    json!({"id": id, "type": "action", "position": {"x": 0, "y": 0}, "config": {"kind": "approval"}})
+}
+
+/// With `action` done to each of `input.list`.
+pub fn for_each(id: &str, action: Value) -> Value {
+    json!({"id": id, "type": "action", "position": {"x": 0, "y": 0},
+           "config": {"kind": "for_each", "items": "{{ input.list }}", "do": action}})
+}
+
 pub fn on_error(id: &str, what: &str) -> Value {
     let mut value = node(id);
     value["on_error"] = json!(what);

@@ -11,6 +11,7 @@ pub enum Kind {
     If,
     /// With so many cases, `c0` and on.
     Switch(usize),
+    Approval,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +53,13 @@ impl Kind {
         match self {
             Kind::If => vec!["true", "false"],
             Kind::Switch(cases) => CASES[..cases].iter().copied().chain(["default"]).collect(),
+            Kind::Approval => vec!["approved", "rejected"],
             Kind::Trigger | Kind::Step => Vec::new(),
         }
     }
 
     pub fn is_condition(self) -> bool {
-        !self.handles().is_empty()
+        matches!(self, Kind::If | Kind::Switch(_))
     }
 }
 
@@ -131,7 +133,7 @@ impl Drawing {
         let node = &self.nodes[source];
         let mut handles: Vec<Option<&'static str>> =
             node.kind.handles().into_iter().map(Some).collect();
-        if handles.is_empty() {
+        if !node.kind.is_condition() {
             handles.push(None);
         }
         if node.on_error == OnError::Branch {
@@ -166,7 +168,9 @@ impl Drawing {
             };
             let (source, target) = (end(), end());
             let handle = match dice.below(4) {
-                0 => Some(*dice.pick(&["true", "false", "default", "error", "c0", "c1", "other"])),
+                0 => Some(*dice.pick(&[
+                    "true", "false", "default", "error", "approved", "c0", "c1", "other",
+                ])),
                 1 => self
                     .nodes
                     .iter()
@@ -227,6 +231,7 @@ fn node(index: usize, dice: &mut Dice) -> Node {
             _ if is_trigger => Kind::Trigger,
             0 => Kind::If,
             1 => Kind::Switch(1 + dice.below(2)),
+            2 if dice.one_in(2) => Kind::Approval,
             _ => Kind::Step,
         },
         on_error: match dice.below(8) {
@@ -251,6 +256,7 @@ impl Node {
                     .collect();
                 ("action", json!({"kind": "transform", "output": output}))
             }
+            Kind::Approval => ("action", json!({"kind": "approval"})),
             Kind::If => ("condition", json!({"kind": "if", "condition": "input.ok"})),
             Kind::Switch(cases) => {
                 let cases: Value = CASES[..cases]

@@ -142,7 +142,7 @@ impl<'a> Oracle<'a> {
                 Some("error") if has_error => continue,
                 Some("error") => "unknown_handle",
                 Some(handle) if node.kind.handles().contains(&handle) => continue,
-                Some(_) if node.kind.is_condition() => "unknown_handle",
+                Some(_) if !node.kind.handles().is_empty() => "unknown_handle",
                 Some(_) => "unexpected_handle",
             };
             self.say(code, format!("/connections/{index}/sourceHandle"));
@@ -153,6 +153,10 @@ impl<'a> Oracle<'a> {
                     .iter()
                     .any(|(_, wire)| wire.source == index && wire.handle == Some(handle))
             };
+            let is_plain = self
+                .wires
+                .iter()
+                .any(|(_, wire)| wire.source == index && wire.handle.is_none());
             let handles = node.kind.handles();
             let led = handles.iter().filter(|handle| leads(handle)).count();
             let mut codes = Vec::new();
@@ -170,6 +174,8 @@ impl<'a> Oracle<'a> {
                         codes.push("unused_branch");
                     }
                 }
+                // One branch is drawn, and nothing is for both.
+                Kind::Approval if led == 1 && !is_plain => codes.push("unused_branch"),
                 _ => {}
             }
             for code in codes {

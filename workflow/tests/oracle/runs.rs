@@ -101,6 +101,7 @@ fn takes(node: &Node, choice: usize, handle: Option<&str>) -> bool {
         return handle == Some("error");
     }
     match node.kind.handles().get(choice) {
+        Some(_) if handle.is_none() => node.kind == Kind::Approval,
         Some(chosen) => handle == Some(chosen),
         None => handle != Some("error"),
     }

@@ -39,13 +39,14 @@ pub struct ExecutionSchema {
     cancel_requested_at: Option<DateTime<Utc>>,
 }
 
-/// The first three may still change; `succeeded`, `failed` and `cancelled` are final.
+/// The first four may still change; a paused one when somebody resumes it. `succeeded`, `failed` and `cancelled` are final.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 enum ExecutionStatus {
     Queued,
     Running,
     Waiting,
+    Paused,
     Succeeded,
     Failed,
     Cancelled,
@@ -66,6 +67,8 @@ pub struct StepSchema {
     tenant_id: Uuid,
     execution_id: Uuid,
     node_id: String,
+    /// Which item of a list, from 0; -1 for the step itself.
+    item: i32,
     #[schema(required)]
     name: Option<String>,
     #[schema(example = "http")]
@@ -83,7 +86,7 @@ pub struct StepSchema {
     output: Option<Value>,
     #[schema(required)]
     error: Option<StepFailure>,
-    /// When a waiting step goes on.
+    /// When a waiting step goes on; null when only what it waits for ends it.
     #[schema(required)]
     run_at: Option<DateTime<Utc>>,
     #[schema(required)]

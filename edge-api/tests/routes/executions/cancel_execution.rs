@@ -58,7 +58,7 @@ async fn one_that_a_worker_holds_is_cancelled_by_it(pool: PgPool) {
     let app = TestApp::new(pool).await;
     let id = app.start(ALPHA_OWNER).await;
     let worker = Worker::claim(&app.pool, id).await;
-
+    worker.record(&[("start", "succeeded")]).await;
     let answer = app
         .post(&format!("/v1/executions/{id}/cancel"))
         .by(ALPHA_OWNER)

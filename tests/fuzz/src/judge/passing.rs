@@ -56,7 +56,10 @@ impl Settler<'_> {
     }
 }
 
-/// The end of what was drawn by chance: an API key or its prefix, a hash.
+/// What a webhook's address and the secret of its signatures begin with; 43 characters of base64url follow.
+const BEFORE_TOKENS: [&str; 2] = ["/hooks/", "aias_hook_"];
+
+/// The end of what was drawn by chance: an API key or its prefix, a webhook's address or secret, a hash.
 fn secret_at(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let run = |from: usize, fits: fn(&u8) -> bool| {
@@ -72,6 +75,13 @@ fn secret_at(text: &str, at: usize) -> Option<usize> {
                 byte.is_ascii_alphanumeric() || b"-_".contains(byte)
             }),
         );
+    }
+    let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    for before in BEFORE_TOKENS {
+        let token = at + before.len();
+        if text[at..].starts_with(before) && run(token, is_base64url) == 43 {
+            return Some(token + 43);
+        }
     }
     (run(at, u8::is_ascii_hexdigit) == 64).then_some(at + 64)
 }

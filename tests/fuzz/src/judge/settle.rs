@@ -170,6 +170,15 @@ mod tests {
             (200, "0-1/*", &one),
             (200, "0-1/*", &other)
         ));
+        for before in ["/hooks/", "aias_hook_"] {
+            let token = |letter: &str| format!("\"{before}{}\"", letter.repeat(43));
+            let (one, other) = (token("a"), token("-"));
+            assert!(!differ(
+                Comparable::Whole,
+                (200, "*/*", &one),
+                (200, "*/*", &other)
+            ));
+        }
     }
 
     #[test]

@@ -80,6 +80,17 @@ begin
            '[{"id": "e1", "source": "start", "target": "ask"}]'::jsonb as connections, author as created_by, day + i * interval '1 hour' as created_at
       from generate_series(1, 4) i) r;
 
+  -- As if the first began with a webhook, or with a schedule, or when a row changes; of no table that anybody changes.
+  perform fuzz.add('private.webhooks', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0003', 1) as workflow_id, format('token of %s', number) as token, sha256(format('token of %s', number)::bytea) as token_hash,
+           format('secret of %s', number) as signing_secret, day as created_at) r;
+  perform fuzz.add('queue.schedules', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0003', 1) as workflow_id, 1 as version, '0 12 1 1 *' as cron, 'UTC' as timezone, 'skip' as missed,
+           day as handled_until, 'infinity'::timestamptz as run_at, day as next_run_at, day as last_run_at,
+           format('Schedule of %s', number) as last_error, day as last_error_at) r;
+  perform fuzz.add('private.event_subscriptions', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0003', 1) as workflow_id, 1 as version, 'public.nothing' as source, 'insert' as operation) r;
+
   perform fuzz.add('public.executions', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0004', i::integer) as id, fuzz.id(number, '0003', 1) as workflow_id, 1 as workflow_version, s.status,
            '{"a": 1}'::jsonb as input, case s.status when 'succeeded' then '{"ask": {"text": "hello"}}'::jsonb end as output,

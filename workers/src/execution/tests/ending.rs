@@ -94,7 +94,7 @@ fn a_failure_stops_its_siblings() {
     world.claim();
     world.commit_all();
     world.tell(Event::Reserved {
-        node: world.plan.position("b").unwrap(),
+        place: world.plan.position("b").unwrap().into(),
         attempt: 1,
         reservation: uuid::Uuid::max(),
     });

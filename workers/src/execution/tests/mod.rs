@@ -2,7 +2,10 @@
 
 mod ending;
 mod flow;
+mod items;
+mod pausing;
 mod resuming;
 mod simulation;
 mod stopping;
+mod waiting;
 mod world;

@@ -7,13 +7,13 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use super::world::{World, broken, edges, http, node, trigger};
+use super::world::{World, broken, call_workflow, edges, for_each, http, node, trigger};
 use crate::execution::Event;
 use crate::nodes::Failure;
 use crate::state::{ExecutionStatus, StepStatus};
 
 /// Seeds of one run of the test; a failing one is named and reproduces.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 4_000;
 
 fn random_graph(random: &mut StdRng) -> (Value, Value) {
     let count = random.random_range(2..10);
@@ -42,24 +42,79 @@ fn random_graph(random: &mut StdRng) -> (Value, Value) {
                         ":false"
                     }
                 }
+                Some("approval") => ["", ":approved", ":rejected"][random.random_range(0..3)],
                 _ if nodes[source]["on_error"] == "branch" && random.random_bool(0.5) => ":error",
                 _ => "",
             };
             arrows.push(format!("{from}{handle}->{id}"));
         }
-        nodes.push(match random.random_range(0..10) {
-            0..=4 => {
-                let on_error = ["fail", "continue", "branch"][random.random_range(0..3)];
-                let attempts = random.random_range(1..4);
-                http(&id, json!({"on_error": on_error, "retry": {"max_attempts": attempts, "initial_seconds": random.random_range(0..5)}}))
+        let on_error = ["fail", "continue", "branch"][random.random_range(0..3)];
+        let attempts = random.random_range(1..4);
+        let more = json!({"on_error": on_error, "retry": {"max_attempts": attempts, "initial_seconds": random.random_range(0..5)}});
+        nodes.push(match random.random_range(0..16) {
+            0..=4 => http(&id, more),
+            10 => patient(
+                random,
+                node(&id, json!({"kind": "wait_for_event", "event": "e"})),
+            ),
+            11 => patient(random, node(&id, json!({"kind": "approval"}))),
+            12 => patient(random, call_workflow(&id, more)),
+            13..=15 => {
+                let action = match random.random_range(0..4) {
+                    0 | 1 => json!({"kind": "http", "url": "https://api.example/{{ item }}"}),
+                    2 => json!({"kind": "transform", "output": "{{ item }}"}),
+                    _ => call_workflow(&id, json!({}))["config"].clone(),
+                };
+                let on_item_error = ["fail", "continue"][random.random_range(0..2)];
+                let config = json!({
+                    "concurrency": random.random_range(1..4),
+                    "on_item_error": on_item_error,
+                });
+                for_each(&id, action, config, more)
             }
-            5 => node(&id, json!({"kind": "delay", "seconds": random.random_range(0.0..4.0)})),
-            6 | 7 => node(&id, json!({"kind": "if", "condition": "execution.id is defined"})),
+            5 => node(
+                &id,
+                json!({"kind": "delay", "seconds": random.random_range(0.0..4.0)}),
+            ),
+            6 | 7 => node(
+                &id,
+                json!({"kind": "if", "condition": "execution.id is defined"}),
+            ),
             _ => node(&id, json!({"kind": "transform", "output": "{{ input.n }}"})),
         });
     }
     let texts: Vec<&str> = arrows.iter().map(String::as_str).collect();
     (json!(nodes), edges(&texts))
+}
+
+/// Sometimes it gives up.
+fn patient(random: &mut StdRng, mut node: Value) -> Value {
+    if random.random_bool(0.3) {
+        node["timeout"] = json!(random.random_range(1..10));
+    }
+    node
+}
+
+/// Delivers to some step that waits; `false` when there is none.
+fn deliver(random: &mut StdRng, world: &mut World) -> bool {
+    let waiting: Vec<String> = world
+        .waits
+        .iter()
+        .filter(|(_, delivered)| delivered.is_none())
+        .map(|(key, _)| key.clone())
+        .collect();
+    if waiting.is_empty() {
+        return false;
+    }
+    let key = &waiting[random.random_range(0..waiting.len())];
+    match world.rows[key].kind {
+        "approval" => world.deliver(key, json!({"approved": random.random_bool(0.5)})),
+        "call_workflow" => {
+            let status = ["succeeded", "succeeded", "failed"][random.random_range(0..3)];
+            world.child_ends(key, status)
+        }
+        _ => world.deliver(key, json!({"event": "e"})),
+    }
 }
 
 fn simulate(seed: u64) -> Option<ExecutionStatus> {
@@ -68,15 +123,38 @@ fn simulate(seed: u64) -> Option<ExecutionStatus> {
     // Some of these are no workflows (a branch that leads nowhere); they are of no interest here.
     workflow::plan(&nodes, &connections).ok()?;
     let mut world = World::new(nodes, connections);
-    let mut successes: BTreeMap<usize, u32> = BTreeMap::new();
+    let list: Vec<usize> = (0..random.random_range(0..7)).collect();
+    world.input = json!({"n": 7, "list": list});
+    let mut successes: BTreeMap<String, u32> = BTreeMap::new();
     let is_cancelled = random.random_bool(0.1);
     let mut crashes = 0;
+    let mut pauses = 0;
     world.claim();
-    for _ in 0..2_000 {
+    for _ in 0..4_000 {
         match world.left {
             Some(ExecutionStatus::Waiting) => {
+                // Somebody is faster than the time, or there is no time to wait for.
+                if world.run_at.is_none() || random.random_bool(0.3) {
+                    let came = deliver(&mut random, &mut world);
+                    assert!(
+                        came || world.run_at.is_some(),
+                        "seed {seed}: nothing can wake it"
+                    );
+                    if came {
+                        world.claim();
+                        continue;
+                    }
+                }
                 world.now = world.now.max(world.run_at.unwrap());
                 world.claim();
+                continue;
+            }
+            Some(ExecutionStatus::Paused) => {
+                while random.random_bool(0.3) {
+                    deliver(&mut random, &mut world);
+                }
+                world.now += SignedDuration::from_secs(random.random_range(0..5));
+                world.resume();
                 continue;
             }
             Some(status) => {
@@ -91,28 +169,36 @@ fn simulate(seed: u64) -> Option<ExecutionStatus> {
                 world.commit();
             }
             40..=74 if !world.out.is_empty() => {
-                let call = world.out.remove(random.random_range(0..world.out.len()));
+                let key = world.out()[random.random_range(0..world.out.len())].clone();
+                let is_call = world.rows[&key].kind == "call_workflow";
                 let result = match random.random_range(0..10) {
-                    0..=6 => Ok(json!({"call": call.node}).into()),
+                    0..=6 => Ok(json!({"call": key})),
                     7 | 8 => Err(broken()),
                     _ => Err(Failure::new("http_status", "answered 404")),
                 };
-                if result.is_ok() {
-                    *successes.entry(call.node).or_default() += 1;
+                if is_call && (result.is_ok() || random.random_bool(0.3)) {
+                    world.start_child(&key);
+                    match random.random_range(0..6) {
+                        0 => drop(world.child_ends(&key, "succeeded")),
+                        // The call hangs, and the worker may die over it.
+                        1 => continue,
+                        _ => {}
+                    }
                 }
-                world.tell(Event::Ended {
-                    node: call.node,
-                    attempt: call.attempt,
-                    result,
-                });
+                if result.is_ok() {
+                    *successes.entry(key.clone()).or_default() += 1;
+                }
+                match result {
+                    Ok(_) if is_call => world.child_answers(&key),
+                    result => world.end(&key, result),
+                }
             }
             75..=89 => world.pass(random.random_range(0.0..3.0)),
             // A crash; sometimes after a commit whose answer never came.
             90..=93 if crashes < 8 => {
                 crashes += 1;
                 if let Some(record) = world.record.take().filter(|_| random.random_bool(0.5)) {
-                    let is_over =
-                        record.status.is_final() || record.status == ExecutionStatus::Waiting;
+                    let is_over = record.status != ExecutionStatus::Running;
                     world.apply(record);
                     if is_over {
                         world.left = Some(world.status);
@@ -123,6 +209,11 @@ fn simulate(seed: u64) -> Option<ExecutionStatus> {
                 world.claim();
             }
             94 => world.tell(Event::Drain),
+            97 | 98 => drop(deliver(&mut random, &mut world)),
+            99 if pauses < 3 => {
+                pauses += 1;
+                world.pause();
+            }
             95 => world.tell(Event::DrainDeadline),
             96 if is_cancelled => {
                 world.cancel_requested = true;
@@ -134,25 +225,51 @@ fn simulate(seed: u64) -> Option<ExecutionStatus> {
     panic!("seed {seed} does not end: {:?}", world.statuses());
 }
 
-fn check(world: &World, successes: &BTreeMap<usize, u32>) {
+fn check(world: &World, successes: &BTreeMap<String, u32>) {
     assert!(world.status.is_final());
-    for (index, node) in world.plan.nodes.iter().enumerate() {
+    assert!(world.waits.is_empty() || world.status != ExecutionStatus::Succeeded);
+    for node in &world.plan.nodes {
         let row = world.rows.get(&node.id);
         if world.status == ExecutionStatus::Succeeded {
             let row = row.unwrap_or_else(|| panic!("{} has no row", node.id));
             assert!(row.status.is_final() && row.status != StepStatus::Cancelled);
         }
-        if let Some(row) = row.filter(|row| row.status == StepStatus::Succeeded) {
-            assert_eq!(row.kind, node.kind.as_str());
-            if row.kind == "http" {
-                assert!(
-                    successes[&index] >= 1,
-                    "{} succeeded without a call",
-                    node.id
-                );
-            }
+        let Some(row) = row.filter(|row| row.status == StepStatus::Succeeded) else {
+            continue;
+        };
+        assert_eq!(row.kind, node.kind.as_str());
+        if row.kind == "for_each" {
+            check_items(world, &node.id, &node.config);
         }
     }
+    for (key, row) in &world.rows {
+        if row.status == StepStatus::Succeeded && row.kind == "http" {
+            assert!(
+                successes.get(key).is_some_and(|count| *count >= 1),
+                "{key} succeeded without a call"
+            );
+        }
+    }
+}
+
+/// The output of a `for_each` is that of its items' rows, and there is one for each.
+fn check_items(world: &World, id: &str, config: &Value) {
+    let output = world.rows[id].output.as_deref().unwrap();
+    let items = output["items"].as_array().unwrap();
+    assert_eq!(items.len(), world.input["list"].as_array().unwrap().len());
+    let mut failed = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let row = &world.rows[&format!("{id}[{index}]")];
+        match row.status {
+            StepStatus::Succeeded => assert_eq!(Some(item), row.output.as_deref()),
+            StepStatus::Failed => {
+                assert_eq!(config["on_item_error"], "continue");
+                failed.push(json!({"index": index, "error": row.error}));
+            }
+            other => panic!("{id}[{index}] is {other}"),
+        }
+    }
+    assert_eq!(output["failed"], json!(failed));
 }
 
 #[test]
@@ -165,5 +282,5 @@ fn every_execution_ends_whatever_happens_on_the_way() {
     ] {
         assert!(ends.contains(&status), "no seed ends {status}");
     }
-    assert!(ends.len() > 300, "{} graphs are too few", ends.len());
+    assert!(ends.len() > 1_000, "{} graphs are too few", ends.len());
 }

@@ -33,7 +33,9 @@ pub async fn run(
 
     let reservation = reserve(queue, call, usage::estimate(&request)).await?;
     // Nobody listens any more when the execution is being let go.
-    let _ = reserved.sender.send((call.node, call.attempt, reservation));
+    let _ = reserved
+        .sender
+        .send((call.place, call.attempt, reservation));
 
     let agent_id = agent.map(|agent| agent.id);
     match providers.complete(&request).await {
@@ -64,7 +66,7 @@ async fn agent(queue: &Queue, call: &Call) -> Result<Option<Agent>, Failure> {
             "agent_not_found",
             format!("there is no agent {id} in this tenant; it was probably deleted"),
         )),
-        Err(error) => Err(error::database("read the agent", &error)),
+        Err(error) => Err(Failure::database("read the agent", &error)),
     }
 }
 
@@ -73,8 +75,8 @@ async fn reserve(queue: &Queue, call: &Call, tokens: u64) -> Result<Uuid, Stoppe
         Ok(Some(reservation)) => Ok(reservation),
         Ok(None) => Err(Stopped::ClaimLost),
         Err(error) => Err(match queue::refusal(&error) {
-            Some(refusal) => error::refused(refusal).into(),
-            None => error::database("set tokens aside", &error).into(),
+            Some(refusal) => Failure::refused(refusal).into(),
+            None => Failure::database("set tokens aside", &error).into(),
         }),
     }
 }

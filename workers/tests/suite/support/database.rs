@@ -91,6 +91,39 @@ impl Stage {
         status
     }
 
+    /// Calls an RPC as Alpha's owner does, given the execution as `$1`; answers what `select` finds.
+    pub async fn ask<T>(&self, select: &'static str, execution: Uuid) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        self.try_ask(select, execution).await.unwrap()
+    }
+
+    /// Looks behind the doors, as the owner of the database; the query is given an id.
+    pub async fn ask_queue<T>(&self, select: &'static str, id: Uuid) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        sqlx::query_scalar(select)
+            .bind(id)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    pub async fn try_ask<T>(&self, select: &'static str, execution: Uuid) -> sqlx::Result<T>
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let mut owner = ALPHA_OWNER.actor().begin(&self.pool).await.unwrap();
+        let answer = sqlx::query_scalar(select)
+            .bind(execution)
+            .fetch_one(&mut *owner)
+            .await?;
+        owner.commit().await?;
+        Ok(answer)
+    }
+
     pub async fn execution(&self, id: Uuid) -> Execution {
         let row = sqlx::query("select status, output, error from public.executions where id = $1")
             .bind(id)
@@ -105,7 +138,10 @@ impl Stage {
     }
 
     pub async fn steps(&self, execution: Uuid) -> Vec<Step> {
-        sqlx::query("select node_id, status, attempt from public.execution_steps where execution_id = $1 order by node_id")
+        sqlx::query(
+            "select node_id || case when item >= 0 then format('[%s]', item) else '' end, status, attempt
+               from public.execution_steps where execution_id = $1 order by node_id, item",
+        )
             .bind(execution)
             .map(|row: sqlx::postgres::PgRow| Step { node_id: row.get(0), status: row.get(1), attempt: row.get(2) })
             .fetch_all(&self.pool)

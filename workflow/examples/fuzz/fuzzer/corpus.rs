@@ -71,7 +71,7 @@ fn other_triggers() -> Input {
     input(
         json!([
             {"id": "clock", "type": "trigger", "config": {"kind": "schedule", "cron": "*/5 8-18 * * mon-fri", "timezone": "Europe/Berlin"}},
-            {"id": "hook", "type": "trigger", "config": {"kind": "webhook", "hmac_secret": "{{ secrets.hook }}"}},
+            {"id": "hook", "type": "trigger", "config": {"kind": "webhook", "signed": "{{ secrets.hook }}"}},
             {"id": "row", "type": "trigger", "config": {"kind": "event", "table": "public.orders", "operations": ["insert"]}},
             {"id": "mail", "type": "action", "config": {"kind": "email", "to": "a@example.com", "subject": "{{ input.x }}", "text": "y"}},
             {"id": "call", "type": "action", "config": {"kind": "call_workflow", "workflow_id": "0190a6f0-7a3c-7000-8000-000000000001", "input": {}}},

@@ -1,0 +1,21 @@
+//! Webhooks: where other systems start workflows.
+
+mod call_webhook;
+mod input;
+
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::limits::{admit, give_up_after};
+
+pub fn router(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(call_webhook::call_webhook))
+        .route_layer(from_fn_with_state(
+            app.limits.request_timeout,
+            give_up_after,
+        ))
+        .route_layer(from_fn_with_state(app.places.clone(), admit))
+}
