@@ -97,7 +97,9 @@ async fn erasure_leaves_no_row(pool: PgPool) {
 
     // Of these it is the month that has the rows.
     let by_month = ["audit.log", "executions", "execution_steps"];
-    let filled = others.keys().filter(|table| !by_month.contains(&table.as_str()));
+    let filled = others
+        .keys()
+        .filter(|table| !by_month.contains(&table.as_str()));
     let untouched: Vec<_> = filled.filter(|table| !before.contains(*table)).collect();
     assert!(
         untouched.is_empty(),
