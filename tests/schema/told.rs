@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use tests::world::{self, ALPHA};
+use uuid::Uuid;
 
 /// Words that are masked, parts of them, and what surrounds them.
 const PIECES: [&str; 34] = [
@@ -156,13 +157,20 @@ async fn a_change_is_told_as_before(pool: PgPool) {
     pool.execute(sqlx::raw_sql(AssertSqlSafe(as_before())))
         .await
         .expect("the trigger of before");
+    let person: Uuid = sqlx::query_scalar("select id from public.users order by id limit 1")
+        .fetch_one(&pool)
+        .await
+        .expect("somebody");
     let mut random = StdRng::seed_from_u64(5);
     let mut connection = pool.acquire().await.expect("a connection");
     for round in 0..200 {
-        let claims = [
-            "",
-            r#"{"sub": "01900000-0000-7000-8000-0000000000a6"}"#,
-            r#"{"api_key_id": "01900000-0000-7000-8000-0000000000a2", "sub": "01900000-0000-7000-8000-0000000000a6"}"#,
+        let claims = &[
+            String::new(),
+            format!(r#"{{"sub": "{person}"}}"#),
+            format!(
+                r#"{{"api_key_id": "{}", "sub": "{person}"}}"#,
+                Uuid::now_v7()
+            ),
         ][round % 3];
         let headers = [
             "",
