@@ -13,20 +13,20 @@ grant select, insert, update, delete on public.ai_agents to authenticated;
 
 create policy "members with agents.read read agents" on public.ai_agents
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('agents.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('agents.read'))));
 
 create policy "members with agents.write make agents" on public.ai_agents
   for insert to authenticated
-  with check (tenant_id = any ((select aias.tenants_with('agents.write'))::uuid[]));
+  with check (aias.among(tenant_id, (select aias.tenants_with('agents.write'))));
 
 create policy "members with agents.write change agents" on public.ai_agents
   for update to authenticated
-  using (tenant_id = any ((select aias.tenants_with('agents.write'))::uuid[]))
-  with check (tenant_id = any ((select aias.tenants_with('agents.write'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('agents.write'))))
+  with check (aias.among(tenant_id, (select aias.tenants_with('agents.write'))));
 
 create policy "members with agents.write delete agents" on public.ai_agents
   for delete to authenticated
-  using (tenant_id = any ((select aias.tenants_with('agents.write'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('agents.write'))));
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "new agents wait for a second factor" on public.ai_agents

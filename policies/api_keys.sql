@@ -12,7 +12,7 @@ grant select on public.api_keys to authenticated;
 
 create policy "members with keys.manage read keys" on public.api_keys
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('keys.manage'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('keys.manage'))));
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "reading keys waits for a second factor" on public.api_keys

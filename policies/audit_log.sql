@@ -15,8 +15,8 @@ grant select on public.audit_log, audit.log, audit.inbox to authenticated;
 
 create policy "members with audit.read read the log" on audit.log
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('audit.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('audit.read'))));
 
 create policy "members with audit.read read what is to be chained" on audit.inbox
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('audit.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('audit.read'))));

@@ -12,4 +12,4 @@ grant select on public.execution_steps to authenticated;
 
 create policy "members with executions.read read steps" on public.execution_steps
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('executions.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('executions.read'))));

@@ -12,4 +12,4 @@ grant select on public.executions to authenticated;
 
 create policy "members with executions.read read executions" on public.executions
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('executions.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('executions.read'))));

@@ -69,7 +69,8 @@ to authenticated;
 grant execute on function
   aias.tenants_with(text),
   aias.own_tenants(),
-  aias.tenants_asking_for_second_factor()
+  aias.tenants_asking_for_second_factor(),
+  aias.among(uuid, uuid[])
 to authenticated;
 
 -- Behind RPCs and triggers that run as their caller. Those that change something check the permission themselves.

@@ -12,7 +12,7 @@ grant select on public.invitations to authenticated;
 
 create policy "members with members.manage read invitations" on public.invitations
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('members.manage'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('members.manage'))));
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "reading invitations waits for a second factor" on public.invitations

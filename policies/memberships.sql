@@ -15,7 +15,7 @@ create policy "members read their own and their fellows' memberships" on public.
   for select to authenticated
   using (
     user_id = (select auth.uid())
-    or tenant_id = any ((select aias.tenants_with('members.read'))::uuid[])
+    or aias.among(tenant_id, (select aias.tenants_with('members.read')))
   );
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.

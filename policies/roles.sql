@@ -13,20 +13,20 @@ grant select, insert, update, delete on public.roles to authenticated;
 
 create policy "members read the roles of their tenants" on public.roles
   for select to authenticated
-  using (tenant_id = any ((select aias.own_tenants())::uuid[]));
+  using (aias.among(tenant_id, (select aias.own_tenants())));
 
 create policy "members with roles.manage make roles" on public.roles
   for insert to authenticated
-  with check (tenant_id = any ((select aias.tenants_with('roles.manage'))::uuid[]));
+  with check (aias.among(tenant_id, (select aias.tenants_with('roles.manage'))));
 
 create policy "members with roles.manage change roles" on public.roles
   for update to authenticated
-  using (tenant_id = any ((select aias.tenants_with('roles.manage'))::uuid[]))
-  with check (tenant_id = any ((select aias.tenants_with('roles.manage'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('roles.manage'))))
+  with check (aias.among(tenant_id, (select aias.tenants_with('roles.manage'))));
 
 create policy "members with roles.manage delete roles" on public.roles
   for delete to authenticated
-  using (tenant_id = any ((select aias.tenants_with('roles.manage'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('roles.manage'))));
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "new roles wait for a second factor" on public.roles

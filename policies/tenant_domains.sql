@@ -12,7 +12,7 @@ grant select on public.tenant_domains to authenticated;
 
 create policy "members with tenant.manage read domains" on public.tenant_domains
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('tenant.manage'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('tenant.manage'))));
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "reading domains waits for a second factor" on public.tenant_domains

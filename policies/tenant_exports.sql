@@ -12,7 +12,7 @@ grant select on public.tenant_exports to authenticated;
 
 create policy "members with tenant.export read exports" on public.tenant_exports
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('tenant.export'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('tenant.export'))));
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "reading exports waits for a second factor" on public.tenant_exports

@@ -14,12 +14,12 @@ grant update (name, subdomain, requires_second_factor) on public.tenants to auth
 
 create policy "members read their tenants" on public.tenants
   for select to authenticated
-  using (id = any ((select aias.own_tenants())::uuid[]));
+  using (aias.among(id, (select aias.own_tenants())));
 
 create policy "those who manage a tenant change it" on public.tenants
   for update to authenticated
-  using (id = any ((select aias.tenants_with('tenant.manage'))::uuid[]))
-  with check (id = any ((select aias.tenants_with('tenant.manage'))::uuid[]));
+  using (aias.among(id, (select aias.tenants_with('tenant.manage'))))
+  with check (aias.among(id, (select aias.tenants_with('tenant.manage'))));
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "changes of a tenant wait for a second factor" on public.tenants

@@ -12,4 +12,4 @@ grant select on public.usage to authenticated;
 
 create policy "members with usage.read read usage" on public.usage
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('usage.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('usage.read'))));

@@ -18,7 +18,7 @@ create policy "people read themselves and their fellow members" on public.users
     id = (select auth.uid())
     or id = any (array(
       select m.user_id from public.memberships m
-       where m.tenant_id = any ((select aias.tenants_with('members.read'))::uuid[])
+       where aias.among(m.tenant_id, (select aias.tenants_with('members.read')))
     ))
   );
 

@@ -13,4 +13,4 @@ grant select on public.workflow_schedules, queue.schedules to authenticated;
 
 create policy "members with workflows.read read schedules" on queue.schedules
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('workflows.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('workflows.read'))));

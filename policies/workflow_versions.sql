@@ -12,4 +12,4 @@ grant select on public.workflow_versions to authenticated;
 
 create policy "members with workflows.read read published versions" on public.workflow_versions
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('workflows.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('workflows.read'))));

@@ -13,20 +13,20 @@ grant select, insert, update, delete on public.workflows to authenticated;
 
 create policy "members with workflows.read read workflows" on public.workflows
   for select to authenticated
-  using (tenant_id = any ((select aias.tenants_with('workflows.read'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('workflows.read'))));
 
 create policy "members with workflows.write make workflows" on public.workflows
   for insert to authenticated
-  with check (tenant_id = any ((select aias.tenants_with('workflows.write'))::uuid[]));
+  with check (aias.among(tenant_id, (select aias.tenants_with('workflows.write'))));
 
 create policy "members with workflows.write change workflows" on public.workflows
   for update to authenticated
-  using (tenant_id = any ((select aias.tenants_with('workflows.write'))::uuid[]))
-  with check (tenant_id = any ((select aias.tenants_with('workflows.write'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('workflows.write'))))
+  with check (aias.among(tenant_id, (select aias.tenants_with('workflows.write'))));
 
 create policy "members with workflows.write delete workflows" on public.workflows
   for delete to authenticated
-  using (tenant_id = any ((select aias.tenants_with('workflows.write'))::uuid[]));
+  using (aias.among(tenant_id, (select aias.tenants_with('workflows.write'))));
 
 -- Where the tenant asks for one. A wall behind aias.tenants_with, which counts the factors too.
 create policy "new workflows wait for a second factor" on public.workflows

@@ -303,8 +303,38 @@ language c stable parallel safe as 'MODULE_PATHNAME', 'aias_own_tenants';
 create function aias.tenants_asking_for_second_factor() returns uuid[]
 language c stable parallel safe as 'MODULE_PATHNAME', 'aias_tenants_asking_for_second_factor';
 
-revoke execute on function aias.tenants_with, aias.own_tenants, aias.tenants_asking_for_second_factor from public;
-grant execute on function aias.tenants_with, aias.own_tenants, aias.tenants_asking_for_second_factor to @extowner@;
+create function aias.among_support(internal) returns internal
+language c strict as 'MODULE_PATHNAME', 'aias_among_support';
+
+-- Leakproof, as = of uuid is: it says nothing but its answer. So an index may be asked for it ahead of another table's policies.
+create function aias.among(tenant uuid, tenants uuid[]) returns boolean
+language c immutable strict leakproof parallel safe support aias.among_support as 'MODULE_PATHNAME', 'aias_among';
+
+revoke execute on function aias.tenants_with, aias.own_tenants, aias.tenants_asking_for_second_factor, aias.among from public;
+revoke execute on function aias.among_support from public;
+grant execute on function aias.tenants_with, aias.own_tenants, aias.tenants_asking_for_second_factor, aias.among to @extowner@;
+
+-- requires:
+--   access
+
+-- What an audit log says of a changed row, and the chain that its entries are in.
+
+-- Strict: without one of the two there is nothing to compare.
+create function aias.jsonb_changed(value jsonb, other jsonb) returns jsonb
+language c immutable strict parallel safe as 'MODULE_PATHNAME', 'aias_jsonb_changed';
+
+create function aias.may_hold_secret(value jsonb) returns boolean
+language c immutable strict parallel safe as 'MODULE_PATHNAME', 'aias_may_hold_secret';
+
+create function aias.next_hash(hash_before bytea, head bytea, payload bytea) returns bytea
+language c immutable parallel safe as 'MODULE_PATHNAME', 'aias_next_hash';
+
+create aggregate aias.chained (head bytea, payload bytea) (sfunc = aias.next_hash, stype = bytea);
+
+revoke execute on function aias.next_hash, aias.chained(bytea, bytea) from public;
+grant execute on function aias.next_hash, aias.chained(bytea, bytea) to @extowner@;
+revoke execute on function aias.jsonb_changed, aias.may_hold_secret from public;
+grant execute on function aias.jsonb_changed, aias.may_hold_secret to @extowner@;
 
 CREATE  FUNCTION "node_schemas"() RETURNS jsonb /* JsonB */
 IMMUTABLE STRICT PARALLEL SAFE
@@ -358,7 +388,7 @@ LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'workflow_problems_wrapper';
 
 -- requires:
---   access
+--   changes
 
 -- finalize
 -- What each function is for, as `\dx+`, `\df+` and Studio show it.
@@ -435,3 +465,16 @@ comment on function aias.own_tenants() is
   'The tenants that the caller belongs to, in any role.';
 comment on function aias.tenants_asking_for_second_factor() is
   'The tenants in which the caller''s session is not enough for all that the caller may do. Asked by restrictive policies: a wall behind aias.tenants_with.';
+
+comment on function aias.jsonb_changed(jsonb, jsonb) is
+  'The fields of an object that the other one has not, or has with another value, as an object. Values are compared as by =.';
+comment on function aias.may_hold_secret(jsonb) is
+  'False when a value has at most 2,000 characters as text and in no key or text a word such as token, password or authorization, nor an @. True otherwise, and where that is not quickly told.';
+
+comment on function aias.among(uuid, uuid[]) is
+  'Whether a tenant is one of several, as tenant = any (tenants); an index on the tenant finds them as well. The planner is told that it takes no row away beside tenant = something.';
+comment on function aias.among_support(internal) is 'What the planner asks about aias.among.';
+
+comment on function aias.next_hash(bytea, bytea, bytea) is 'SHA-256 of a hash and a payload; of the head and the payload where there is no hash before.';
+comment on aggregate aias.chained(bytea, bytea) is
+  'As a window function over entries in order: the hash of each, from that of the one before; the first follows the head, where the chain ended.';

@@ -2,9 +2,10 @@
 //!
 //! This file is only the door. `language` is the workflow language, whose rules live in the crate `workflow`; `quota` counts, exactly
 //! and without a hot row; `rate` limits requests; `note` keeps what a rollback must not undo; `access` says where a caller may do
-//! something; `uuid7` makes time-ordered ids. What SQL sees is in `sql/aias--<version>.sql`, which the build generates.
+//! something; `change` says what differs between two versions of a row; `uuid7` makes time-ordered ids. What SQL sees is in `sql/aias--<version>.sql`, which the build generates.
 
 mod access;
+mod change;
 mod door;
 mod fault;
 mod instant;
@@ -51,8 +52,13 @@ pgrx::extension_sql_file!(
     requires = ["notes"]
 );
 pgrx::extension_sql_file!(
+    "../sql/src/changes.sql",
+    name = "changes",
+    requires = ["access"]
+);
+pgrx::extension_sql_file!(
     "../sql/src/comments.sql",
     name = "comments",
-    requires = ["access"],
+    requires = ["changes"],
     finalize
 );

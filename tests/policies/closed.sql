@@ -23,7 +23,7 @@ create temp table lent as
   union all
   select 'authenticated', unnest(array[
     -- behind policies
-    'aias.tenants_with(text)', 'aias.own_tenants()', 'aias.tenants_asking_for_second_factor()',
+    'aias.tenants_with(text)', 'aias.own_tenants()', 'aias.tenants_asking_for_second_factor()', 'aias.among(uuid, uuid[])',
     -- behind triggers and RPCs that run as their caller; they change nothing
     'private.refuse(integer, text, text, text, text, jsonb)', 'private.demand(uuid, text)', 'private.is_caller()',
     'private.has_second_factor()', 'private.principal()', 'private.tenants_with(text)', 'private.own_tenants()',

@@ -16,3 +16,4 @@ mod stocks;
 mod tampered;
 mod tampering;
 mod tenant_tables;
+mod told;

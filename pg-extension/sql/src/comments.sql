@@ -72,3 +72,16 @@ comment on function aias.own_tenants() is
   'The tenants that the caller belongs to, in any role.';
 comment on function aias.tenants_asking_for_second_factor() is
   'The tenants in which the caller''s session is not enough for all that the caller may do. Asked by restrictive policies: a wall behind aias.tenants_with.';
+
+comment on function aias.jsonb_changed(jsonb, jsonb) is
+  'The fields of an object that the other one has not, or has with another value, as an object. Values are compared as by =.';
+comment on function aias.may_hold_secret(jsonb) is
+  'False when a value has at most 2,000 characters as text and in no key or text a word such as token, password or authorization, nor an @. True otherwise, and where that is not quickly told.';
+
+comment on function aias.among(uuid, uuid[]) is
+  'Whether a tenant is one of several, as tenant = any (tenants); an index on the tenant finds them as well. The planner is told that it takes no row away beside tenant = something.';
+comment on function aias.among_support(internal) is 'What the planner asks about aias.among.';
+
+comment on function aias.next_hash(bytea, bytea, bytea) is 'SHA-256 of a hash and a payload; of the head and the payload where there is no hash before.';
+comment on aggregate aias.chained(bytea, bytea) is
+  'As a window function over entries in order: the hash of each, from that of the one before; the first follows the head, where the chain ended.';

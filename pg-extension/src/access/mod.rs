@@ -1,6 +1,6 @@
 //! In which tenants the caller may do something: what policies ask, once a statement.
 //!
-//! `claims` says who asks, `permission` which bit a permission is, `table` reads private.access by an index. These tables are the
+//! `among` is the condition that a policy makes of it, `claims` says who asks, `permission` which bit a permission is, `table` reads private.access by an index. These tables are the
 //! project's, not the extension's: migrations/20261125000200_access.sql makes them and keeps them true. The same in PL/pgSQL is three times as
 //! slow, which every read of every table would pay.
 //!
@@ -9,6 +9,7 @@
 
 use pgrx::pg_sys::{self, Datum};
 
+mod among;
 mod claims;
 mod permission;
 mod table;

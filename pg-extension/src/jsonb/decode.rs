@@ -32,16 +32,16 @@ pub const MAX_DEPTH: usize = 128;
 
 const COUNT_MASK: u32 = 0x0FFF_FFFF;
 const CONTAINER_IS_SCALAR: u32 = 0x1000_0000;
-const CONTAINER_IS_OBJECT: u32 = 0x2000_0000;
+pub(super) const CONTAINER_IS_OBJECT: u32 = 0x2000_0000;
 
-const ENTRY_OFFSET_OR_LENGTH: u32 = 0x0FFF_FFFF;
-const ENTRY_HAS_OFFSET: u32 = 0x8000_0000;
+pub(super) const ENTRY_OFFSET_OR_LENGTH: u32 = 0x0FFF_FFFF;
+pub(super) const ENTRY_HAS_OFFSET: u32 = 0x8000_0000;
 const ENTRY_TYPE: u32 = 0x7000_0000;
-pub(super) const STRING: u32 = 0x0000_0000;
-pub(super) const NUMERIC: u32 = 0x1000_0000;
+pub const STRING: u32 = 0x0000_0000;
+pub const NUMERIC: u32 = 0x1000_0000;
 pub(super) const FALSE: u32 = 0x2000_0000;
 pub(super) const TRUE: u32 = 0x3000_0000;
-pub(super) const CONTAINER: u32 = 0x5000_0000;
+pub const CONTAINER: u32 = 0x5000_0000;
 
 /// Decodes the content of a `jsonb` datum, that is, the datum without its length word.
 ///
@@ -106,14 +106,17 @@ impl Decoder {
             return Value::Object(Map::new());
         }
         let mut object = Map::new();
-        for ((_, key), (kind, child)) in container.fields() {
+        for Field {
+            key, kind, value, ..
+        } in container.fields()
+        {
             let name = text(key);
             if is_leaf(kind) {
-                object.insert(name, leaf(kind, child));
+                object.insert(name, leaf(kind, value));
                 continue;
             }
             self.path.push(Step::Key(name));
-            let value = self.value(kind, child);
+            let value = self.value(kind, value);
             let Some(Step::Key(name)) = self.path.pop() else {
                 return Value::Null;
             };
@@ -174,18 +177,18 @@ fn text(child: Child<'_>) -> String {
 
 /// A container: its header, and all that follows.
 #[derive(Clone, Copy)]
-pub(super) struct Container<'a> {
+pub struct Container<'a> {
     header: u32,
     bytes: &'a [u8],
 }
 
 impl<'a> Container<'a> {
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Container<'a>> {
+    pub fn read(bytes: &'a [u8]) -> Option<Container<'a>> {
         let header = word(bytes, 0)?;
         Some(Container { header, bytes })
     }
 
-    pub(super) fn is_object(self) -> bool {
+    pub fn is_object(self) -> bool {
         self.header & CONTAINER_IS_OBJECT != 0
     }
 
@@ -195,21 +198,25 @@ impl<'a> Container<'a> {
     }
 
     /// Of an array.
-    pub(super) fn items(self) -> Children<'a> {
+    pub fn items(self) -> Children<'a> {
         let count = self.count();
         Children::new(self.bytes, count, count)
     }
 
-    /// Keys and values of an object.
-    pub(super) fn fields(
-        self,
-    ) -> impl Iterator<Item = ((u32, Child<'a>), (u32, Child<'a>))> + use<'a> {
+    /// Of an object, in the order of [`Field::order`].
+    pub fn fields(self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         let count = self.count();
         let keys = Children::new(self.bytes, count * 2, count);
         // The values begin where the last key ends, so the keys are walked once only to get there.
         let mut values = keys.clone();
         values.by_ref().for_each(drop);
         keys.zip(values.go_on(count))
+            .map(|((key_kind, key), (kind, value))| Field {
+                key_kind,
+                key,
+                kind,
+                value,
+            })
     }
 
     fn count(self) -> usize {
@@ -217,16 +224,33 @@ impl<'a> Container<'a> {
     }
 }
 
+/// A key and its value.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    /// Always [`STRING`].
+    pub key_kind: u32,
+    pub key: Child<'a>,
+    pub kind: u32,
+    pub value: Child<'a>,
+}
+
+impl Field<'_> {
+    /// By its key, as the fields of an object are stored: short ones first.
+    pub fn order(&self) -> (usize, &[u8]) {
+        (self.key.bytes.len(), self.key.bytes)
+    }
+}
+
 /// The bytes of one child, and how far they are from an address that is a multiple of four.
 #[derive(Clone, Copy)]
-pub(super) struct Child<'a> {
-    pub(super) bytes: &'a [u8],
+pub struct Child<'a> {
+    pub bytes: &'a [u8],
     offset: usize,
 }
 
 impl<'a> Child<'a> {
     /// Numbers and containers are aligned; the padding is counted as theirs.
-    pub(super) fn aligned(self) -> &'a [u8] {
+    pub fn aligned(self) -> &'a [u8] {
         let padding = self.offset.wrapping_neg() % 4;
         self.bytes.get(padding..).unwrap_or_default()
     }
@@ -234,7 +258,7 @@ impl<'a> Child<'a> {
 
 /// The children of a container, in order.
 #[derive(Clone)]
-pub(super) struct Children<'a> {
+pub struct Children<'a> {
     entries: &'a [u8],
     data: &'a [u8],
     next: usize,

@@ -3,7 +3,7 @@
 
 use workflow::document::{Content, Document, Writer};
 
-use super::decode::{CONTAINER, Child, Container, FALSE, MAX_DEPTH, NUMERIC, STRING, TRUE};
+use super::decode::{CONTAINER, Child, Container, FALSE, Field, MAX_DEPTH, NUMERIC, STRING, TRUE};
 use super::numeric;
 
 /// Bytes that a value takes, more or less; it only saves copying a list that grows.
@@ -52,8 +52,11 @@ impl<'a> Reader<'a> {
         if container.is_object() {
             let open = self.writer.open(name, Content::Object);
             if is_followed {
-                for ((_, key), (kind, child)) in container.fields() {
-                    self.value(text(key)?, kind, child)?;
+                for Field {
+                    key, kind, value, ..
+                } in container.fields()
+                {
+                    self.value(text(key)?, kind, value)?;
                 }
             }
             self.writer.close(open);

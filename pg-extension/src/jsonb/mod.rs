@@ -6,6 +6,7 @@
 
 mod decode;
 mod document;
+mod encode;
 mod numeric;
 
 use pgrx::callconv::{Arg, ArgAbi};
@@ -15,7 +16,9 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 };
 use workflow::document::Document;
 
-pub use decode::{Decoded, decode};
+pub use decode::{CONTAINER, Child, Container, Decoded, Field, MAX_DEPTH, NUMERIC, STRING, decode};
+pub use encode::object;
+pub use numeric::most_characters;
 
 /// A `jsonb` argument as it is stored, detoasted.
 pub struct Jsonb<'a>(&'a [u8]);

@@ -57,6 +57,24 @@ pub fn read(varlena: &[u8]) -> Option<Number> {
     float(negative, scale, weight, &digits)
 }
 
+/// More characters than the numeric has as text, or as many. `None` for what is no number.
+pub fn most_characters(varlena: &[u8]) -> Option<usize> {
+    let header = half(varlena, 2)?;
+    let (scale, weight) = match header & SIGN_MASK {
+        SPECIAL => return None,
+        SHORT if header & SHORT_WEIGHT_NEGATIVE != 0 => {
+            ((header & SHORT_SCALE_MASK) >> SHORT_SCALE_SHIFT, 0)
+        }
+        SHORT => (
+            (header & SHORT_SCALE_MASK) >> SHORT_SCALE_SHIFT,
+            (header & SHORT_WEIGHT_MASK) as i16,
+        ),
+        _ => (header & LONG_SCALE_MASK, half(varlena, 3)? as i16),
+    };
+    // The sign, the point, and four for each digit in base 10,000.
+    Some(2 + 4 * (usize::try_from(weight).unwrap_or(0) + 1) + usize::from(scale))
+}
+
 struct Digits<'a>(&'a [u8]);
 
 impl Digits<'_> {
