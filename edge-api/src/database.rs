@@ -1,6 +1,6 @@
 //! The way to the database, which is the caller's way.
 //!
-//! The pool's own login may do nothing but become `authenticated`, and ask who a key and whose a host name is. Handlers never meet the
+//! The pool's own login may do nothing but become `authenticated`, and call a few functions of schema `edge`. Handlers never meet the
 //! pool: they are given a [`CallerSession`], and with it begin a [`CallerTransaction`], in which the database sees the caller and decides
 //! by row-level security.
 

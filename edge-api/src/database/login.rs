@@ -1,7 +1,7 @@
-//! What this service asks as its own login, before there is a caller or where there never is one: four functions of schema `edge`, and no table.
+//! What this service asks as its own login, before there is a caller or where there never is one: five functions of schema `edge`, and no table.
 //!
 //! Anybody can make it ask, with keys, names and addresses made up. So together these questions use at most half of the pool, and the other half
-//! is left to the transactions of those who are somebody.
+//! is left to the transactions of those who are somebody. What is watched is said by one task, for all who watch, and needs no turn.
 
 use serde::Serialize;
 use sqlx::types::Json;

@@ -74,16 +74,19 @@ impl Watchers {
         wanted.map(|(execution, _)| *execution).collect()
     }
 
-    /// The database knows. Those who were new to it look again.
-    pub(super) fn announced(&self, executions: &[Uuid]) {
+    /// The database knows. Wakes those who were new to it, and answers which these are.
+    pub(super) fn announced(&self, executions: &[Uuid]) -> Vec<Uuid> {
         let mut by_execution = self.lock();
+        let mut new = Vec::new();
         for execution in executions {
             if let Some(watched) = by_execution.get_mut(execution)
                 && watched.announced.replace(Instant::now()).is_none()
             {
                 watched.sender.send_replace(());
+                new.push(*execution);
             }
         }
+        new
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Watched>> {
@@ -177,11 +180,14 @@ mod tests {
         watchers.something_new().await;
         let again = Duration::from_secs(20);
         assert_eq!(watchers.to_announce(again), [Uuid::nil()]);
-        watchers.announced(&[Uuid::nil(), Uuid::max()]);
+        assert_eq!(
+            watchers.announced(&[Uuid::nil(), Uuid::max()]),
+            [Uuid::nil()]
+        );
         assert!(is_woken(&mut watcher).await);
         assert!(watchers.to_announce(again).is_empty());
         assert_eq!(watchers.to_announce(Duration::ZERO), [Uuid::nil()]);
-        watchers.announced(&[Uuid::nil()]);
+        assert!(watchers.announced(&[Uuid::nil()]).is_empty());
         assert!(!is_woken(&mut watcher).await);
     }
 }

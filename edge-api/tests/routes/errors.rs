@@ -38,7 +38,8 @@ async fn addresses_and_methods_that_do_not_exist(pool: PgPool) {
 /// The database's function, replaced by one that raises what it is told to.
 async fn answer_to(app: &TestApp, raise: &str) -> Answer {
     let sql = format!(
-        "create or replace function public.start_execution(workflow_id uuid, input jsonb default '{{}}', idempotency_key text default null)
+        "create or replace function public.start_execution(workflow_id uuid, input jsonb default '{{}}', idempotency_key text default null,
+           priority integer default 0)
          returns public.executions language plpgsql set search_path = '' as $body$ begin {raise}; return null; end $body$"
     );
     app.pool

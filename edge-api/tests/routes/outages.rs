@@ -65,6 +65,6 @@ async fn a_stream_outlives_an_outage(pool: PgPool) {
     proxy.open().await;
     assert_eq!(
         events.rest().await,
-        ["step start succeeded 2", "execution succeeded"]
+        ["step start succeeded 1", "execution succeeded"]
     );
 }

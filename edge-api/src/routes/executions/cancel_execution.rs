@@ -15,7 +15,7 @@ use crate::extract::Path;
     responses(
         (status = 200, description = "It is cancelled.", body = ExecutionSchema,
          headers(("Location" = String, description = "Where to read it."))),
-        (status = 202, description = "Its worker was told; follow its events.", body = ExecutionSchema,
+        (status = 202, description = "Its worker was told; follow its events. Its status is what it was, `queued` when nothing of it is recorded yet.", body = ExecutionSchema,
          headers(("Location" = String, description = "Where to read it."))),
         (status = 400, description = "`invalid_path`: the id is not a uuid.", body = ErrorBody),
         (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you cancel. `wrong_host`.", body = ErrorBody),

@@ -15,6 +15,9 @@ pub struct ExecutionSchema {
     workflow_id: Uuid,
     workflow_version: i32,
     status: ExecutionStatus,
+    /// Of a tenant's executions that wait for a worker, those with a higher one are begun first.
+    #[schema(minimum = -100, maximum = 100)]
+    priority: i16,
     /// What it was started with.
     #[schema(value_type = Value)]
     input: Value,
@@ -25,21 +28,46 @@ pub struct ExecutionSchema {
     error: Option<Failure>,
     #[schema(required)]
     idempotency_key: Option<String>,
-    /// The user who started it.
+    origin: ExecutionOrigin,
+    /// The user who started it, or what called it; null when that was an API key or a trigger, and once the user is gone.
     #[schema(required)]
     started_by: Option<Uuid>,
+    /// The execution whose step called it; null when none did.
+    #[schema(required)]
+    parent_id: Option<Uuid>,
+    /// The node of that step.
+    #[schema(required)]
+    parent_node: Option<String>,
+    /// Which item of that step's list it was called for, from 0; null when it was called for the step itself.
+    #[schema(required, minimum = 0)]
+    parent_item: Option<i32>,
+    /// How many calls deep it is: 0 when no execution called it, otherwise one more than its parent's.
+    #[schema(minimum = 0, maximum = 8)]
+    depth: i16,
+    /// The execution that it is another try of.
+    #[schema(required)]
+    retried_from: Option<Uuid>,
     /// Grows with every change of the execution or of a step.
     revision: i64,
     created_at: DateTime<Utc>,
+    /// When a worker first took it up. Null while it is `queued`.
     #[schema(required)]
     started_at: Option<DateTime<Utc>>,
+    /// Null until its status is final.
     #[schema(required)]
     finished_at: Option<DateTime<Utc>>,
+    /// When somebody asked for its end. Its worker, if it has one, ends it a moment later.
     #[schema(required)]
     cancel_requested_at: Option<DateTime<Utc>>,
+    /// When its worker was asked to pause it. Null again once it is paused.
+    #[schema(required)]
+    pause_requested_at: Option<DateTime<Utc>>,
 }
 
 /// The first four may still change; a paused one when somebody resumes it. `succeeded`, `failed` and `cancelled` are final.
+///
+/// It is `queued` until something of it is recorded, also while a worker has it in hand: one that computes for a moment goes from
+/// `queued` to its end and is never seen `running`.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 enum ExecutionStatus {
@@ -50,6 +78,19 @@ enum ExecutionStatus {
     Succeeded,
     Failed,
     Cancelled,
+}
+
+/// What started it: somebody through the API, a trigger of the workflow (`webhook`, `schedule`, `event`), a step of another execution
+/// (`call`), or a `retry`.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum ExecutionOrigin {
+    Manual,
+    Webhook,
+    Schedule,
+    Event,
+    Call,
+    Retry,
 }
 
 /// Why an execution failed, and at which node.

@@ -29,13 +29,16 @@ pub struct StartExecution {
     input: Option<Box<RawValue>>,
     /// 1 to 255 characters of your choice. The same key starts the same workflow once, however often it is sent.
     idempotency_key: Option<String>,
+    /// Of your tenant's executions that wait for a worker, those with a higher one are begun first. 0 when left out.
+    #[schema(minimum = -100, maximum = 100)]
+    priority: Option<i32>,
     /// Seconds to wait for the end before answering.
     #[schema(minimum = 0, maximum = 60)]
     wait: Option<f64>,
 }
 
 /// Starts an active workflow. Who may: members with `workflows.execute`. Charged to the plan once, also when it is sent again with the
-/// same idempotency key.
+/// same idempotency key; its priority is then the one that it was first sent with.
 #[utoipa::path(
     post, path = "/v1/executions", tag = "executions", operation_id = "startExecution",
     params(("Idempotency-Key" = Option<String>, Header, description = "As the field of that name; one of the two.")),
@@ -46,7 +49,7 @@ pub struct StartExecution {
          headers(("Location" = String, description = "Where to read it."))),
         (status = 202, description = "Accepted: it will run, whatever happens to this service.", body = ExecutionSchema,
          headers(("Location" = String, description = "Where to read it."))),
-        (status = 400, description = "`invalid_json`, `invalid_body`, `invalid_idempotency_key`, `invalid_wait`.", body = ErrorBody),
+        (status = 400, description = "`invalid_json`, `invalid_body`, `invalid_idempotency_key`, `invalid_wait`, `priority_invalid`: it is not from -100 to 100.", body = ErrorBody),
         (status = 402, description = "`quota_exceeded`: the plan's executions are used up; details name meter, limit and reset.", body = ErrorBody),
         (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you start executions. `tenant_suspended`, `tenant_cancelled`, `second_factor_required`, `wrong_host`.", body = ErrorBody),
         (status = 404, description = "`not_found`: there is no such workflow, or you may not see it.", body = ErrorBody),
@@ -72,11 +75,12 @@ pub async fn start_execution(
         ExecutionRow,
         r#"
         select e.id as "id!", e.tenant_id as "tenant_id!", e.status as "status!", e.revision as "revision!", row_to_json(e)::text as "json!"
-          from public.start_execution($1, $2, $3) e
+          from public.start_execution($1, $2, $3, $4) e
         "#,
         wanted.workflow_id,
         wanted.input.map(sqlx::types::Json) as _,
-        idempotency_key
+        idempotency_key,
+        wanted.priority
     )
     .fetch_one(&mut *transaction)
     .await?;

@@ -17,7 +17,8 @@ use crate::streams::Streams;
 
 /// Follows an execution as server-sent events until it is over. Who may: members with `executions.read`, asked again at every read.
 ///
-/// - `execution`: the row, at the start and whenever the status changes; after one with a final status the stream ends.
+/// - `execution`: the row, at the start and whenever the status changes; after one with a final status the stream ends. A quick one goes
+///   from `queued` to its end.
 /// - `step`: a row of execution_steps whenever it changes; its revision is the event's id.
 /// - `error`: an error body; the stream ends. `token_expired`, `invalid_api_key`: your credential has ended; reconnect with a new one.
 ///   `not_found`: you may not see it any more, or your API key was revoked.

@@ -1,3 +1,4 @@
+use serde_json::json;
 use sqlx::PgPool;
 use tests::seed::{ALPHA_OWNER, ALPHA_VIEWER};
 use uuid::Uuid;
@@ -19,6 +20,7 @@ async fn one_that_nobody_works_on_ends_at_once(pool: PgPool) {
     {
       "cancel_requested_at": "[time]",
       "created_at": "[time]",
+      "depth": 0,
       "error": null,
       "finished_at": "[time]",
       "id": "[id]",
@@ -26,7 +28,14 @@ async fn one_that_nobody_works_on_ends_at_once(pool: PgPool) {
       "input": {
         "name": "Ada"
       },
+      "origin": "manual",
       "output": null,
+      "parent_id": null,
+      "parent_item": null,
+      "parent_node": null,
+      "pause_requested_at": null,
+      "priority": 0,
+      "retried_from": null,
       "revision": 1,
       "started_at": null,
       "started_by": "01900000-0000-7000-8000-0000000000a1",
@@ -75,6 +84,25 @@ async fn one_that_a_worker_holds_is_cancelled_by_it(pool: PgPool) {
         .send()
         .await;
     assert_eq!(after.json()["status"], "cancelled");
+}
+
+/// A worker has it in hand, and has recorded nothing of it.
+#[sqlx::test(migrations = "../migrations")]
+async fn one_that_a_worker_has_just_taken_up(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    let id = app.start(ALPHA_OWNER).await;
+    let worker = Worker::claim(&app.pool, id).await;
+    let answer = app
+        .post(&format!("/v1/executions/{id}/cancel"))
+        .by(ALPHA_OWNER)
+        .send()
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["status"]),
+        (202, &json!("queued"))
+    );
+    assert!(answer.json()["cancel_requested_at"].is_string());
+    worker.finish("cancelled", &[]).await;
 }
 
 #[sqlx::test(migrations = "../migrations")]

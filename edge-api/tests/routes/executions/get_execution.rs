@@ -18,6 +18,7 @@ async fn a_member_reads_it(pool: PgPool) {
     {
       "cancel_requested_at": null,
       "created_at": "[time]",
+      "depth": 0,
       "error": null,
       "finished_at": null,
       "id": "[id]",
@@ -25,7 +26,14 @@ async fn a_member_reads_it(pool: PgPool) {
       "input": {
         "name": "Ada"
       },
+      "origin": "manual",
       "output": null,
+      "parent_id": null,
+      "parent_item": null,
+      "parent_node": null,
+      "pause_requested_at": null,
+      "priority": 0,
+      "retried_from": null,
       "revision": 0,
       "started_at": null,
       "started_by": "01900000-0000-7000-8000-0000000000a1",

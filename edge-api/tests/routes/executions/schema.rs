@@ -63,12 +63,13 @@ async fn every_column_is_described_and_required(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
-async fn every_status_is_described(pool: PgPool) {
+async fn every_status_and_origin_is_described(pool: PgPool) {
     let app = TestApp::new(pool).await;
     let description = app.get("/openapi.json").send().await.json();
     for (schema, constraint) in [
         ("ExecutionStatus", "execution_status_is_known"),
         ("StepStatus", "step_status_is_known"),
+        ("ExecutionOrigin", "execution_origin_is_known"),
     ] {
         let check: String = sqlx::query_scalar(
             "select pg_get_constraintdef(oid) from pg_constraint where conname = $1",
@@ -81,10 +82,10 @@ async fn every_status_is_described(pool: PgPool) {
             .as_array()
             .expect("an enumeration");
         assert_eq!(described.len(), check.matches("::text").count(), "{check}");
-        for status in described {
+        for value in described {
             assert!(
-                check.contains(&format!("'{}'", status.as_str().unwrap())),
-                "{status} is not in {check}"
+                check.contains(&format!("'{}'", value.as_str().unwrap())),
+                "{value} is not in {check}"
             );
         }
     }

@@ -1,6 +1,7 @@
 use serde_json::json;
 use sqlx::PgPool;
 use tests::seed::{ALPHA_OWNER, ALPHA_VIEWER, ALPHA_WORKFLOW, BETA_OWNER};
+use uuid::Uuid;
 
 use crate::support::{Answer, TestApp};
 
@@ -33,6 +34,7 @@ async fn it_is_accepted_and_queued(pool: PgPool) {
     {
       "cancel_requested_at": null,
       "created_at": "[time]",
+      "depth": 0,
       "error": null,
       "finished_at": null,
       "id": "[id]",
@@ -40,7 +42,14 @@ async fn it_is_accepted_and_queued(pool: PgPool) {
       "input": {
         "name": "Ada"
       },
+      "origin": "manual",
       "output": null,
+      "parent_id": null,
+      "parent_item": null,
+      "parent_node": null,
+      "pause_requested_at": null,
+      "priority": 0,
+      "retried_from": null,
       "revision": 0,
       "started_at": null,
       "started_by": "01900000-0000-7000-8000-0000000000a1",
@@ -122,6 +131,85 @@ async fn one_key_starts_one_execution(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn those_with_a_higher_priority_are_begun_first(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    for (body, expected) in [
+        (json!({"priority": -100}), -100),
+        (json!({}), 0),
+        (json!({"priority": null}), 0),
+        (json!({"priority": 100}), 100),
+    ] {
+        let mut wanted = json!({"workflow_id": ALPHA_WORKFLOW});
+        wanted
+            .as_object_mut()
+            .unwrap()
+            .extend(body.as_object().unwrap().clone());
+        let answer = start(&app, wanted).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["priority"]),
+            (202, &json!(expected))
+        );
+    }
+    let mut begun = Vec::new();
+    for _ in 0..4 {
+        let id: Uuid = sqlx::query_scalar(
+            "select execution_id from queue.claim('tester', 1, interval '1 minute', '{}', '{}', '{}')",
+        )
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+        let answer = app
+            .get(&format!("/v1/executions/{id}"))
+            .by(ALPHA_OWNER)
+            .send()
+            .await;
+        begun.push(answer.json()["priority"].clone());
+    }
+    assert_eq!(begun, [100, 0, 0, -100]);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_key_that_is_sent_again_keeps_the_priority(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    let mut body =
+        json!({"workflow_id": ALPHA_WORKFLOW, "idempotency_key": "ticket 7", "priority": 7});
+    let first = start(&app, body.clone()).await;
+    body["priority"] = json!(-7);
+    let again = start(&app, body).await;
+    assert_eq!((again.status, again.json()), (first.status, first.json()));
+    assert_eq!(again.json()["priority"], 7);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn priorities_that_are_none(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    let answer = start(
+        &app,
+        json!({"workflow_id": ALPHA_WORKFLOW, "priority": 101}),
+    )
+    .await;
+    insta::assert_snapshot!(answer.snapshot(), @r#"
+    400 Bad Request
+    {
+      "code": "priority_invalid",
+      "details": null,
+      "hint": "0 is usual; a higher one is begun first",
+      "message": "a priority is from -100 to 100"
+    }
+    "#);
+    let answer = start(
+        &app,
+        json!({"workflow_id": ALPHA_WORKFLOW, "priority": -101}),
+    )
+    .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (400, "priority_invalid")
+    );
+    assert_eq!(count(&app).await, 0);
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn keys_that_are_none(pool: PgPool) {
     let app = TestApp::new(pool).await;
     let differing = app
@@ -172,13 +260,15 @@ async fn bodies_that_are_none(pool: PgPool) {
     };
     insta::assert_snapshot!(send("").await, @r#"400 invalid_json "EOF while parsing a value at line 1 column 0""#);
     insta::assert_snapshot!(send("{").await, @r#"400 invalid_json "EOF while parsing an object at line 1 column 1""#);
-    insta::assert_snapshot!(send("[]").await, @r#"400 invalid_body "invalid length 0, expected struct StartExecution with 4 elements at line 1 column 2""#);
+    insta::assert_snapshot!(send("[]").await, @r#"400 invalid_body "invalid length 0, expected struct StartExecution with 5 elements at line 1 column 2""#);
     insta::assert_snapshot!(send("{}").await, @r#"400 invalid_body "missing field `workflow_id` at line 1 column 2""#);
     insta::assert_snapshot!(send(r#"{"workflow_id": "mine"}"#).await, @r#"400 invalid_body "workflow_id: UUID parsing failed: invalid character: found `m` at 0 at line 1 column 22""#);
-    insta::assert_snapshot!(send(r#"{"workflow_id": "01900000-0000-7000-8000-00000000a0f1", "inputs": {}}"#).await, @r#"400 invalid_body "inputs: unknown field `inputs`, expected one of `workflow_id`, `input`, `idempotency_key`, `wait` at line 1 column 64""#);
+    insta::assert_snapshot!(send(r#"{"workflow_id": "01900000-0000-7000-8000-00000000a0f1", "inputs": {}}"#).await, @r#"400 invalid_body "inputs: unknown field `inputs`, expected one of `workflow_id`, `input`, `idempotency_key`, `priority`, `wait` at line 1 column 64""#);
     insta::assert_snapshot!(send(r#"{"workflow_id": "01900000-0000-7000-8000-00000000a0f1", "input": "\u0000"}"#).await, @r#"400 invalid_value "\\u0000 cannot be converted to text.""#);
     insta::assert_snapshot!(send(r#"{"workflow_id": "01900000-0000-7000-8000-00000000a0f1", "wait": 61}"#).await, @r#"400 invalid_wait null"#);
     insta::assert_snapshot!(send(r#"{"workflow_id": "01900000-0000-7000-8000-00000000a0f1", "wait": -1}"#).await, @r#"400 invalid_wait null"#);
+    insta::assert_snapshot!(send(r#"{"workflow_id": "01900000-0000-7000-8000-00000000a0f1", "priority": 0.5}"#).await, @r#"400 invalid_body "priority: invalid type: floating point `0.5`, expected i32 at line 1 column 71""#);
+    insta::assert_snapshot!(send(r#"{"workflow_id": "01900000-0000-7000-8000-00000000a0f1", "priority": 3000000000}"#).await, @r#"400 invalid_body "priority: invalid value: integer `3000000000`, expected i32 at line 1 column 78""#);
     let text = app
         .post("/v1/executions")
         .by(ALPHA_OWNER)

@@ -23,16 +23,18 @@ async fn an_execution_from_queue_to_end(pool: PgPool) {
     assert_eq!(next(&mut events).await, "execution queued");
 
     let worker = Worker::claim(&app.pool, id).await;
-    assert_eq!(next(&mut events).await, "execution running");
+    // Taken up, and nothing is recorded.
+    events.nothing_for(Duration::from_millis(500)).await;
     worker
         .record(&[("start", "succeeded"), ("greet", "running")])
         .await;
-    assert_eq!(next(&mut events).await, "step start succeeded 2");
-    assert_eq!(next(&mut events).await, "step greet running 3");
+    assert_eq!(next(&mut events).await, "execution running");
+    assert_eq!(next(&mut events).await, "step start succeeded 1");
+    assert_eq!(next(&mut events).await, "step greet running 2");
     worker.record(&[("greet", "succeeded")]).await;
-    assert_eq!(next(&mut events).await, "step greet succeeded 5");
+    assert_eq!(next(&mut events).await, "step greet succeeded 4");
     worker.finish("succeeded", &[("reply", "succeeded")]).await;
-    assert_eq!(next(&mut events).await, "step reply succeeded 7");
+    assert_eq!(next(&mut events).await, "step reply succeeded 6");
     assert_eq!(next(&mut events).await, "execution succeeded");
     assert_eq!(events.next().await, None);
 }
@@ -51,7 +53,7 @@ async fn a_step_event_is_the_row(pool: PgPool) {
             .fetch_one(&app.pool)
             .await
             .unwrap();
-    assert_eq!((event.json(), event.id), (row, Some(2)));
+    assert_eq!((event.json(), event.id), (row, Some(1)));
 }
 
 #[sqlx::test(migrations = "../migrations")]
@@ -66,8 +68,8 @@ async fn the_end_of_a_finished_execution_comes_after_its_steps(pool: PgPool) {
     assert_eq!(
         events.rest().await,
         [
-            "step start succeeded 2",
-            "step greet failed 3",
+            "step start succeeded 1",
+            "step greet failed 2",
             "execution failed"
         ]
     );
@@ -88,7 +90,7 @@ async fn a_long_history_comes_whole_and_in_order(pool: PgPool) {
         .await;
     let seen = app.events(ALPHA_OWNER, id).await.rest().await;
     let expected = (0..250)
-        .map(|n| format!("step n{n} succeeded {}", n + 2))
+        .map(|n| format!("step n{n} succeeded {}", n + 1))
         .chain(["execution succeeded".to_owned()]);
     assert_eq!(seen, expected.collect::<Vec<_>>());
 }
@@ -178,7 +180,7 @@ async fn an_id_that_was_never_given_out_starts_again(pool: PgPool) {
         .await;
     assert_eq!(
         events.rest().await,
-        ["step start succeeded 2", "execution succeeded"]
+        ["step start succeeded 1", "execution succeeded"]
     );
     for nonsense in ["-1", "abc", "99999999999999999999"] {
         let answer = app
@@ -274,13 +276,15 @@ async fn a_client_that_leaves_leaves_nothing_behind(pool: PgPool) {
     assert_eq!(app.app.streams().watchers().len(), 1);
 
     drop(first);
-    Worker::claim(&app.pool, id).await;
+    let worker = Worker::claim(&app.pool, id).await;
+    worker.record(&[("start", "running")]).await;
     assert_eq!(next(&mut second).await, "execution running");
     drop(second);
     assert!(app.app.streams().watchers().is_empty());
 }
 
-/// With polls an hour apart, only a notification can have brought this.
+/// With polls an hour apart, only notifications can have brought this. That it was announced makes the stream look again, which brings no more
+/// than the first of these.
 #[sqlx::test(migrations = "../migrations")]
 async fn a_notification_wakes_the_stream(pool: PgPool) {
     let app = TestApp::with(pool, |configuration| {
@@ -292,12 +296,44 @@ async fn a_notification_wakes_the_stream(pool: PgPool) {
     let id = app.start(ALPHA_OWNER).await;
     let mut events = app.events(ALPHA_OWNER, id).await;
     assert_eq!(next(&mut events).await, "execution queued");
+    app.wait_until_announced(id).await;
     let worker = Worker::claim(&app.pool, id).await;
+    worker.record(&[("start", "succeeded")]).await;
     assert_eq!(next(&mut events).await, "execution running");
-    worker.finish("succeeded", &[("start", "succeeded")]).await;
+    assert_eq!(next(&mut events).await, "step start succeeded 1");
+    worker.record(&[("greet", "running")]).await;
+    assert_eq!(next(&mut events).await, "step greet running 3");
+    worker.finish("succeeded", &[("greet", "succeeded")]).await;
     assert_eq!(
         events.rest().await,
-        ["step start succeeded 2", "execution succeeded"]
+        ["step greet succeeded 5", "execution succeeded"]
+    );
+}
+
+/// Nobody is notified of what happens before the database knows that somebody watches. Once it knows, the stream looks again: polls are an hour apart.
+#[sqlx::test(migrations = "../migrations")]
+async fn an_end_before_the_announcement_is_told_with_it(pool: PgPool) {
+    let app = TestApp::with(pool, |configuration| {
+        configuration.limits.poll_interval = Duration::from_secs(3600)
+    })
+    .await
+    .listening()
+    .await;
+    let id = app.start(ALPHA_OWNER).await;
+    let held = app.hold_announcements().await;
+    let mut events = app.events(ALPHA_OWNER, id).await;
+    assert_eq!(next(&mut events).await, "execution queued");
+    app.wait_until_announcing().await;
+    Worker::claim(&app.pool, id)
+        .await
+        .finish("succeeded", &[("start", "succeeded")])
+        .await;
+    events.nothing_for(Duration::from_millis(500)).await;
+
+    held.rollback().await.unwrap();
+    assert_eq!(
+        events.rest().await,
+        ["step start succeeded 1", "execution succeeded"]
     );
 }
 
@@ -313,6 +349,11 @@ async fn a_listener_that_was_cut_off_catches_up(pool: PgPool) {
     let id = app.start(ALPHA_OWNER).await;
     let mut events = app.events(ALPHA_OWNER, id).await;
     assert_eq!(next(&mut events).await, "execution queued");
+    app.wait_until_announced(id).await;
+    let worker = Worker::claim(&app.pool, id).await;
+    worker.record(&[("start", "running")]).await;
+    assert_eq!(next(&mut events).await, "execution running");
+    assert_eq!(next(&mut events).await, "step start running 1");
 
     let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and query ilike 'listen %'";
     let mut arranging = app.pool.acquire().await.unwrap();
@@ -323,8 +364,8 @@ async fn a_listener_that_was_cut_off_catches_up(pool: PgPool) {
             .unwrap(),
         1
     );
-    Worker::claim(&app.pool, id).await;
-    assert_eq!(next(&mut events).await, "execution running");
+    worker.record(&[("start", "succeeded")]).await;
+    assert_eq!(next(&mut events).await, "step start succeeded 3");
     app.wait_until("it listens again", async |pool| listeners(pool).await == 1)
         .await;
 }
@@ -360,6 +401,13 @@ async fn a_hundred_streams_hold_no_connection(pool: PgPool) {
         assert_eq!(next(&mut events).await, "execution queued");
         streams.push(events);
     }
+    app.wait_until_announced(id).await;
+    let worker = Worker::claim(&app.pool, id).await;
+    worker.record(&[("start", "succeeded")]).await;
+    for events in &mut streams {
+        assert_eq!(next(events).await, "execution running");
+        assert_eq!(next(events).await, "step start succeeded 1");
+    }
     let in_use = "select count(*) from pg_stat_activity where datname = current_database() and usename = 'aias_edge' and state <> 'idle'";
     assert_eq!(
         sqlx::query_scalar::<_, i64>(in_use)
@@ -369,15 +417,12 @@ async fn a_hundred_streams_hold_no_connection(pool: PgPool) {
         0
     );
 
-    Worker::claim(&app.pool, id)
-        .await
-        .finish("succeeded", &[("start", "succeeded")])
-        .await;
+    // They have looked since they were announced: only notifications wake them now.
+    worker.finish("succeeded", &[("greet", "succeeded")]).await;
     for events in &mut streams {
-        let rest = events.rest().await;
         assert_eq!(
-            rest[rest.len() - 2..],
-            ["step start succeeded 2", "execution succeeded"]
+            events.rest().await,
+            ["step greet succeeded 3", "execution succeeded"]
         );
     }
 }

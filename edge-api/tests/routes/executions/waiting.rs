@@ -42,15 +42,23 @@ async fn finished_in_time(pool: PgPool) {
     {
       "cancel_requested_at": null,
       "created_at": "[time]",
+      "depth": 0,
       "error": null,
       "finished_at": "[time]",
       "id": "[id]",
       "idempotency_key": null,
       "input": {},
+      "origin": "manual",
       "output": {
         "reply": "done"
       },
-      "revision": 3,
+      "parent_id": null,
+      "parent_item": null,
+      "parent_node": null,
+      "pause_requested_at": null,
+      "priority": 0,
+      "retried_from": null,
+      "revision": 2,
       "started_at": "[time]",
       "started_by": "01900000-0000-7000-8000-0000000000a1",
       "status": "succeeded",
@@ -60,6 +68,58 @@ async fn finished_in_time(pool: PgPool) {
     }
     "#);
     assert!(app.app.streams().watchers().is_empty());
+}
+
+async fn without_polls(pool: PgPool) -> TestApp {
+    TestApp::with(pool, |configuration| {
+        configuration.limits.poll_interval = Duration::from_secs(3600)
+    })
+    .await
+    .listening()
+    .await
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_notification_ends_the_wait(pool: PgPool) {
+    let app = without_polls(pool).await;
+    let request = app
+        .post("/v1/executions")
+        .by(ALPHA_OWNER)
+        .json(&json!({"workflow_id": ALPHA_WORKFLOW, "wait": 30}));
+    let work = async {
+        let id = queued(&app).await;
+        app.wait_until_announced(id).await;
+        Worker::claim(&app.pool, id)
+            .await
+            .finish("succeeded", &[])
+            .await;
+    };
+    let (answer, ()) = tokio::join!(request.send(), work);
+    assert_eq!(answer.status, 200);
+}
+
+/// It ends before the database knows that somebody waits, and nobody is notified.
+#[sqlx::test(migrations = "../migrations")]
+async fn an_end_before_the_announcement_ends_the_wait_with_it(pool: PgPool) {
+    let app = without_polls(pool).await;
+    let held = app.hold_announcements().await;
+    let request = app
+        .post("/v1/executions")
+        .by(ALPHA_OWNER)
+        .json(&json!({"workflow_id": ALPHA_WORKFLOW, "wait": 30}));
+    let work = async {
+        let id = queued(&app).await;
+        app.wait_until_announcing().await;
+        // It has looked once, and found nothing.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Worker::claim(&app.pool, id)
+            .await
+            .finish("succeeded", &[])
+            .await;
+        held.rollback().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(request.send(), work);
+    assert_eq!(answer.status, 200);
 }
 
 #[sqlx::test(migrations = "../migrations")]

@@ -9,8 +9,8 @@ use edge_api::configuration::{CorsOrigins, JwtConfiguration, Limits, LogFormat};
 use edge_api::hosts::HostConfiguration;
 use edge_api::{App, Configuration};
 use serde_json::Value;
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{PgPool, Postgres, Transaction};
 use tests::seed::Person;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -104,6 +104,47 @@ impl TestApp {
             .by(person)
             .stream()
             .await
+    }
+
+    /// Returns when changes of the execution are notified, and those who watch it were made to look again because of that: from then on only
+    /// notifications wake them, and polls.
+    pub async fn wait_until_announced(&self, execution: Uuid) {
+        self.wait_until("its changes are notified", async |pool| {
+            let announced = sqlx::query_scalar(
+                "select exists (select from queue.watched where execution_id = $1)",
+            );
+            announced
+                .bind(execution)
+                .fetch_one(pool)
+                .await
+                .expect("queue.watched")
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+
+    /// Keeps the service from telling the database what it watches, until the transaction ends.
+    pub async fn hold_announcements(&self) -> Transaction<'static, Postgres> {
+        let mut holding = self.pool.begin().await.expect("a transaction");
+        sqlx::query("lock table queue.watched in share mode")
+            .execute(&mut *holding)
+            .await
+            .expect("the lock");
+        holding
+    }
+
+    /// Returns when the service has something to announce and cannot.
+    pub async fn wait_until_announcing(&self) {
+        self.wait_until("the service announces", async |pool| {
+            let waiting = sqlx::query_scalar(
+                "select exists (
+                   select from pg_locks where database = (select oid from pg_database where datname = current_database())
+                      and relation = 'queue.watched'::regclass and not granted
+                 )",
+            );
+            waiting.fetch_one(pool).await.expect("pg_locks")
+        })
+        .await;
     }
 
     /// Panics when it does not become true within some seconds.

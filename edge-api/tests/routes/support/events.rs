@@ -63,6 +63,13 @@ impl EventReader {
             .expect("an event or the end of the stream")
     }
 
+    /// Panics when something comes within this time.
+    pub async fn nothing_for(&mut self, time: Duration) {
+        if let Ok(event) = timeout(time, self.read()).await {
+            panic!("this came: {event:?}");
+        }
+    }
+
     /// Everything up to the end, in short.
     pub async fn rest(&mut self) -> Vec<String> {
         let mut rest = Vec::new();

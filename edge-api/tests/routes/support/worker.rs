@@ -12,7 +12,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Claims everything that is due, and holds on to one execution.
+    /// Claims everything that is due, and holds on to one execution. It stays `queued` until something is recorded.
     pub async fn claim(pool: &PgPool, execution_id: Uuid) -> Self {
         let claimed: (Uuid, i64) = sqlx::query_as(
             concat!("select tenant_id, fencing_token from queue.claim('tester', 1000, interval '1 minute', '{}', '{}', '{}') ",
