@@ -72,7 +72,8 @@ create table public.executions (
   constraint execution_origin_is_known check (origin in ('manual', 'webhook', 'schedule', 'event', 'call', 'retry')),
   constraint called_execution_names_its_step check ((parent_id is null) = (parent_node is null))
 ) partition by range (id);
-create index executions_workflow on public.executions (tenant_id, workflow_id, workflow_version);
+-- The workflow first: an index that began with the tenant could be taken for as good as the key where a month looks empty.
+create index executions_workflow on public.executions (workflow_id, tenant_id, workflow_version);
 create index executions_started_by on public.executions (started_by);
 create index executions_parent on public.executions (tenant_id, parent_id) where parent_id is not null;
 alter table public.executions enable row level security;

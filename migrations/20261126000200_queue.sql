@@ -660,10 +660,13 @@ begin
   with locked as materialized (
     select j.tenant_id, j.execution_id
       from unnest(picked.tenants, picked.executions) p (tenant_id, execution_id)
-      join queue.jobs j on j.tenant_id = p.tenant_id and j.execution_id = p.execution_id
-     where j.state = 'ready'
-       -- Somebody may be about to cancel it, for as long as he likes.
-       for update of j skip locked
+      -- Each by its key: joined in any other way, this would be as much work as there are jobs.
+      cross join lateral (
+        select k.tenant_id, k.execution_id from queue.jobs k
+         where k.tenant_id = p.tenant_id and k.execution_id = p.execution_id and k.state = 'ready'
+           -- Somebody may be about to cancel it, for as long as he likes.
+           for update skip locked
+      ) j
   ),
   claimed as (
     update queue.jobs j
@@ -764,12 +767,14 @@ begin
   update queue.workers w set seen_at = now() where w.worker = renew.worker;
   return query
     with still_held as materialized (
-      select j.tenant_id, j.execution_id
-        from unnest(tenants, executions, tokens) h (tenant_id, execution_id, fencing_token)
-        join queue.jobs j on j.tenant_id = h.tenant_id and j.execution_id = h.execution_id
+      select h.tenant_id, h.execution_id
+        from (
+          select * from unnest(tenants, executions, tokens) x (tenant_id, execution_id, fencing_token) order by x.tenant_id, x.execution_id
+        ) h
+        cross join lateral (
+          select k.fencing_token, k.state, k.claimed_by from queue.jobs k where k.tenant_id = h.tenant_id and k.execution_id = h.execution_id for update
+        ) j
        where j.fencing_token = h.fencing_token and j.state = 'claimed' and j.claimed_by = worker
-       order by j.tenant_id, j.execution_id
-         for update of j
     ),
     renewed as (
       update queue.jobs j

@@ -133,14 +133,17 @@ declare
 begin
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
   with locked as materialized (
-    select g.n
-      from unnest(tenants, executions, tokens) with ordinality g (tenant_id, execution_id, fencing_token, n)
-      join queue.jobs j on j.tenant_id = g.tenant_id and j.execution_id = g.execution_id
-     where j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker
-     order by j.tenant_id, j.execution_id
-       for update of j
+    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held
+      from (
+        select * from unnest(tenants, executions, tokens) with ordinality x (tenant_id, execution_id, fencing_token, n)
+         order by x.tenant_id, x.execution_id
+      ) g
+      -- Each by its key: joined in any other way, this would be as much work as there are jobs.
+      cross join lateral (
+        select k.fencing_token, k.state, k.claimed_by from queue.jobs k where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id for update
+      ) j
   )
-  select coalesce(array_agg(l.n), '{}') into held_positions from locked l;
+  select coalesce(array_agg(l.n) filter (where l.is_held), '{}') into held_positions from locked l;
   if cardinality(held_positions) < cardinality(executions) then
     return query
       select g.n = any (held_positions), false, false, false from generate_series(1, cardinality(executions)) g (n) order by g.n;

@@ -19,30 +19,30 @@ const READS: [(&str, &[&str]); 13] = [
     (
         "select id, status, created_at from public.executions
           where tenant_id = '01940000-0000-7000-8000-000000000040' order by id desc limit 50",
-        &["executions_pkey"],
+        &["executions_other_pkey"],
     ),
     (
         "select id, status from public.executions where tenant_id = '01940000-0000-7000-8000-000000000040'
             and id < '01940000-0000-7000-b000-000000500040' order by id desc limit 50",
-        &["executions_pkey"],
+        &["executions_other_pkey"],
     ),
     (
         "select id, status from public.executions where tenant_id = '01940000-0000-7000-8000-000000000040'
             and workflow_id = '01940000-0000-7000-a000-000000000200'",
-        &["executions_workflow"],
+        &["executions_other_workflow_id_tenant_id_…"],
     ),
     (
         "select id, status from public.executions where workflow_id = '01940000-0000-7000-a000-000000000200'",
-        &["executions_workflow"],
+        &["executions_other_workflow_id_tenant_id_…"],
     ),
     (
         "select * from public.executions where id = '01940000-0000-7000-b000-000000020040'",
-        &["executions_pkey"],
+        &["executions_other_pkey"],
     ),
     (
         "select * from public.execution_steps where tenant_id = '01940000-0000-7000-8000-000000000040'
             and execution_id = '01940000-0000-7000-b000-000000020040' and revision > 1 order by revision",
-        &["execution_steps_revision"],
+        &["execution_steps_other_pkey"],
     ),
     (
         "select * from public.execution_steps where execution_id = '01940000-0000-7000-b000-000000020040'",

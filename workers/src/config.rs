@@ -85,7 +85,7 @@ impl Config {
                 "AIAS_METRICS_LISTEN",
                 "an address and port such as 127.0.0.1:54333",
             )?,
-            concurrency: bounded(read, "AIAS_WORKER_CONCURRENCY", 256.0, 1.0, 100_000.0)? as usize,
+            concurrency: bounded(read, "AIAS_WORKER_CONCURRENCY", 512.0, 1.0, 100_000.0)? as usize,
             lease: seconds(read, "AIAS_LEASE_SECONDS", 30.0, 1.0, 3_600.0)?,
             drain: seconds(read, "AIAS_DRAIN_SECONDS", 20.0, 0.0, 3_600.0)?,
             http_allow: match read("AIAS_HTTP_ALLOW") {
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_database_is_enough() {
         let config = with(&[DATABASE]).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(config.concurrency, 256);
+        assert_eq!(config.concurrency, 512);
         assert_eq!(config.lease, Duration::from_secs(30));
         assert_eq!(config.drain, Duration::from_secs(20));
         assert_eq!(config.metrics_listen, None);

@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use workers::{app, config::Config};
 
+/// Executions are many small values that live for milliseconds, made in one thread and dropped in another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[expect(
     clippy::print_stderr,
     reason = "there is no log before the configuration is read"
