@@ -449,6 +449,7 @@ comment on function private.enqueue_execution is
 create function queue.make_due_ready(lease interval) returns integer
 language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
@@ -460,6 +461,15 @@ begin
   -- What is due was entered before it was; some transactions take a while to commit what they entered. What took even longer is found by
   -- looking everywhere, now and then. Between, the dead rows of what was due before are not passed again.
   looked_from := case when state.looked_everywhere_at < now() - interval '10 seconds' then '-infinity' else state.due_to - interval '1 second' end;
+  -- Nearly always nothing is due, and to find that out is one look into an index.
+  if looked_from > '-infinity' and not exists (
+    select from queue.jobs j where j.state <> 'ready' and j.run_at <= now() and j.run_at > looked_from
+  ) then
+    if state.due_to < now() - interval '1 second' then
+      update queue.state s set due_to = now();
+    end if;
+    return 0;
+  end if;
   with due as (
     select j.tenant_id, j.execution_id
       from queue.jobs j
@@ -517,7 +527,9 @@ create function queue.pick(
 )
 language plpgsql
 set search_path = ''
--- These tables are small now and large a moment later; a plan made for the one is terrible for the other.
+-- These tables are small now and large a moment later; a plan made for the one is terrible for the other. And no plan is made anew each time:
+-- with all months in it, that takes longer than what is planned.
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -543,14 +555,16 @@ begin
         and j.ready_in >= case when l.taken_to <= horizon then l.taken_to else '0' end
    );
 
-  -- Lanes that have been empty for a while are closed.
-  delete from queue.lanes l
-   where l.busy_at < now() - interval '30 seconds'
-     and not (l.tenant_id, l.workflow_id, l.priority) in (select b.tenant_id, b.workflow_id, b.priority from unnest(busy) b);
-  update queue.lanes l set busy_at = now()
-    from unnest(busy) b
-   where b.busy_at < now() - interval '10 seconds'
-     and l.tenant_id = b.tenant_id and l.workflow_id = b.workflow_id and l.priority = b.priority;
+  -- Lanes that have been empty for a while are closed. Now and then is enough.
+  if exists (select from queue.lanes l where l.busy_at < now() - interval '10 seconds') then
+    delete from queue.lanes l
+     where l.busy_at < now() - interval '30 seconds'
+       and not (l.tenant_id, l.workflow_id, l.priority) in (select b.tenant_id, b.workflow_id, b.priority from unnest(busy) b);
+    update queue.lanes l set busy_at = now()
+      from unnest(busy) b
+     where b.busy_at < now() - interval '10 seconds'
+       and l.tenant_id = b.tenant_id and l.workflow_id = b.workflow_id and l.priority = b.priority;
+  end if;
   was_capped := false;
   if busy is null then
     return;
@@ -640,6 +654,7 @@ language plpgsql
 -- Definer: workers hold no rights on tables, only on these functions.
 security definer
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -681,18 +696,20 @@ begin
     from claimed c;
 
   -- Behind what is ready now, and behind what may still be on its way. Not for a handful: each note costs a row.
-  update queue.lanes l
-     set taken_to = least(horizon, coalesce((
-           select j.ready_in from queue.jobs j
-            where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
-              and j.ready_in >= l.taken_to
-            order by j.ready_in limit 1
-         ), horizon))
-    from (
-      select c.tenant_id, c.workflow_id from unnest(claimed_tenants, claimed_workflows) c (tenant_id, workflow_id)
-       group by 1, 2 having count(*) >= 32 or random() < count(*) / 64.0
-    ) taken
-   where l.tenant_id = taken.tenant_id and l.workflow_id = taken.workflow_id;
+  if random() < cardinality(claimed_executions) / 32.0 then
+    update queue.lanes l
+       set taken_to = least(horizon, coalesce((
+             select j.ready_in from queue.jobs j
+              where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
+                and j.ready_in >= l.taken_to
+              order by j.ready_in limit 1
+           ), horizon))
+      from (
+        select c.tenant_id, c.workflow_id from unnest(claimed_tenants, claimed_workflows) c (tenant_id, workflow_id)
+         group by 1, 2 having count(*) >= 32 or random() < count(*) / 32.0
+      ) taken
+     where l.tenant_id = taken.tenant_id and l.workflow_id = taken.workflow_id;
+  end if;
 
   insert into queue.workers as w (worker, wants_notice, was_capped, held_tenants, held_workflows, held_counts)
   values (worker, coalesce(cardinality(claimed_executions), 0) < max_jobs, coalesce(picked.was_capped, false),
@@ -709,13 +726,8 @@ begin
     select j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress,
            e.workflow_id, e.workflow_version, e.input, e.depth, coalesce(e.started_at, now()),
            e.cancel_requested_at is not null, e.pause_requested_at is not null,
-           case when j.has_steps then (
-             select jsonb_agg(jsonb_build_object(
-                      'node_id', s.node_id, 'item', nullif(s.item, -1), 'status', s.status, 'attempt', s.attempt, 'handle', s.handle,
-                      'output', s.output, 'error', s.error, 'run_at', s.run_at) order by s.revision)
-               from public.execution_steps s
-              where s.tenant_id = j.tenant_id and s.execution_id = j.execution_id
-           ) end,
+           -- A function of its own: most have none, and a plan with all months in it takes its time to begin.
+           case when j.has_steps then queue.recorded_steps(j.tenant_id, j.execution_id) end,
            case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
       from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
       join queue.jobs j on j.tenant_id = c.tenant_id and j.execution_id = c.execution_id
@@ -726,6 +738,24 @@ $$;
 comment on function queue.claim is
   'Takes up to max_jobs ready jobs for a lease, with everything that is needed to go on. held_*: how many executions of which workflow the worker holds '
   'already. steps: those recorded so far, null for none; signals: what came for steps that wait.';
+
+create function queue.recorded_steps(tenant uuid, execution uuid) returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_agg(jsonb_build_object(
+             'node_id', s.node_id, 'item', nullif(s.item, -1), 'status', s.status, 'attempt', s.attempt, 'handle', s.handle,
+             'output', s.output, 'error', s.error, 'run_at', s.run_at) order by s.revision)
+      from public.execution_steps s
+     where s.tenant_id = tenant and s.execution_id = execution
+  );
+end
+$$;
+
+comment on function queue.recorded_steps is 'The steps of an execution that are recorded, in their order.';
 
 create function queue.was_capped(of_worker text) returns boolean
 language sql
@@ -758,6 +788,7 @@ language plpgsql
 -- Definer: see queue.claim.
 security definer
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off

@@ -109,7 +109,9 @@ language plpgsql
 -- Definer: see queue.claim.
 security definer
 set search_path = ''
--- These tables are small now and large a moment later; a plan made for the one is terrible for the other.
+-- These tables are small now and large a moment later; a plan made for the one is terrible for the other. And no plan is made anew each time:
+-- with all months in it, that takes longer than what is planned.
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -280,6 +282,10 @@ comment on function queue.record is
 create function queue.keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamptz[], cancels boolean[]) returns void
 language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   ready boolean;

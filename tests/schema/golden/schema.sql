@@ -4331,6 +4331,7 @@ COMMENT ON FUNCTION queue.chain_audit(max_entries integer) IS 'Enters the notes 
 CREATE FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) RETURNS TABLE(tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint, workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamp with time zone, cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
@@ -4370,18 +4371,20 @@ begin
     into claimed_tenants, claimed_workflows, claimed_executions
     from claimed c;
   -- Behind what is ready now, and behind what may still be on its way. Not for a handful: each note costs a row.
-  update queue.lanes l
-     set taken_to = least(horizon, coalesce((
-           select j.ready_in from queue.jobs j
-            where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
-              and j.ready_in >= l.taken_to
-            order by j.ready_in limit 1
-         ), horizon))
-    from (
-      select c.tenant_id, c.workflow_id from unnest(claimed_tenants, claimed_workflows) c (tenant_id, workflow_id)
-       group by 1, 2 having count(*) >= 32 or random() < count(*) / 64.0
-    ) taken
-   where l.tenant_id = taken.tenant_id and l.workflow_id = taken.workflow_id;
+  if random() < cardinality(claimed_executions) / 32.0 then
+    update queue.lanes l
+       set taken_to = least(horizon, coalesce((
+             select j.ready_in from queue.jobs j
+              where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
+                and j.ready_in >= l.taken_to
+              order by j.ready_in limit 1
+           ), horizon))
+      from (
+        select c.tenant_id, c.workflow_id from unnest(claimed_tenants, claimed_workflows) c (tenant_id, workflow_id)
+         group by 1, 2 having count(*) >= 32 or random() < count(*) / 32.0
+      ) taken
+     where l.tenant_id = taken.tenant_id and l.workflow_id = taken.workflow_id;
+  end if;
   insert into queue.workers as w (worker, wants_notice, was_capped, held_tenants, held_workflows, held_counts)
   values (worker, coalesce(cardinality(claimed_executions), 0) < max_jobs, coalesce(picked.was_capped, false),
           claim.held_tenants || claimed_tenants, claim.held_workflows || claimed_workflows,
@@ -4396,13 +4399,8 @@ begin
     select j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress,
            e.workflow_id, e.workflow_version, e.input, e.depth, coalesce(e.started_at, now()),
            e.cancel_requested_at is not null, e.pause_requested_at is not null,
-           case when j.has_steps then (
-             select jsonb_agg(jsonb_build_object(
-                      'node_id', s.node_id, 'item', nullif(s.item, -1), 'status', s.status, 'attempt', s.attempt, 'handle', s.handle,
-                      'output', s.output, 'error', s.error, 'run_at', s.run_at) order by s.revision)
-               from public.execution_steps s
-              where s.tenant_id = j.tenant_id and s.execution_id = j.execution_id
-           ) end,
+           -- A function of its own: most have none, and a plan with all months in it takes its time to begin.
+           case when j.has_steps then queue.recorded_steps(j.tenant_id, j.execution_id) end,
            case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
       from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
       join queue.jobs j on j.tenant_id = c.tenant_id and j.execution_id = c.execution_id
@@ -4733,6 +4731,10 @@ COMMENT ON FUNCTION queue.keep_history() IS 'Makes the partitions of this month 
 CREATE FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 declare
   ready boolean;
@@ -4801,6 +4803,7 @@ COMMENT ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token
 CREATE FUNCTION queue.make_due_ready(lease interval) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     AS $$
 declare
@@ -4812,6 +4815,15 @@ begin
   -- What is due was entered before it was; some transactions take a while to commit what they entered. What took even longer is found by
   -- looking everywhere, now and then. Between, the dead rows of what was due before are not passed again.
   looked_from := case when state.looked_everywhere_at < now() - interval '10 seconds' then '-infinity' else state.due_to - interval '1 second' end;
+  -- Nearly always nothing is due, and to find that out is one look into an index.
+  if looked_from > '-infinity' and not exists (
+    select from queue.jobs j where j.state <> 'ready' and j.run_at <= now() and j.run_at > looked_from
+  ) then
+    if state.due_to < now() - interval '1 second' then
+      update queue.state s set due_to = now();
+    end if;
+    return 0;
+  end if;
   with due as (
     select j.tenant_id, j.execution_id
       from queue.jobs j
@@ -4975,6 +4987,7 @@ COMMENT ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority sm
 CREATE FUNCTION queue.pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
@@ -4999,14 +5012,16 @@ begin
       where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
         and j.ready_in >= case when l.taken_to <= horizon then l.taken_to else '0' end
    );
-  -- Lanes that have been empty for a while are closed.
-  delete from queue.lanes l
-   where l.busy_at < now() - interval '30 seconds'
-     and not (l.tenant_id, l.workflow_id, l.priority) in (select b.tenant_id, b.workflow_id, b.priority from unnest(busy) b);
-  update queue.lanes l set busy_at = now()
-    from unnest(busy) b
-   where b.busy_at < now() - interval '10 seconds'
-     and l.tenant_id = b.tenant_id and l.workflow_id = b.workflow_id and l.priority = b.priority;
+  -- Lanes that have been empty for a while are closed. Now and then is enough.
+  if exists (select from queue.lanes l where l.busy_at < now() - interval '10 seconds') then
+    delete from queue.lanes l
+     where l.busy_at < now() - interval '30 seconds'
+       and not (l.tenant_id, l.workflow_id, l.priority) in (select b.tenant_id, b.workflow_id, b.priority from unnest(busy) b);
+    update queue.lanes l set busy_at = now()
+      from unnest(busy) b
+     where b.busy_at < now() - interval '10 seconds'
+       and l.tenant_id = b.tenant_id and l.workflow_id = b.workflow_id and l.priority = b.priority;
+  end if;
   was_capped := false;
   if busy is null then
     return;
@@ -5100,6 +5115,7 @@ COMMENT ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version intege
 CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
@@ -5364,10 +5380,30 @@ $$;
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) IS 'Writes the usage row of one call, once; answers its cost, and whether it was not there before. Called by queue.record.';
 
+-- recorded_steps(uuid, uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.recorded_steps(tenant uuid, execution uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return (
+    select jsonb_agg(jsonb_build_object(
+             'node_id', s.node_id, 'item', nullif(s.item, -1), 'status', s.status, 'attempt', s.attempt, 'handle', s.handle,
+             'output', s.output, 'error', s.error, 'run_at', s.run_at) order by s.revision)
+      from public.execution_steps s
+     where s.tenant_id = tenant and s.execution_id = execution
+  );
+end
+$$;
+
+-- FUNCTION recorded_steps(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.recorded_steps(tenant uuid, execution uuid) IS 'The steps of an execution that are recorded, in their order.';
+
 -- renew(text, uuid[], uuid[], bigint[], interval); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval) RETURNS TABLE(tenant_id uuid, execution_id uuid, cancel_requested boolean, pause_requested boolean, signals jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
@@ -9045,6 +9081,9 @@ GRANT ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, tok
 
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) FROM PUBLIC;
+
+-- FUNCTION recorded_steps(tenant uuid, execution uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.recorded_steps(tenant uuid, execution uuid) FROM PUBLIC;
 
 -- FUNCTION renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[], tokens bigint[], lease interval) FROM PUBLIC;
