@@ -189,9 +189,7 @@ async fn a_change_is_told_as_before(pool: PgPool) {
                 "delete from public.ai_agents where tenant_id = $1 and slug = 'told-{}' and $2 is not null",
                 round - 3
             ),
-            _ => format!(
-                "update public.ai_agents set config = $2::jsonb, description = $3::jsonb ->> 0, updated_at = now() + interval '1 hour' where tenant_id = $1 and slug like 'told-%'"
-            ),
+            _ => "update public.ai_agents set config = $2::jsonb, description = $3::jsonb ->> 0, updated_at = now() + interval '1 hour' where tenant_id = $1 and slug like 'told-%'".to_owned(),
         };
         sqlx::query("select set_config('request.jwt.claims', $1, false), set_config('request.headers', $2, false)")
             .bind(claims)
