@@ -524,7 +524,10 @@ CREATE FUNCTION edge.watch_executions(executions uuid[]) RETURNS void
   insert into queue.watched (execution_id, until)
   select distinct e, now() + interval '1 minute' from unnest(executions) e order by 1
   on conflict (execution_id) do update set until = excluded.until;
-  delete from queue.watched w where w.until < now() - interval '1 minute'
+  -- What another service is about to renew or to delete is left to it.
+  delete from queue.watched w where w.execution_id in (
+    select o.execution_id from queue.watched o where o.until < now() - interval '1 minute' for update skip locked
+  )
 $$;
 
 -- FUNCTION watch_executions(executions uuid[]); Type: COMMENT; Schema: edge
