@@ -122,3 +122,23 @@ async fn a_suspended_tenant_waits_and_goes_on(pool: PgPool) {
         .await;
     assert_eq!(stage.claim_by_tenant(10).await, BTreeMap::from([(1, 3)]));
 }
+
+/// Somebody changes a tenant and takes his time: nobody's claims wait for him, not even that tenant's.
+#[sqlx::test(migrations = "../migrations")]
+async fn a_tenant_that_is_being_changed_holds_up_nobody(pool: PgPool) {
+    let stage = Stage::with_tenants(pool, 2).await;
+    stage.enqueue(1, 1, 0, 5).await;
+    stage.enqueue(2, 1, 0, 5).await;
+    let mut slow = stage.pool.begin().await.unwrap();
+    sqlx::query("update public.tenants set limit_overrides = '{}' where id::text like '%1'")
+        .execute(&mut *slow)
+        .await
+        .unwrap();
+    let claiming = stage.claim_by_tenant(4);
+    let claimed = tokio::time::timeout(std::time::Duration::from_secs(10), claiming).await;
+    assert_eq!(
+        claimed.expect("it does not wait"),
+        BTreeMap::from([(1, 2), (2, 2)])
+    );
+    slow.rollback().await.unwrap();
+}

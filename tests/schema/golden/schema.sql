@@ -5091,7 +5091,11 @@ begin
     update queue.tenants t
        set turn = served.turn + 1.0 / t.weight
       from (select c.tenant_id, max(c.turn) as turn from unnest(tenants, turns) c (tenant_id, turn) group by 1) served
-     where t.tenant_id = served.tenant_id;
+      -- Not one that somebody is changing: a turn more or less is not worth that everybody waits for his commit.
+      cross join lateral (
+        select k.tenant_id from queue.tenants k where k.tenant_id = served.tenant_id for no key update skip locked
+      ) free
+     where t.tenant_id = free.tenant_id;
     update queue.state s set turn = (select max(c) from unnest(turns) c) where turns is not null;
   end if;
 end
@@ -5413,7 +5417,6 @@ CREATE FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[], toke
     AS $$
 #variable_conflict use_column
 begin
-  update queue.workers w set seen_at = now() where w.worker = renew.worker;
   return query
     with still_held as materialized (
       select h.tenant_id, h.execution_id
@@ -5436,6 +5439,8 @@ begin
            case when r.has_waits then queue.signals(r.tenant_id, r.execution_id) end
       from renewed r
       join public.executions e on e.tenant_id = r.tenant_id and e.id = r.execution_id;
+  -- After the jobs, as a claim does: in the other order the two could wait for each other, over a lease that has just ended.
+  update queue.workers w set seen_at = now() where w.worker = renew.worker;
 end
 $$;
 
