@@ -60,8 +60,8 @@ create table public.executions (
   cancel_requested_at timestamptz,
   pause_requested_at timestamptz,
   primary key (tenant_id, id),
-  constraint execution_runs_a_published_version foreign key (tenant_id, workflow_id, workflow_version)
-    references public.workflow_versions (tenant_id, workflow_id, version) on delete cascade,
+  constraint execution_runs_a_published_version foreign key (workflow_id, tenant_id, workflow_version)
+    references public.workflow_versions (workflow_id, tenant_id, version) on delete cascade,
   constraint execution_idempotency_key_is_short check (length(idempotency_key) between 1 and 255),
   constraint execution_status_is_known check (status in ('queued', 'running', 'waiting', 'paused', 'succeeded', 'failed', 'cancelled')),
   constraint execution_is_finished_when_it_says_so check (

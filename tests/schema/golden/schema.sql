@@ -7804,7 +7804,7 @@ ALTER TABLE ONLY public.api_keys
 
 -- executions execution_runs_a_published_version; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE public.executions
-    ADD CONSTRAINT execution_runs_a_published_version FOREIGN KEY (tenant_id, workflow_id, workflow_version) REFERENCES public.workflow_versions(tenant_id, workflow_id, version) ON DELETE CASCADE;
+    ADD CONSTRAINT execution_runs_a_published_version FOREIGN KEY (workflow_id, tenant_id, workflow_version) REFERENCES public.workflow_versions(workflow_id, tenant_id, version) ON DELETE CASCADE;
 
 -- executions executions_started_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE public.executions
