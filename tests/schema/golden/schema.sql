@@ -4379,7 +4379,8 @@ begin
        set taken_to = least(horizon, coalesce((
              select j.ready_in from queue.jobs j
               where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
-                and j.ready_in >= l.taken_to
+                -- As in queue.pick: what a restored lane remembers is worth nothing.
+                and j.ready_in >= case when l.taken_to <= horizon then l.taken_to else '0' end
               order by j.ready_in limit 1
            ), horizon))
       from (
