@@ -21,14 +21,18 @@ async fn run(c: &mut PgConnection, sql: &str) {
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// A vacuum after which everybody sees every row: whoever had an older snapshot, such as an analyze that began by itself, has ended before.
+/// Again until every page is marked as visible to everybody. That waits for whoever may have an older snapshot: autovacuum, and any session
+/// that is just being opened, to whatever database.
 async fn vacuum_for_everybody(c: &mut PgConnection, vacuum: &str) {
-    let older = "select count(*) from pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid() and backend_xmin is not null";
-    while text(c, older).await != "0" {
+    let all_visible =
+        "(select relallvisible >= relpages from pg_class where oid = 'private.access'::regclass)";
+    loop {
+        run(c, vacuum).await;
+        if text(c, all_visible).await == "true" {
+            return;
+        }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    run(c, vacuum).await;
 }
 
 async fn text(c: &mut PgConnection, expression: &str) -> String {

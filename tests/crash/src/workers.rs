@@ -10,8 +10,8 @@ use xtask::supervisor::{Ready, Running, Service, Stop, Supervisor};
 use crate::counter::{Micros, now};
 use crate::postgres::Postgres;
 
-/// Executions of a worker that is gone wait as long for the next.
-pub const LEASE_SECONDS: u32 = 2;
+/// Executions of a worker that is gone wait as long for the next. Long enough that a worker which lives renews in time, however slow the machine.
+pub const LEASE_SECONDS: u32 = 5;
 
 /// A worker that was killed.
 #[derive(Debug, Clone, Copy)]

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tests::seed::ALPHA;
 use uuid::Uuid;
 
+use crate::support::worker::SHORT_LEASE;
 use crate::support::{Server, Stage, Worker, edges, http, trigger};
 
 #[sqlx::test(migrations = "../migrations")]
@@ -91,13 +92,13 @@ async fn a_lease_outlives_a_step_that_takes_longer(pool: PgPool) {
     let server = Server::start().await;
     let workflow = stage
         .workflow(
-            json!([trigger(), http("a", &server.url("/slow/2500/a"), json!({}))]),
+            json!([trigger(), http("a", &server.url("/slow/9000/a"), json!({}))]),
             edges(&["start->a"]),
         )
         .await;
     let with_short_lease = || {
         Worker::start_with(&stage, &[&server], |config| {
-            config.lease = Duration::from_secs(1)
+            config.lease = SHORT_LEASE
         })
     };
     let (one, two) = (with_short_lease(), with_short_lease());
