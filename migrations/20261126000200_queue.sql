@@ -44,7 +44,8 @@ create table queue.jobs (
   constraint claimed_job_has_an_end check (state <> 'claimed' or run_at is not null)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 create index jobs_ready on queue.jobs (tenant_id, workflow_id, priority, ready_in, execution_id) where state = 'ready';
-create index jobs_run_at on queue.jobs (run_at) where state <> 'ready';
+create index jobs_timers on queue.jobs (run_at) where state = 'waiting';
+create index jobs_leases on queue.jobs (run_at) where state = 'claimed';
 alter table queue.jobs enable row level security;
 
 comment on table queue.jobs is 'An execution that is not finished. Rows leave when it is.';
@@ -93,21 +94,27 @@ create table queue.workers (
 ) with (fillfactor = 50);
 alter table queue.workers enable row level security;
 comment on table queue.workers is
-  'What each worker held when it last claimed. It may have finished some of it since, so caps counted by this are never exceeded.';
+  'What each worker held, where there are caps, when it last claimed. It may have finished some of it since, so caps counted by this are never exceeded.';
 comment on column queue.workers.was_capped is 'Its last claim left something that a cap holds back.';
 comment on column queue.workers.wants_notice is 'Its last claim found less than it had room for. While nobody wants notice, nobody is sent any.';
 
 create table queue.state (
   one boolean primary key default true,
-  due_to timestamptz not null default '-infinity',
+  timers_to timestamptz not null default '-infinity',
+  leases_to timestamptz not null default '-infinity',
   looked_everywhere_at timestamptz not null default '-infinity',
+  looking_took interval not null default '0',
   turn double precision not null default 0,
+  turn_lately double precision not null default 0,
+  turn_noted_at timestamptz not null default '-infinity',
   constraint there_is_one_state check (one)
 ) with (fillfactor = 50);
 alter table queue.state enable row level security;
 insert into queue.state default values;
 comment on table queue.state is 'One row: up to when timers and leases have been looked through, and whose turn it is.';
+comment on column queue.state.looking_took is 'How long it took to look everywhere, the last time.';
 comment on column queue.state.turn is 'Where the last claim stopped. A tenant that had nothing for a while begins here: what it did not use is not saved up.';
+comment on column queue.state.turn_lately is 'Where claims stopped a tenth of a second ago, or earlier. A tenant whose turn is before that has not been served since.';
 
 create table queue.waits (
   tenant_id uuid not null,
@@ -331,17 +338,19 @@ comment on function queue.tend_history is
 
 -- Into the queue --------------------------------------------------------------------------------------------------------------------
 
-create function queue.notify_workers() returns void
+create function queue.notify_workers(variadic tenants uuid[]) returns void
 language sql
 set search_path = ''
 as $$
-  -- A commit with a notice waits for every other one (src/backend/commands/async.c), so none is sent to workers who come anyway.
+  -- A commit with a notice waits for every other one (src/backend/commands/async.c), so none is sent to workers who come anyway. They come
+  -- when they have gathered room for many; for a tenant that was not served for a while they come at once.
   select pg_notify('aias_jobs', '')
    where exists (select from queue.workers w where w.wants_notice and w.seen_at > now() - interval '1 minute')
+      or exists (select from queue.tenants t cross join queue.state s where t.tenant_id = any (tenants) and t.turn < s.turn_lately)
       or not exists (select from queue.workers w where w.seen_at > now() - interval '1 minute')
 $$;
 
-comment on function queue.notify_workers is 'Wakes the workers that have room.';
+comment on function queue.notify_workers is 'Wakes the workers that have room, and all of them when one of these tenants was not served lately.';
 
 create function queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) returns void
 language plpgsql
@@ -371,7 +380,7 @@ begin
     update queue.jobs j set state = 'ready', ready_in = pg_current_xact_id(), run_at = null
      where j.tenant_id = tenant and j.execution_id = execution;
     perform queue.open_lane(tenant, job.workflow_id, job.priority);
-    perform queue.notify_workers();
+    perform queue.notify_workers(tenant);
   elsif job.state = 'claimed' then
     update queue.jobs j set is_woken = true where j.tenant_id = tenant and j.execution_id = execution;
     perform pg_notify('aias_attention', execution::text);
@@ -436,7 +445,7 @@ begin
   perform aias.quota_take(workflow.tenant_id, 'executions', 1);
   insert into queue.jobs (tenant_id, execution_id, workflow_id, priority) values (workflow.tenant_id, new_id, workflow.id, priority);
   perform queue.open_lane(workflow.tenant_id, workflow.id, priority::smallint);
-  perform queue.notify_workers();
+  perform queue.notify_workers(workflow.tenant_id);
   return execution;
 end
 $$;
@@ -453,36 +462,51 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
+  began constant timestamptz := clock_timestamp();
   state queue.state;
-  looked_from timestamptz;
-  made integer;
+  everywhere boolean;
+  with_leases boolean;
+  timers_from timestamptz;
+  leases_from timestamptz;
+  timers integer;
+  leases integer;
 begin
   select * into state from queue.state;
   -- What is due was entered before it was; some transactions take a while to commit what they entered. What took even longer is found by
-  -- looking everywhere, now and then. Between, the dead rows of what was due before are not passed again.
-  looked_from := case when state.looked_everywhere_at < now() - interval '10 seconds' then '-infinity' else state.due_to - interval '1 second' end;
+  -- looking everywhere, now and then, and less often where that takes long. Between, the dead rows of what was due before are not passed
+  -- again. Every claim leaves a lease behind, and a worker seldom dies: leases are looked at four times a second, not by every claim.
+  everywhere := state.looked_everywhere_at < now() - greatest(interval '10 seconds', 100 * state.looking_took);
+  with_leases := everywhere or state.leases_to < now() - interval '250 milliseconds';
+  timers_from := case when everywhere then '-infinity' else state.timers_to - interval '1 second' end;
+  leases_from := case when everywhere then '-infinity' else state.leases_to - interval '1 second' end;
   -- Nearly always nothing is due, and to find that out is one look into an index.
-  if looked_from > '-infinity' and not exists (
-    select from queue.jobs j where j.state <> 'ready' and j.run_at <= now() and j.run_at > looked_from
-  ) then
-    if state.due_to < now() - interval '1 second' then
-      update queue.state s set due_to = now();
+  if not everywhere
+     and not exists (select from queue.jobs j where j.state = 'waiting' and j.run_at <= now() and j.run_at > timers_from)
+     and not (with_leases and exists (select from queue.jobs j where j.state = 'claimed' and j.run_at <= now() and j.run_at > leases_from)) then
+    if with_leases then
+      update queue.state s set timers_to = now(), leases_to = now();
     end if;
     return 0;
   end if;
   with due as (
-    select j.tenant_id, j.execution_id
-      from queue.jobs j
-     where j.state <> 'ready' and j.run_at <= now() and j.run_at > looked_from
-     order by j.run_at limit 1000
-       for update skip locked
+    select * from (
+      select j.tenant_id, j.execution_id, j.state from queue.jobs j
+       where j.state = 'waiting' and j.run_at <= now() and j.run_at > timers_from
+       order by j.run_at limit 1000 for update skip locked
+    ) t
+    union all
+    select * from (
+      select j.tenant_id, j.execution_id, j.state from queue.jobs j
+       where with_leases and j.state = 'claimed' and j.run_at <= now() and j.run_at > leases_from
+       order by j.run_at limit 1000 for update skip locked
+    ) l
   ),
   woken as (
     update queue.jobs j
        set state = 'ready', ready_in = pg_current_xact_id(), run_at = null, claimed_by = null
       from due d
      where j.tenant_id = d.tenant_id and j.execution_id = d.execution_id
-    returning j.tenant_id, j.workflow_id, j.priority
+    returning j.tenant_id, j.workflow_id, j.priority, d.state as was
   ),
   opened as (
     insert into queue.lanes (tenant_id, workflow_id, priority)
@@ -491,9 +515,9 @@ begin
        select from queue.lanes l where l.tenant_id = w.tenant_id and l.workflow_id = w.workflow_id and l.priority = w.priority
      )
   )
-  select count(*) into made from woken;
+  select count(*) filter (where w.was = 'waiting'), count(*) filter (where w.was = 'claimed') into timers, leases from woken w;
 
-  if looked_from = '-infinity' then
+  if everywhere then
     -- A lane may have been closed while somebody put a job into it. The lanes that have ready jobs, each found by one look into the index.
     insert into queue.lanes (tenant_id, workflow_id, priority)
     with recursive lane as (
@@ -510,19 +534,22 @@ begin
        select from queue.lanes l where l.tenant_id = n.tenant_id and l.workflow_id = n.workflow_id and l.priority = n.priority
      );
   end if;
-  -- Not when more was due than fitted, nor for every claim.
-  if made < 1000 and (looked_from = '-infinity' or state.due_to < now() - interval '1 second') then
+  -- Not past what did not fit, nor for every timer.
+  if with_leases then
     update queue.state s
-       set due_to = now(), looked_everywhere_at = case when looked_from = '-infinity' then now() else s.looked_everywhere_at end;
+       set timers_to = case when timers < 1000 then now() else s.timers_to end,
+           leases_to = case when leases < 1000 then now() else s.leases_to end,
+           looked_everywhere_at = case when everywhere and timers < 1000 and leases < 1000 then now() else s.looked_everywhere_at end,
+           looking_took = case when everywhere then clock_timestamp() - began else s.looking_took end;
   end if;
-  return made;
+  return timers + leases;
 end
 $$;
 
 comment on function queue.make_due_ready is 'Makes jobs ready whose timer or lease has ended. Called by claims, one at a time.';
 
 create function queue.pick(
-  for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[],
+  for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[],
   out tenants uuid[], out executions uuid[], out was_capped boolean
 )
 language plpgsql
@@ -535,6 +562,8 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 declare
+  -- So many of a tenant's in one worker, and places are not kept from it.
+  few constant integer := 4;
   -- Taken before anything is read: what is not visible below is at least this new.
   horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
   busy queue.lanes[];
@@ -583,16 +612,21 @@ begin
     ),
     lane as materialized (
       select b.*, t.weight, greatest(t.turn, s.turn) as turn,
-             coalesce(t.max_running - (select sum(r.running) from running r where r.tenant_id = b.tenant_id), 2147483647) as tenant_room,
-             coalesce(w.max_concurrency - (select sum(r.running) from running r
-                                            where r.tenant_id = b.tenant_id and r.workflow_id = b.workflow_id), w.max_concurrency, 2147483647) as workflow_room
+             case when t.max_running is null then 2147483647 else
+               t.max_running - coalesce((select sum(r.running) from running r where r.tenant_id = b.tenant_id), 0) end as tenant_room,
+             case when w.max_concurrency is null then 2147483647 else
+               w.max_concurrency - coalesce((select sum(r.running) from running r
+                                              where r.tenant_id = b.tenant_id and r.workflow_id = b.workflow_id), 0) end as workflow_room,
+             case when kept > 0 then
+               coalesce((select sum(o.running) from unnest(own_tenants, own_counts) o (tenant_id, running) where o.tenant_id = b.tenant_id), 0)
+               else 0 end as held_here
         from unnest(busy) b
         cross join queue.state s
         join queue.tenants t on t.tenant_id = b.tenant_id and t.is_active
         join public.workflows w on w.tenant_id = b.tenant_id and w.id = b.workflow_id
     ),
     candidate as (
-      select l.tenant_id, l.workflow_id, l.weight, l.turn, l.tenant_room, l.workflow_room, j.priority, j.ready_in, j.execution_id
+      select l.tenant_id, l.workflow_id, l.weight, l.turn, l.tenant_room, l.workflow_room, l.held_here, j.priority, j.ready_in, j.execution_id
         from lane l
         cross join lateral (
           select j.priority, j.ready_in, j.execution_id
@@ -612,12 +646,21 @@ begin
       select p.*, row_number() over (partition by p.tenant_id order by p.priority desc, p.ready_in, p.execution_id) as place
         from placed p where p.place_in_workflow <= p.workflow_room
     ),
-    chosen as (
+    in_turn as (
       -- Each tenant's jobs are as far apart as its weight says.
-      select r.tenant_id, r.execution_id, r.turn + (r.place - 1)::double precision / r.weight as turn
+      select r.tenant_id, r.execution_id, r.place, r.turn + (r.place - 1)::double precision / r.weight as turn,
+             r.held_here + r.place > few as is_one_of_many
         from ranked r
        where r.place <= r.tenant_room
-       order by 3, 1, r.place
+    ),
+    chosen as (
+      select t.tenant_id, t.execution_id, t.turn
+        from (
+          select i.*, count(*) filter (where i.is_one_of_many) over (order by i.turn, i.tenant_id, i.place) as many
+            from in_turn i
+        ) t
+       where not t.is_one_of_many or t.many <= max_jobs - kept
+       order by t.turn, t.tenant_id, t.place
        limit max_jobs
     )
     select array_agg(c.tenant_id), array_agg(c.execution_id), array_agg(c.turn),
@@ -638,17 +681,22 @@ begin
         select k.tenant_id from queue.tenants k where k.tenant_id = served.tenant_id for no key update skip locked
       ) free
      where t.tenant_id = free.tenant_id;
-    update queue.state s set turn = (select max(c) from unnest(turns) c) where turns is not null;
+    update queue.state s
+       set turn = (select max(c) from unnest(turns) c),
+           turn_lately = case when s.turn_noted_at < now() - interval '100 milliseconds' then s.turn else s.turn_lately end,
+           turn_noted_at = case when s.turn_noted_at < now() - interval '100 milliseconds' then now() else s.turn_noted_at end
+     where turns is not null;
   end if;
 end
 $$;
 
 comment on function queue.pick is
   'Which ready jobs come next: by tenant in turn, weighted; within a tenant by priority, then first come, first served; never more of a tenant or '
-  'of a workflow than their caps leave room for. was_capped: there is more, held back by a cap. Called by claims, one at a time.';
+  'of a workflow than their caps leave room for. kept: of max_jobs, places for tenants of whom the worker has only a few. was_capped: there is more, '
+  'held back by a cap. Called by claims, one at a time.';
 
 create function queue.claim(
-  worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]
+  worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[], kept integer default 0
 ) returns table (
   tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint,
   workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamptz,
@@ -673,8 +721,11 @@ declare
 begin
   -- One at a time: caps and turns are decided on what is true. A claim takes a few milliseconds and as many jobs as the worker has room for.
   perform pg_advisory_xact_lock(hashtextextended('queue.claim', 0));
+  -- Nobody waits until a claim is on the disk: whatever is recorded of what it took is written after it, and takes it along. A server that
+  -- dies before has forgotten the claim, and all that its worker could have done without a record is to think.
+  perform set_config('synchronous_commit', 'off', true);
   perform queue.make_due_ready(lease);
-  select * into picked from queue.pick(worker, max_jobs, lease, held_tenants, held_workflows, held_counts);
+  select * into picked from queue.pick(worker, max_jobs, kept, lease, held_tenants, held_workflows, held_counts);
 
   with locked as materialized (
     select j.tenant_id, j.execution_id
@@ -699,8 +750,9 @@ begin
     into claimed_tenants, claimed_workflows, claimed_executions
     from claimed c;
 
-  -- Behind what is ready now, and behind what may still be on its way. Not for a handful: each note costs a row.
-  if random() < cardinality(claimed_executions) / 32.0 then
+  -- Behind what is ready now, and behind what may still be on its way. About every thousand jobs: what a claim passes that was taken before
+  -- costs it little, but each note leaves a dead row that claims pass too.
+  if random() < cardinality(claimed_executions) / 1024.0 then
     update queue.lanes l
        set taken_to = least(horizon, coalesce((
              select j.ready_in from queue.jobs j
@@ -711,15 +763,29 @@ begin
            ), horizon))
       from (
         select c.tenant_id, c.workflow_id from unnest(claimed_tenants, claimed_workflows) c (tenant_id, workflow_id)
-         group by 1, 2 having count(*) >= 32 or random() < count(*) / 32.0
+         group by 1, 2 having random() < count(*)::double precision / cardinality(claimed_executions)
       ) taken
      where l.tenant_id = taken.tenant_id and l.workflow_id = taken.workflow_id;
   end if;
 
   insert into queue.workers as w (worker, wants_notice, was_capped, held_tenants, held_workflows, held_counts)
-  values (worker, coalesce(cardinality(claimed_executions), 0) < max_jobs, coalesce(picked.was_capped, false),
-          claim.held_tenants || claimed_tenants, claim.held_workflows || claimed_workflows,
-          claim.held_counts || array_fill(1, array[coalesce(cardinality(claimed_executions), 0)]))
+  select worker, coalesce(cardinality(claimed_executions), 0) < max_jobs - kept, coalesce(picked.was_capped, false),
+         coalesce(array_agg(c.tenant_id order by c.tenant_id, c.workflow_id), '{}'),
+         coalesce(array_agg(c.workflow_id order by c.tenant_id, c.workflow_id), '{}'),
+         coalesce(array_agg(c.running order by c.tenant_id, c.workflow_id), '{}')
+    from (
+      select h.tenant_id, h.workflow_id, sum(h.running)::integer as running
+        from (
+          select * from unnest(claim.held_tenants, claim.held_workflows, claim.held_counts) o (tenant_id, workflow_id, running)
+          union all
+          select o.tenant_id, o.workflow_id, 1 from unnest(claimed_tenants, claimed_workflows) o (tenant_id, workflow_id)
+        ) h
+       group by h.tenant_id, h.workflow_id
+    ) c
+    join queue.tenants t on t.tenant_id = c.tenant_id
+    join public.workflows f on f.tenant_id = c.tenant_id and f.id = c.workflow_id
+   -- Where there is no cap nobody asks, and a row that stays as it is leaves no dead one.
+   where t.max_running is not null or f.max_concurrency is not null
   on conflict (worker) do update
     set seen_at = now(), wants_notice = excluded.wants_notice, was_capped = excluded.was_capped,
         held_tenants = excluded.held_tenants, held_workflows = excluded.held_workflows, held_counts = excluded.held_counts
@@ -742,7 +808,7 @@ $$;
 
 comment on function queue.claim is
   'Takes up to max_jobs ready jobs for a lease, with everything that is needed to go on. held_*: how many executions of which workflow the worker holds '
-  'already. steps: those recorded so far, null for none; signals: what came for steps that wait.';
+  'already; kept: how many of max_jobs only tenants may have of whom it holds only a few. steps: those recorded so far, null for none; signals: what came for steps that wait.';
 
 create function queue.recorded_steps(tenant uuid, execution uuid) returns jsonb
 language plpgsql
@@ -856,9 +922,10 @@ stable
 security definer
 set search_path = ''
 as $$
-  select j.run_at from queue.jobs j
-   where j.state <> 'ready' and j.run_at > (select s.due_to - interval '1 second' from queue.state s)
-   order by j.run_at limit 1
+  select least(
+    (select j.run_at from queue.jobs j where j.state = 'waiting' and j.run_at > s.timers_to - interval '1 second' order by j.run_at limit 1),
+    (select j.run_at from queue.jobs j where j.state = 'claimed' and j.run_at > s.leases_to - interval '1 second' order by j.run_at limit 1))
+    from queue.state s
 $$;
 
 comment on function queue.next_due is 'When the next timer or lease ends, so that an idle worker knows how long to sleep.';

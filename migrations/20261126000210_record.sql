@@ -288,7 +288,7 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 declare
-  ready boolean;
+  ready uuid[];
 begin
   update queue.jobs j
      set claims_without_progress = 0, has_steps = true
@@ -314,12 +314,12 @@ begin
      where j.tenant_id = g.tenant_id and j.execution_id = g.execution_id
     returning j.tenant_id, j.workflow_id, j.priority, j.state
   )
-  select bool_or(r.state = 'ready') into ready
+  select array_agg(distinct r.tenant_id) into ready
     from released r
     cross join lateral queue.open_lane(r.tenant_id, r.workflow_id, r.priority)
    where r.state = 'ready';
-  if ready then
-    perform queue.notify_workers();
+  if ready is not null then
+    perform queue.notify_workers(variadic ready);
   end if;
 end
 $$;

@@ -124,7 +124,7 @@ begin
   insert into queue.jobs (tenant_id, execution_id, workflow_id, priority)
   select workflow.tenant_id, s.id, workflow.id, coalesce(wanted_priority, 0) from unnest(started) s (id);
   perform queue.open_lane(workflow.tenant_id, workflow.id, coalesce(wanted_priority, 0)::smallint);
-  perform queue.notify_workers();
+  perform queue.notify_workers(workflow.tenant_id);
   return started;
 end
 $$;

@@ -318,7 +318,7 @@ begin
   update queue.jobs j set state = 'ready', ready_in = pg_current_xact_id(), run_at = null
    where j.tenant_id = execution.tenant_id and j.execution_id = execution.id;
   perform queue.open_lane(job.tenant_id, job.workflow_id, job.priority);
-  perform queue.notify_workers();
+  perform queue.notify_workers(job.tenant_id);
   update public.executions e
      set status = 'waiting', pause_requested_at = null, revision = e.revision + 1
    where e.tenant_id = execution.tenant_id and e.id = execution.id

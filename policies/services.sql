@@ -15,7 +15,7 @@ grant execute on function
 to aias_edge;
 
 grant execute on function
-  queue.claim(text, integer, interval, uuid[], uuid[], integer[]),
+  queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer),
   queue.was_capped(text),
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),

@@ -46,7 +46,7 @@ create temp table lent as
   ]::regprocedure[])
   union all
   select 'aias_worker', unnest(array[
-    'queue.claim(text, integer, interval, uuid[], uuid[], integer[])', 'queue.was_capped(text)',
+    'queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer)', 'queue.was_capped(text)',
     'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
     'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',

@@ -2,6 +2,7 @@
 
 mod caps;
 mod history;
+mod kept;
 mod overtaken;
 mod stage;
 mod timers;

@@ -66,12 +66,24 @@ impl Stage {
 
     /// A claim of a worker that holds so many executions of workflows already: (tenant, workflow, number).
     pub async fn claim(&self, worker: &str, most: i32, held: &[(u32, u32, i32)]) -> Vec<Claimed> {
-        let rows = sqlx::query("select tenant_id, workflow_id, execution_id, fencing_token from queue.claim($1, $2, '30 s', $3, $4, $5)")
+        self.claim_keeping(worker, most, 0, held).await
+    }
+
+    /// A claim that keeps places for tenants of whom the worker holds only a few.
+    pub async fn claim_keeping(
+        &self,
+        worker: &str,
+        most: i32,
+        kept: i32,
+        held: &[(u32, u32, i32)],
+    ) -> Vec<Claimed> {
+        let rows = sqlx::query("select tenant_id, workflow_id, execution_id, fencing_token from queue.claim($1, $2, '30 s', $3, $4, $5, $6)")
             .bind(worker)
             .bind(most)
             .bind(held.iter().map(|held| tenant(held.0)).collect::<Vec<_>>())
             .bind(held.iter().map(|held| workflow(held.1)).collect::<Vec<_>>())
             .bind(held.iter().map(|held| held.2).collect::<Vec<_>>())
+            .bind(kept)
             .fetch_all(&self.pool)
             .await
             .unwrap();
@@ -87,11 +99,7 @@ impl Stage {
 
     /// How many of each tenant a claim of a worker that holds nothing brought.
     pub async fn claim_by_tenant(&self, most: i32) -> BTreeMap<u32, usize> {
-        let mut counts = BTreeMap::new();
-        for claimed in self.claim("w", most, &[]).await {
-            *counts.entry(claimed.tenant).or_default() += 1;
-        }
-        counts
+        by_tenant(&self.claim("w", most, &[]).await)
     }
 
     /// Ends executions that a worker holds.
@@ -107,6 +115,14 @@ impl Stage {
             );
         }
     }
+}
+
+pub fn by_tenant(claimed: &[Claimed]) -> BTreeMap<u32, usize> {
+    let mut counts = BTreeMap::new();
+    for one in claimed {
+        *counts.entry(one.tenant).or_default() += 1;
+    }
+    counts
 }
 
 pub async fn enqueue_in(

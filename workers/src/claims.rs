@@ -24,6 +24,8 @@ const WORTH_ASKING: Duration = Duration::from_millis(100);
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 /// How long a claim is put off so that it fetches more than one or two jobs.
 const GATHER: Duration = Duration::from_millis(5);
+/// Jobs in one claim. Whoever comes while it is made waits for its end, and a larger one is hardly cheaper a job.
+const MOST: usize = 128;
 
 /// The loop that claims.
 pub struct Claims {
@@ -34,6 +36,14 @@ pub struct Claims {
     pub lease: Duration,
     /// Executions in memory at a time.
     pub concurrency: usize,
+}
+
+/// What a claim asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wanted {
+    most: usize,
+    /// How many of them only tenants may have of whom the worker holds only a few.
+    kept: usize,
 }
 
 /// What a claim left behind.
@@ -54,16 +64,16 @@ impl Claims {
         let mut idle = Backoff::new(IDLE.0, IDLE.1);
         let mut broken = Backoff::new(IDLE.0, IDLE.1);
         let mut left = Left::Nothing;
-        while !is_stopped_while(&mut drain, self.wait_for_room(&room, left)).await {
-            let most = room.available_permits();
+        while !is_stopped_while(&mut drain, self.wait_for_room(&room, left, wake)).await {
+            let wanted = self.wanted(room.available_permits());
             // Not within the selection: a claim that was sent is seen through, so that no job is held and not run.
-            match self.claim(most, &room, &freed, running).await {
+            match self.claim(wanted, &room, &freed, running).await {
                 Ok(claimed) => {
                     broken.reset();
                     if claimed > 0 {
                         idle.reset();
                     }
-                    left = self.left_after(claimed, most).await;
+                    left = self.left_after(claimed, wanted).await;
                     if left != Left::More {
                         let freed = (left == Left::Capped).then_some(&*freed);
                         is_stopped_while(&mut drain, self.pause(&mut idle, wake, freed)).await;
@@ -82,14 +92,17 @@ impl Claims {
     /// Claims once and starts what came.
     async fn claim(
         &self,
-        most: usize,
+        wanted: Wanted,
         room: &Arc<Semaphore>,
         freed: &Arc<Notify>,
         running: &TaskTracker,
     ) -> sqlx::Result<usize> {
         self.heartbeat.refresh().await?;
         let load = self.held.load();
-        let jobs = self.queue.claim(most, self.lease, &load).await?;
+        let jobs = self
+            .queue
+            .claim(wanted.most, wanted.kept, self.lease, &load)
+            .await?;
         let claimed = jobs.len();
         metrics::counter!("aias_worker_claimed_total").increment(claimed as u64);
         for job in jobs {
@@ -106,8 +119,21 @@ impl Claims {
         Ok(claimed)
     }
 
-    async fn left_after(&self, claimed: usize, most: usize) -> Left {
-        if claimed == most {
+    /// An eighth of the places is kept from tenants who have many already: one with a backlog of slow executions must not fill the worker.
+    fn reserve(&self) -> usize {
+        self.concurrency / 8
+    }
+
+    fn wanted(&self, available: usize) -> Wanted {
+        let most = available.min(MOST);
+        Wanted {
+            most,
+            kept: self.reserve().saturating_sub(available - most).min(most),
+        }
+    }
+
+    async fn left_after(&self, claimed: usize, wanted: Wanted) -> Left {
+        if claimed >= wanted.most - wanted.kept {
             return Left::More;
         }
         // Only where something of ours may end is it worth knowing; otherwise polling finds out.
@@ -117,11 +143,20 @@ impl Claims {
         Left::Nothing
     }
 
-    /// Until there is room for one; when more is known to be waiting, a moment longer for a quarter of all, since each claim has its price.
-    async fn wait_for_room(&self, room: &Semaphore, left: Left) {
+    /// Until there is room for one. When more is known to be waiting, until there is room for more than what is kept, and a moment longer
+    /// for a quarter of all, since each claim has its price; but not when a notice says that somebody else has come.
+    async fn wait_for_room(&self, room: &Semaphore, left: Left, wake: &Wake) {
         if left == Left::More {
-            let quarter = u32::try_from(self.concurrency.div_ceil(4)).unwrap_or(u32::MAX);
-            let _ = timeout(GATHER, room.acquire_many(quarter)).await;
+            let permits = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            let quarter = permits(self.reserve() + self.concurrency.div_ceil(4));
+            let gathered = async {
+                let _ = timeout(GATHER, room.acquire_many(quarter)).await;
+                let _ = room.acquire_many(permits(self.reserve() + 1)).await;
+            };
+            tokio::select! {
+                () = gathered => {}
+                () = wake.noticed() => {}
+            }
         }
         let _ = room.acquire().await;
     }

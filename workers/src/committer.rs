@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use crate::backoff::Backoff;
 use crate::queue::{Answer, Queue, Record, is_refused_content};
 
-/// Executions in one transaction.
-const MOST: usize = 500;
+/// Executions in one transaction. Whoever comes while it is written waits for its end, and a larger one is hardly cheaper an execution.
+const MOST: usize = 128;
 
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]

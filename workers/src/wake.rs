@@ -28,6 +28,11 @@ impl Wake {
         }
     }
 
+    /// Until somebody says that a job may be due.
+    pub async fn noticed(&self) {
+        self.notify.notified().await;
+    }
+
     /// Sleeps; answers whether it was woken.
     pub async fn sleep(&self, longest: Duration) -> bool {
         self.plan(Some(Instant::now() + longest));

@@ -4,9 +4,10 @@
 //! the row's creation to its first claim's time, both by the database's clock.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use sqlx::types::Uuid;
 
 use crate::engine::world::{self, ONE_STEP};
@@ -26,13 +27,20 @@ pub async fn measure(server: &Server, worker: &Path, report: &mut Report) -> Res
     world::make_tenants(server, FIRST, FIRST + SMALL_TENANTS - 1).await?;
 
     let running = Worker::start(worker, server, &[])?;
-    let starting = start_each_second(server, Instant::now() + Duration::from_secs(SECONDS));
-    let started = starting.await?;
+    let started = AtomicU64::new(0);
+    start_each_second(
+        server,
+        Instant::now() + Duration::from_secs(SECONDS),
+        &started,
+    )
+    .await?;
     let idle = waits(server).await?;
     running.stop().await?;
     eprintln!(
-        "idle: {started} executions of {SMALL_TENANTS} tenants waited p50 {:.2} ms, p95 {:.2} ms",
-        idle.p50, idle.p95
+        "idle: {} executions of {SMALL_TENANTS} tenants waited p50 {:.2} ms, p95 {:.2} ms",
+        started.into_inner(),
+        idle.p50,
+        idle.p95
     );
 
     world::forget(server).await?;
@@ -91,63 +99,58 @@ async fn waits(server: &Server) -> Result<Waits> {
 
 /// How many of the big tenant's executions end in a second, from the first to the last thousand.
 async fn drain(server: &Server, worker: &Path, with_small_tenants: bool) -> Result<f64> {
-    let mut session = server.session().await?;
-    let mut left = async || -> Result<i64> {
-        Ok(
-            sqlx::query_scalar("select count(*) from queue.jobs where tenant_id = $1")
-                .bind(world::TENANT.parse::<Uuid>()?)
-                .fetch_one(&mut session)
-                .await?,
-        )
-    };
-    let running = Worker::start(worker, server, &[])?;
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (running, ended) = Worker::start_counting(worker, server).await?;
+    let started = AtomicU64::new(0);
     let small = async {
-        if !with_small_tenants {
-            return Ok(0);
-        }
-        let starting = start_each_second(server, Instant::now() + Duration::from_secs(600));
-        tokio::select! {
-            started = starting => started,
-            _ = stopped => Ok(0),
+        match with_small_tenants {
+            true => {
+                let until = Instant::now() + Duration::from_secs(600);
+                start_each_second(server, until, &started).await
+            }
+            false => std::future::pending().await,
         }
     };
     let big = async {
-        while left().await? > BACKLOG - 1_000 {
+        // Those of the small tenants end as fast as they are started, give or take one.
+        let big_ended = async || -> Result<i64> {
+            let small = i64::try_from(started.load(Ordering::Relaxed))?;
+            Ok(ended.count().await.unwrap_or(0) - small)
+        };
+        while big_ended().await? < 1_000 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let since = Instant::now();
-        let begun = left().await?;
+        let begun = big_ended().await?;
         loop {
-            let now_left = left().await?;
-            if now_left < 1_000 {
-                let rate = (begun - now_left) as f64 / since.elapsed().as_secs_f64();
-                let _ = stop.send(());
-                return Ok::<_, anyhow::Error>(rate);
+            let now_ended = big_ended().await?;
+            if now_ended > BACKLOG - 1_000 {
+                return Ok::<_, anyhow::Error>(
+                    (now_ended - begun) as f64 / since.elapsed().as_secs_f64(),
+                );
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let (small, big) = tokio::join!(small, big);
-    small?;
-    let rate = big?;
-    while left().await? > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    // Those of the small tenants that were just started.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let rate = tokio::select! {
+        stopped = small => stopped.and_then(|()| bail!("the small tenants stopped too early")),
+        rate = big => rate,
+    }?;
+    // The rest, and those of the small tenants that were just started.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     running.stop().await?;
     Ok(rate)
 }
 
-/// Each small tenant starts one a second, spread over the second. Answers how many were started.
-async fn start_each_second(server: &Server, until: Instant) -> Result<u64> {
+/// Each small tenant starts one a second, spread over the second.
+async fn start_each_second(server: &Server, until: Instant, started: &AtomicU64) -> Result<()> {
     let mut session = server.session().await?;
-    let mut started = 0;
+    let mut took = Vec::new();
     let mut next = tokio::time::interval(Duration::from_secs(1) / SMALL_TENANTS);
     while Instant::now() < until {
         next.tick().await;
-        let tenant = FIRST + (started % u64::from(SMALL_TENANTS)) as u32;
+        let begun = Instant::now();
+        let number = started.load(Ordering::Relaxed);
+        let tenant = FIRST + (number % u64::from(SMALL_TENANTS)) as u32;
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
             "begin;
              select set_config('role', 'authenticated', true),
@@ -158,9 +161,18 @@ async fn start_each_second(server: &Server, until: Instant) -> Result<u64> {
         )))
         .execute(&mut session)
         .await?;
-        started += 1;
+        started.fetch_add(1, Ordering::Relaxed);
+        took.push(begun.elapsed().as_secs_f64() * 1000.0);
+        if took.len() % 250 == 0 {
+            took.sort_by(f64::total_cmp);
+            eprintln!(
+                "start calls p50 {:.2} p95 {:.2} ms",
+                took[took.len() / 2],
+                took[took.len() * 95 / 100]
+            );
+        }
     }
     // The last of them.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    Ok(started)
+    Ok(())
 }

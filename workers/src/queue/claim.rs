@@ -58,11 +58,18 @@ pub struct RecordedStep {
 }
 
 impl Queue {
-    /// Takes up to `most` ready jobs for `lease`. `load` is what this worker holds already.
+    /// Takes up to `most` ready jobs for `lease`, but leaves `kept` places to tenants of whom this worker holds only a few. `load` is what
+    /// it holds already.
     ///
     /// # Errors
     /// What the database answered; then nothing is claimed, or only until the lease ends.
-    pub async fn claim(&self, most: usize, lease: Duration, load: &Load) -> sqlx::Result<Vec<Job>> {
+    pub async fn claim(
+        &self,
+        most: usize,
+        kept: usize,
+        lease: Duration,
+        load: &Load,
+    ) -> sqlx::Result<Vec<Job>> {
         let rows = sqlx::query!(
             r#"select tenant_id as "tenant_id!", execution_id as "execution_id!", fencing_token as "fencing_token!",
                       claims_without_progress as "claims_without_progress!",
@@ -71,13 +78,14 @@ impl Queue {
                       cancel_requested as "cancel_requested!", pause_requested as "pause_requested!",
                       steps::text as "steps", signals::text as "signals",
                       clock_timestamp() as "database_time!"
-                 from queue.claim($1, $2, $3, $4, $5, $6)"#,
+                 from queue.claim($1, $2, $3, $4, $5, $6, $7)"#,
             &*self.worker,
             i32::try_from(most).unwrap_or(i32::MAX),
             interval(lease),
             &load.tenants,
             &load.workflows,
             &load.counts,
+            i32::try_from(kept).unwrap_or(i32::MAX),
         )
         .fetch_all(&self.pool)
         .await;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::ValueEnum;
+use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::build;
@@ -91,6 +92,7 @@ impl Server {
         Supervisor::new(&layout).start(&cluster.service()).await?;
         step.note("a template database");
         let template = make_template(&cluster, &secrets).await?;
+        migrate_template1(&cluster).await?;
         step.done();
         Ok(Self { cluster, template })
     }
@@ -125,6 +127,17 @@ async fn make_template(cluster: &Cluster, secrets: &Secrets) -> Result<Scratch> 
     }
     connection.close().await?;
     Ok(template)
+}
+
+/// `#[sqlx::test]` makes a database for each test, as a copy of template1, and applies what it finds missing there: that is nothing then.
+async fn migrate_template1(cluster: &Cluster) -> Result<()> {
+    let mut connection = connect(&cluster.url("template1")).await?;
+    Migrator::new(layout::root().join("migrations"))
+        .await?
+        .run(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(())
 }
 
 /// A server of each version, once somebody asked for it.
