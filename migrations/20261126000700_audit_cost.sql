@@ -1,8 +1,7 @@
 -- What an entry of the audit log costs: less, and the log says the same. What every write pays stands in ARCHITECTURE.md.
 --
--- The writer: what differs between two versions of a row, and whether a word in it could be a secret's, is told by the extension; only what
--- could be is masked, as before, by audit.told. The worker: a batch is numbered, hashed and entered by one statement, in which
--- aias.chained is audit.link from entry to entry.
+-- The writer: the trigger is the extension's, aias.record_change; what could be a secret is masked, as before, by audit.told. The worker: a
+-- batch is numbered, hashed and entered by one statement, in which aias.chained is audit.link from entry to entry.
 
 create or replace function private.request_id() returns text
 language plpgsql
@@ -28,53 +27,28 @@ exception when invalid_text_representation then
 end
 $$;
 
-create or replace function audit.record_change() returns trigger
-language plpgsql
--- Definer: whoever changes a row need not be able to write the log.
-security definer
-set search_path = ''
-as $$
-declare
-  old_row jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
-  new_row jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
-  row_now constant jsonb := coalesce(new_row, old_row);
-  tenant constant uuid := row_now ->> tg_argv[0];
-  -- One text for the key, whatever number of columns it has.
-  key constant text := row_now ->> tg_argv[1];
-  claims jsonb;
-begin
-  if tg_op = 'UPDATE' then
-    new_row := aias.jsonb_changed(row_now, old_row) - 'updated_at';
-    if new_row = '{}' then
-      return null;
-    end if;
-    old_row := aias.jsonb_changed(old_row, row_now);
-  elsif tg_op = 'DELETE' then
-    -- What goes with its tenant is not written down: the log goes too.
-    if not exists (select from public.tenants t where t.id = tenant) then
-      return null;
-    end if;
-  end if;
-  old_row := old_row - 'updated_at';
-  new_row := new_row - 'updated_at';
-  -- audit.told leaves everything else as it is, and takes ten times as long to say so.
-  if aias.may_hold_secret(old_row) then
-    old_row := audit.told(old_row);
-  end if;
-  if aias.may_hold_secret(new_row) then
-    new_row := audit.told(new_row);
-  end if;
-  claims := nullif(current_setting('request.jwt.claims', true), '');
-  insert into audit.inbox (tenant_id, actor_kind, actor_id, action, subject, subject_id, before, after, request_id)
-  values (
-    tenant,
-    case when claims ? 'api_key_id' then 'api_key' when claims ->> 'sub' is not null then 'user' else 'system' end,
-    coalesce(claims ->> 'api_key_id', claims ->> 'sub')::uuid,
-    tg_table_name || case tg_op when 'INSERT' then '.insert' when 'UPDATE' then '.update' else '.delete' end,
-    tg_table_name, key, old_row, new_row, private.request_id());
-  return null;
-end
-$$;
+-- The trigger ------------------------------------------------------------------------------------------------------------------
+
+create or replace trigger _800_audit after insert or update or delete on public.tenants
+  for each row execute function aias.record_change('id', 'id');
+create or replace trigger _800_audit after insert or update or delete on public.roles
+  for each row execute function aias.record_change('tenant_id', 'key');
+create or replace trigger _800_audit after insert or update or delete on public.memberships
+  for each row execute function aias.record_change('tenant_id', 'user_id');
+create or replace trigger _800_audit after insert or update or delete on public.invitations
+  for each row execute function aias.record_change('tenant_id', 'id');
+create or replace trigger _800_audit after insert or delete on public.api_keys
+  for each row execute function aias.record_change('tenant_id', 'id');
+create or replace trigger _800_audit_changed after update on public.api_keys
+  for each row when (to_jsonb(old) - 'last_used_at' is distinct from to_jsonb(new) - 'last_used_at')
+  execute function aias.record_change('tenant_id', 'id');
+create or replace trigger _800_audit after insert or update or delete on public.ai_agents
+  for each row execute function aias.record_change('tenant_id', 'id');
+create or replace trigger _800_audit after insert or update or delete on public.workflows
+  for each row execute function aias.record_change('tenant_id', 'id');
+create or replace trigger _800_audit after insert or update or delete on public.tenant_domains
+  for each row execute function aias.record_change('tenant_id', 'id');
+drop function audit.record_change();
 
 -- The chain ----------------------------------------------------------------------------------------------------------------------
 
@@ -99,11 +73,9 @@ begin
     join public.tenants t on t.id = (n.note ->> 'tenant_id')::uuid;
 
   perform set_config('aias.audit_may_delete', 'inbox', true);
-  with picked as materialized (
-    select i.tenant_id, i.id from audit.inbox i limit max_entries for update skip locked
-  ),
-  moved as (
-    delete from audit.inbox i using picked p where i.tenant_id = p.tenant_id and i.id = p.id returning i.*
+  -- Nobody else takes entries out: whoever erases a tenant waits for the lock above. So none has to be locked before it is deleted.
+  with moved as (
+    delete from audit.inbox i where i.ctid = any(array(select p.ctid from audit.inbox p limit max_entries)) returning i.*
   ),
   -- Held until we commit: a tenant that is being erased has either gone already, and its entries go here, or waits for us and takes
   -- them along.

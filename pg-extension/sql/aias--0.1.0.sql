@@ -336,6 +336,17 @@ grant execute on function aias.next_hash, aias.chained(bytea, bytea) to @extowne
 revoke execute on function aias.jsonb_changed, aias.may_hold_secret from public;
 grant execute on function aias.jsonb_changed, aias.may_hold_secret to @extowner@;
 
+-- requires:
+--   changes
+
+-- The audit log's trigger.
+
+create function aias.record_change() returns trigger
+language c as 'MODULE_PATHNAME', 'aias_record_change';
+
+revoke execute on function aias.record_change from public;
+grant execute on function aias.record_change to @extowner@;
+
 CREATE  FUNCTION "node_schemas"() RETURNS jsonb /* JsonB */
 IMMUTABLE STRICT PARALLEL SAFE
 LANGUAGE c /* Rust */
@@ -388,7 +399,7 @@ LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'workflow_problems_wrapper';
 
 -- requires:
---   changes
+--   audit
 
 -- finalize
 -- What each function is for, as `\dx+`, `\df+` and Studio show it.
@@ -470,6 +481,10 @@ comment on function aias.jsonb_changed(jsonb, jsonb) is
   'The fields of an object that the other one has not, or has with another value, as an object. Values are compared as by =.';
 comment on function aias.may_hold_secret(jsonb) is
   'False when a value has at most 2,000 characters as text and in no key or text a word such as token, password or authorization, nor an @. True otherwise, and where that is not quickly told.';
+
+comment on function aias.record_change() is
+  'Writes an entry into audit.inbox for a changed row, with the rights of that table''s owner. The trigger''s arguments name the columns of the tenant and of the row''s key. '
+  'An update tells only what it changed.';
 
 comment on function aias.among(uuid, uuid[]) is
   'Whether a tenant is one of several, as tenant = any (tenants); an index on the tenant finds them as well. The planner is told that it takes no row away beside tenant = something.';

@@ -2,9 +2,10 @@
 //!
 //! This file is only the door. `language` is the workflow language, whose rules live in the crate `workflow`; `quota` counts, exactly
 //! and without a hot row; `rate` limits requests; `note` keeps what a rollback must not undo; `access` says where a caller may do
-//! something; `change` says what differs between two versions of a row; `uuid7` makes time-ordered ids. What SQL sees is in `sql/aias--<version>.sql`, which the build generates.
+//! something; `change` says what differs between two versions of a row; `audit` writes it down; `uuid7` makes time-ordered ids. What SQL sees is in `sql/aias--<version>.sql`, which the build generates.
 
 mod access;
+mod audit;
 mod change;
 mod door;
 mod fault;
@@ -14,6 +15,7 @@ mod language;
 mod note;
 mod quota;
 mod rate;
+mod session;
 mod shared_memory;
 mod statement;
 mod uuid7;
@@ -57,8 +59,13 @@ pgrx::extension_sql_file!(
     requires = ["access"]
 );
 pgrx::extension_sql_file!(
+    "../sql/src/audit.sql",
+    name = "audit",
+    requires = ["changes"]
+);
+pgrx::extension_sql_file!(
     "../sql/src/comments.sql",
     name = "comments",
-    requires = ["changes"],
+    requires = ["audit"],
     finalize
 );

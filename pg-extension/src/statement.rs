@@ -118,6 +118,17 @@ pub fn run<R>(
     arguments: &[Option<Datum>],
     read: impl FnOnce(&Rows) -> R,
 ) -> R {
+    // SAFETY: looks the extension's own tables up.
+    run_as(unsafe { owner() }, statement, arguments, read)
+}
+
+/// The same with the rights of a role: the owner of the tables that the statement is about.
+pub fn run_as<R>(
+    role: Oid,
+    statement: &'static LocalKey<Statement>,
+    arguments: &[Option<Datum>],
+    read: impl FnOnce(&Rows) -> R,
+) -> R {
     let mut values: Vec<Datum> = arguments
         .iter()
         .map(|argument| argument.unwrap_or(Datum::null()))
@@ -130,7 +141,7 @@ pub fn run<R>(
         debug_assert_eq!(values.len(), statement.types.len());
         // SAFETY: the sequence that the SPI manual gives. After an error Postgres finishes SPI by itself.
         unsafe {
-            let before = Caller::step_aside();
+            let before = Caller::step_aside(role);
             pg_sys::SPI_connect();
             let result = pg_sys::SPI_execute_plan(
                 statement.plan(),
@@ -174,8 +185,8 @@ struct Caller {
 }
 
 impl Caller {
-    /// Makes the tables' owner the current user. An error puts everything back, as the end of the (sub)transaction does.
-    unsafe fn step_aside() -> Self {
+    /// Makes a role the current user. An error puts everything back, as the end of the (sub)transaction does.
+    unsafe fn step_aside(role: Oid) -> Self {
         // SAFETY: the sequence of Postgres's own ri_triggers.c.
         unsafe {
             let mut caller = Caller {
@@ -185,7 +196,7 @@ impl Caller {
             };
             pg_sys::GetUserIdAndSecContext(&mut caller.user, &mut caller.security);
             pg_sys::SetUserIdAndSecContext(
-                owner(),
+                role,
                 caller.security | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
             pg_sys::set_config_option(

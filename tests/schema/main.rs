@@ -11,6 +11,7 @@ mod migrations;
 mod owned;
 mod people;
 mod policies;
+mod recorded;
 mod rewriting;
 mod stocks;
 mod tampered;

@@ -150,7 +150,7 @@ select is_empty($$
      and t.relname not in ('workflow_versions', 'executions', 'execution_steps', 'usage', 'tenant_exports')
      and not exists (
        select from pg_catalog.pg_trigger g
-        where g.tgrelid = t.oid and g.tgfoid = 'audit.record_change()'::regprocedure and g.tgenabled = 'O'
+        where g.tgrelid = t.oid and g.tgfoid = 'aias.record_change()'::regprocedure and g.tgenabled = 'O'
           and g.tgtype & operation.bit <> 0 and g.tgattr = '')$$,
   'every change of what a tenant owns is told in the audit log');
 

@@ -53,7 +53,7 @@ async fn every_change_of_a_tenants_data_is_audited(pool: PgPool) {
     // https://github.com/postgres/postgres/blob/REL_18_STABLE/src/include/catalog/pg_trigger.h
     let audited: Vec<String> = sqlx::query_scalar(
         "select tgrelid::regclass::text from pg_catalog.pg_trigger
-          where tgfoid = 'audit.record_change()'::regprocedure and tgenabled in ('O', 'A') and tgtype & 67 = 1
+          where tgfoid = 'aias.record_change()'::regprocedure and tgenabled in ('O', 'A') and tgtype & 67 = 1
           group by 1 having bit_or(tgtype) & 28 = 28",
     )
     .fetch_all(&pool)

@@ -163,7 +163,8 @@ async fn a_change_is_told_as_before(pool: PgPool) {
         .expect("somebody");
     let mut random = StdRng::seed_from_u64(5);
     let mut connection = pool.acquire().await.expect("a connection");
-    for round in 0..200 {
+    let long_id = format!(r#"{{"x-request-id": "{}"}}"#, "x/".repeat(65));
+    for round in 0..231 {
         let claims = &[
             String::new(),
             format!(r#"{{"sub": "{person}"}}"#),
@@ -171,16 +172,29 @@ async fn a_change_is_told_as_before(pool: PgPool) {
                 r#"{{"api_key_id": "{}", "sub": "{person}"}}"#,
                 Uuid::now_v7()
             ),
-        ][round % 3];
+            format!(r#"{{"api_key_id": null, "sub": "{person}"}}"#),
+            format!(r#"{{"sub": "{person}", "name": "a \"name\" and more"}}"#),
+            r#"{"sub": null, "role": "service_role"}"#.to_owned(),
+            r#"["api_key_id"]"#.to_owned(),
+        ][round % 7];
         let headers = [
             "",
             "{}",
             r#"{"x-request-id": "a b\n7"}"#,
             "no JSON",
             r#"{"x-request-id": "0190"}"#,
-        ][round % 5];
+            r#"{"x-request-id": ""}"#,
+            r#"{"x-request-id": null, "accept": ["a", {"b": 1.50}]}"#,
+            r#"{"x-request-id": 1.50}"#,
+            r#"{"x-request-id": "é é"}"#,
+            r#"{"x-request-id": "one", "x-request-id": "two"}"#,
+            r#"["x-request-id"]"#,
+            long_id.as_str(),
+        ][round % 11];
         // By the superuser, whom policies do not hold; the claims are there for the log.
-        let (config, description) = (some_object(&mut random, 2), some_text(&mut random));
+        let (said, description) = (some_object(&mut random, 2), some_text(&mut random));
+        // Not at the top, where max_tokens means something.
+        let config = format!(r#"{{"said": {said}}}"#);
         let change = match round % 4 {
             0 => format!(
                 "insert into public.ai_agents (tenant_id, name, slug, model, config) values ($1, 'Told', 'told-{round}', 'a/b', $2::jsonb)"
@@ -219,7 +233,7 @@ async fn a_change_is_told_as_before(pool: PgPool) {
     .fetch_one(&pool)
     .await
     .expect("entries");
-    assert!(entries > 250, "{entries} entries are few");
+    assert!(entries > 400, "{entries} entries are few");
     assert_eq!(
         others, 0,
         "of {entries} entries, so many say something else than before"

@@ -78,6 +78,10 @@ comment on function aias.jsonb_changed(jsonb, jsonb) is
 comment on function aias.may_hold_secret(jsonb) is
   'False when a value has at most 2,000 characters as text and in no key or text a word such as token, password or authorization, nor an @. True otherwise, and where that is not quickly told.';
 
+comment on function aias.record_change() is
+  'Writes an entry into audit.inbox for a changed row, with the rights of that table''s owner. The trigger''s arguments name the columns of the tenant and of the row''s key. '
+  'An update tells only what it changed.';
+
 comment on function aias.among(uuid, uuid[]) is
   'Whether a tenant is one of several, as tenant = any (tenants); an index on the tenant finds them as well. The planner is told that it takes no row away beside tenant = something.';
 comment on function aias.among_support(internal) is 'What the planner asks about aias.among.';

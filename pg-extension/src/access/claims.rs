@@ -5,9 +5,11 @@
 
 use std::ffi::{CStr, CString};
 
-use pgrx::datum::IntoDatum;
 use pgrx::pg_sys::{self, Datum};
 use serde::Deserialize;
+
+use crate::jsonb;
+use crate::session::{plain_object, setting, uuid};
 
 /// The session that calls.
 pub struct Session {
@@ -52,13 +54,12 @@ struct Plain<'a> {
 
 impl Claims {
     fn of(json: &CStr) -> Self {
-        Self::plain(json.to_bytes()).unwrap_or_else(|| Self::by_postgres(json))
+        Self::plain(json).unwrap_or_else(|| Self::by_postgres(json))
     }
 
-    /// `None` where Postgres might mean something else: serde reads an array as a struct, and passes over escapes that `jsonb` refuses.
-    fn plain(json: &[u8]) -> Option<Self> {
-        let is_plain = json.trim_ascii_start().starts_with(b"{") && !json.contains(&b'\\');
-        let plain: Plain = is_plain.then(|| serde_json::from_slice(json).ok())??;
+    /// `None` where it is for Postgres to say what they mean.
+    fn plain(json: &CStr) -> Option<Self> {
+        let plain: Plain = serde_json::from_str(plain_object(json)?).ok()?;
         let owned = |text: Option<&str>| text.map(CString::new).transpose().ok();
         Some(Claims {
             api_key_id: owned(plain.api_key_id)?,
@@ -67,46 +68,19 @@ impl Claims {
         })
     }
 
-    /// `request.jwt.claims::jsonb ->> '...'`, which raises 22P02 for what is no JSON.
+    /// `request.jwt.claims::jsonb ->> '...'`
     fn by_postgres(json: &CStr) -> Self {
-        let text = |datum: Datum| {
+        let claims = jsonb::parse(json);
+        let member = |name: &CStr| {
             // SAFETY: the datum is a text, and ends in zero when Postgres has made a C string of it.
-            unsafe { CStr::from_ptr(pg_sys::text_to_cstring(datum.cast_mut_ptr())).to_owned() }
-        };
-        // SAFETY: the functions are called with arguments of their types; the second answers null when there is no such member.
-        let member = |claims: Option<Datum>, name: &str| unsafe {
-            let arguments = [claims, name.into_datum()];
-            pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field_text, &arguments)
-        };
-        // SAFETY: as above.
-        let claims = unsafe {
-            let arguments = [Some(Datum::from(json.as_ptr()))];
-            pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &arguments)
+            jsonb::member(claims, name).map(|text| unsafe {
+                CStr::from_ptr(pg_sys::text_to_cstring(text.cast_mut_ptr())).to_owned()
+            })
         };
         Claims {
-            api_key_id: member(claims, "api_key_id").map(text),
-            sub: member(claims, "sub").map(text),
-            has_second_factor: member(claims, "aal")
-                .is_some_and(|aal| text(aal).as_c_str() == c"aal2"),
+            api_key_id: member(c"api_key_id"),
+            sub: member(c"sub"),
+            has_second_factor: member(c"aal").as_deref() == Some(c"aal2"),
         }
-    }
-}
-
-/// A setting of the session; an empty one is none, since a custom setting that was set in a transaction is empty after it. Until settings change.
-fn setting<'a>(name: &CStr) -> Option<&'a CStr> {
-    // SAFETY: Postgres keeps the text, which ends in zero, for as long as the setting has it, and nothing is set meanwhile.
-    let value = unsafe {
-        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
-        (!value.is_null()).then(|| CStr::from_ptr(value))
-    };
-    value.filter(|value| !value.is_empty())
-}
-
-/// `text::uuid`, which raises 22P02 for what is none.
-fn uuid(text: &CStr) -> Datum {
-    let arguments = [Some(Datum::from(text.as_ptr()))];
-    // SAFETY: called with an argument of its type; it never answers null.
-    unsafe {
-        pgrx::direct_function_call_as_datum(pg_sys::uuid_in, &arguments).unwrap_or(Datum::null())
     }
 }

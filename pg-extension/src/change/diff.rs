@@ -4,10 +4,9 @@ use std::cmp::Ordering;
 
 use pgrx::pg_sys::{self, Datum};
 
-use crate::jsonb::{self, CONTAINER, Container, Field, NUMERIC};
+use crate::jsonb::{CONTAINER, Container, Field, NUMERIC};
 
-/// An object of them, as it is stored.
-pub fn changed(object: Container<'_>, other: Container<'_>) -> Vec<u8> {
+pub fn changed<'a>(object: Container<'a>, other: Container<'_>) -> Vec<Field<'a>> {
     let mut others = other.fields().peekable();
     let mut found = Vec::new();
     for field in object.fields() {
@@ -22,7 +21,7 @@ pub fn changed(object: Container<'_>, other: Container<'_>) -> Vec<u8> {
             found.push(field);
         }
     }
-    jsonb::object(&found)
+    found
 }
 
 /// As `=` on `jsonb`: 1.0 and 1.00 are one number, though stored otherwise.

@@ -9,12 +9,15 @@ mod chain;
 mod diff;
 mod secret;
 
+pub use diff::changed;
+pub use secret::may_be_in as secret_may_be_in;
+
 use pgrx::datum::IntoDatum;
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys::Datum;
 
 use crate::door::{Answer, Call, NOTHING, function};
 use crate::fault::invalid;
-use crate::jsonb::Container;
+use crate::jsonb::{self, Container};
 
 function!(
     aias_jsonb_changed,
@@ -37,23 +40,16 @@ fn jsonb_changed(call: Call) -> Answer {
     else {
         invalid("only objects have fields that can differ")
     };
-    let changed = diff::changed(object, before);
-    Answer::Value(changed.as_slice().into_datum().unwrap_or(NOTHING))
+    let fields = jsonb::object(&changed(object, before));
+    Answer::Value(fields.as_slice().into_datum().unwrap_or(NOTHING))
 }
 
 fn may_hold_secret(call: Call) -> Answer {
     let value = content(call, 0, "the value");
-    Answer::Value(Datum::from(secret::may_be_in(value)))
+    Answer::Value(Datum::from(secret_may_be_in(value)))
 }
 
-/// A `jsonb` argument as it is stored, without its length word, at an address that is a multiple of four: what Postgres's own functions on
-/// parts of it want. As long as the call lasts.
 fn content<'a>(call: Call, index: usize, name: &str) -> &'a [u8] {
-    let datum = call.required(index, name);
-    // SAFETY: SQL declares the argument as jsonb. What is detoasted has a length word of four bytes.
-    unsafe {
-        let varlena = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
-        let length = pgrx::varsize_any_exhdr(varlena);
-        std::slice::from_raw_parts(pgrx::vardata_any(varlena).cast::<u8>(), length)
-    }
+    // SAFETY: SQL declares the argument as jsonb.
+    unsafe { jsonb::content(call.required(index, name)) }
 }

@@ -8,6 +8,7 @@ mod decode;
 mod document;
 mod encode;
 mod numeric;
+mod value;
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
@@ -19,6 +20,7 @@ use workflow::document::Document;
 pub use decode::{CONTAINER, Child, Container, Decoded, Field, MAX_DEPTH, NUMERIC, STRING, decode};
 pub use encode::object;
 pub use numeric::most_characters;
+pub use value::{content, has, member, parse};
 
 /// A `jsonb` argument as it is stored, detoasted.
 pub struct Jsonb<'a>(&'a [u8]);

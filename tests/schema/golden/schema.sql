@@ -180,56 +180,6 @@ $$;
 -- FUNCTION payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text); Type: COMMENT; Schema: audit
 COMMENT ON FUNCTION audit.payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text) IS 'All that an entry says, as the bytes that are hashed.';
 
--- record_change(); Type: FUNCTION; Schema: audit
-CREATE FUNCTION audit.record_change() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  old_row jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
-  new_row jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
-  row_now constant jsonb := coalesce(new_row, old_row);
-  tenant constant uuid := row_now ->> tg_argv[0];
-  -- One text for the key, whatever number of columns it has.
-  key constant text := row_now ->> tg_argv[1];
-  claims jsonb;
-begin
-  if tg_op = 'UPDATE' then
-    new_row := aias.jsonb_changed(row_now, old_row) - 'updated_at';
-    if new_row = '{}' then
-      return null;
-    end if;
-    old_row := aias.jsonb_changed(old_row, row_now);
-  elsif tg_op = 'DELETE' then
-    -- What goes with its tenant is not written down: the log goes too.
-    if not exists (select from public.tenants t where t.id = tenant) then
-      return null;
-    end if;
-  end if;
-  old_row := old_row - 'updated_at';
-  new_row := new_row - 'updated_at';
-  -- audit.told leaves everything else as it is, and takes ten times as long to say so.
-  if aias.may_hold_secret(old_row) then
-    old_row := audit.told(old_row);
-  end if;
-  if aias.may_hold_secret(new_row) then
-    new_row := audit.told(new_row);
-  end if;
-  claims := nullif(current_setting('request.jwt.claims', true), '');
-  insert into audit.inbox (tenant_id, actor_kind, actor_id, action, subject, subject_id, before, after, request_id)
-  values (
-    tenant,
-    case when claims ? 'api_key_id' then 'api_key' when claims ->> 'sub' is not null then 'user' else 'system' end,
-    coalesce(claims ->> 'api_key_id', claims ->> 'sub')::uuid,
-    tg_table_name || case tg_op when 'INSERT' then '.insert' when 'UPDATE' then '.update' else '.delete' end,
-    tg_table_name, key, old_row, new_row, private.request_id());
-  return null;
-end
-$$;
-
--- FUNCTION record_change(); Type: COMMENT; Schema: audit
-COMMENT ON FUNCTION audit.record_change() IS 'Writes an entry for a changed row. The trigger''s arguments name the columns of the tenant and of the row''s key. An update tells only what it changed.';
-
 -- record_event(uuid, text, text, text, jsonb); Type: FUNCTION; Schema: audit
 CREATE FUNCTION audit.record_event(tenant uuid, event text, subject text, subject_id text, details jsonb DEFAULT NULL::jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -4287,11 +4237,9 @@ begin
     from aias.take_notes(1000) n
     join public.tenants t on t.id = (n.note ->> 'tenant_id')::uuid;
   perform set_config('aias.audit_may_delete', 'inbox', true);
-  with picked as materialized (
-    select i.tenant_id, i.id from audit.inbox i limit max_entries for update skip locked
-  ),
-  moved as (
-    delete from audit.inbox i using picked p where i.tenant_id = p.tenant_id and i.id = p.id returning i.*
+  -- Nobody else takes entries out: whoever erases a tenant waits for the lock above. So none has to be locked before it is deleted.
+  with moved as (
+    delete from audit.inbox i where i.ctid = any(array(select p.ctid from audit.inbox p limit max_entries)) returning i.*
   ),
   -- Held until we commit: a tenant that is being erased has either gone already, and its entries go here, or waits for us and takes
   -- them along.
@@ -7698,31 +7646,31 @@ CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.memberships REFERENCI
 CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.workflows REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
 
 -- ai_agents _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- api_keys _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE ON public.api_keys FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE ON public.api_keys FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- invitations _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invitations FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invitations FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- memberships _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'user_id');
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'user_id');
 
 -- roles _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'key');
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'key');
 
 -- tenant_domains _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.tenant_domains FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.tenant_domains FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- tenants _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION audit.record_change('id', 'id');
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION aias.record_change('id', 'id');
 
 -- workflows _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- api_keys _800_audit_changed; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit_changed AFTER UPDATE ON public.api_keys FOR EACH ROW WHEN (((to_jsonb(old.*) - 'last_used_at'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'last_used_at'::text))) EXECUTE FUNCTION audit.record_change('tenant_id', 'id');
+CREATE TRIGGER _800_audit_changed AFTER UPDATE ON public.api_keys FOR EACH ROW WHEN (((to_jsonb(old.*) - 'last_used_at'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'last_used_at'::text))) EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- tenants _900_forget_all_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION private.forget_all_quotas();
@@ -8282,9 +8230,6 @@ REVOKE ALL ON FUNCTION audit.move_head(tenant uuid, last_seq bigint, last_hash b
 
 -- FUNCTION payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text); Type: ACL; Schema: audit
 REVOKE ALL ON FUNCTION audit.payload(tenant_id uuid, seq bigint, id uuid, at timestamp with time zone, actor_kind text, actor_id uuid, action text, subject text, subject_id text, before jsonb, after jsonb, request_id text) FROM PUBLIC;
-
--- FUNCTION record_change(); Type: ACL; Schema: audit
-REVOKE ALL ON FUNCTION audit.record_change() FROM PUBLIC;
 
 -- FUNCTION record_event(tenant uuid, event text, subject text, subject_id text, details jsonb); Type: ACL; Schema: audit
 REVOKE ALL ON FUNCTION audit.record_event(tenant uuid, event text, subject text, subject_id text, details jsonb) FROM PUBLIC;
