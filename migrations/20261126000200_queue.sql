@@ -700,7 +700,7 @@ create function queue.claim(
 ) returns table (
   tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint,
   workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamptz,
-  cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb
+  cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb, was_capped boolean
 )
 language plpgsql
 -- Definer: workers hold no rights on tables, only on these functions.
@@ -799,7 +799,8 @@ begin
            e.cancel_requested_at is not null, e.pause_requested_at is not null,
            -- A function of its own: most have none, and a plan with all months in it takes its time to begin.
            case when j.has_steps then queue.recorded_steps(j.tenant_id, j.execution_id) end,
-           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
+           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end,
+           coalesce(picked.was_capped, false)
       from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
       join queue.jobs j on j.tenant_id = c.tenant_id and j.execution_id = c.execution_id
       join public.executions e on e.tenant_id = c.tenant_id and e.id = c.execution_id;
@@ -808,7 +809,7 @@ $$;
 
 comment on function queue.claim is
   'Takes up to max_jobs ready jobs for a lease, with everything that is needed to go on. held_*: how many executions of which workflow the worker holds '
-  'already; kept: how many of max_jobs only tenants may have of whom it holds only a few. steps: those recorded so far, null for none; signals: what came for steps that wait.';
+  'already; kept: how many of max_jobs only tenants may have of whom it holds only a few. steps: those recorded so far, null for none; signals: what came for steps that wait; was_capped, the same in each: see queue.was_capped.';
 
 create function queue.recorded_steps(tenant uuid, execution uuid) returns jsonb
 language plpgsql

@@ -12,7 +12,7 @@ use crate::execution::Drain;
 use crate::heartbeat::Heartbeat;
 use crate::held::Held;
 use crate::job::Jobs;
-use crate::queue::Queue;
+use crate::queue::{Claimed, Queue};
 use crate::stop::is_stopped_while;
 use crate::wake::Wake;
 
@@ -24,6 +24,8 @@ const WORTH_ASKING: Duration = Duration::from_millis(100);
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 /// How long a claim is put off so that it fetches more than one or two jobs.
 const GATHER: Duration = Duration::from_millis(5);
+/// While only the places are free that are kept, how often it is looked who may have them: a timer that ends sends no notice.
+const LOOK: Duration = Duration::from_millis(100);
 /// Jobs in one claim. Whoever comes while it is made waits for its end, and a larger one is hardly cheaper a job.
 const MOST: usize = 128;
 
@@ -44,6 +46,13 @@ struct Wanted {
     most: usize,
     /// How many of them only tenants may have of whom the worker holds only a few.
     kept: usize,
+}
+
+/// What a claim brought: how much, and whether a cap holds something back, where it says so.
+#[derive(Debug, Clone, Copy)]
+struct Brought {
+    count: usize,
+    was_capped: Option<bool>,
 }
 
 /// What a claim left behind.
@@ -70,7 +79,7 @@ impl Claims {
             match self.claim(wanted, &room, &freed, running).await {
                 Ok(claimed) => {
                     broken.reset();
-                    if claimed > 0 {
+                    if claimed.count > 0 {
                         idle.reset();
                     }
                     left = self.left_after(claimed, wanted).await;
@@ -96,15 +105,15 @@ impl Claims {
         room: &Arc<Semaphore>,
         freed: &Arc<Notify>,
         running: &TaskTracker,
-    ) -> sqlx::Result<usize> {
+    ) -> sqlx::Result<Brought> {
         self.heartbeat.refresh().await?;
         let load = self.held.load();
-        let jobs = self
+        let Claimed { jobs, was_capped } = self
             .queue
             .claim(wanted.most, wanted.kept, self.lease, &load)
             .await?;
-        let claimed = jobs.len();
-        metrics::counter!("aias_worker_claimed_total").increment(claimed as u64);
+        let count = jobs.len();
+        metrics::counter!("aias_worker_claimed_total").increment(count as u64);
         for job in jobs {
             let hold = self.held.hold(job.claim, job.workflow_id);
             let permit = Arc::clone(room).acquire_owned().await;
@@ -116,7 +125,7 @@ impl Claims {
             });
         }
         metrics::gauge!("aias_worker_executions_in_memory").set(self.held.len() as f64);
-        Ok(claimed)
+        Ok(Brought { count, was_capped })
     }
 
     /// An eighth of the places is kept from tenants who have many already: one with a backlog of slow executions must not fill the worker.
@@ -132,15 +141,19 @@ impl Claims {
         }
     }
 
-    async fn left_after(&self, claimed: usize, wanted: Wanted) -> Left {
-        if claimed >= wanted.most - wanted.kept {
+    async fn left_after(&self, brought: Brought, wanted: Wanted) -> Left {
+        if brought.count >= wanted.most - wanted.kept {
             return Left::More;
         }
-        // Only where something of ours may end is it worth knowing; otherwise polling finds out.
-        if self.held.len() > 0 && self.queue.was_capped().await.unwrap_or(false) {
-            return Left::Capped;
+        let was_capped = match brought.was_capped {
+            Some(was_capped) => was_capped,
+            // Only where something of ours may end is it worth asking; otherwise polling finds out.
+            None => self.held.len() > 0 && self.queue.was_capped().await.unwrap_or(false),
+        };
+        match was_capped {
+            true => Left::Capped,
+            false => Left::Nothing,
         }
-        Left::Nothing
     }
 
     /// Until there is room for one. When more is known to be waiting, until there is room for more than what is kept, and a moment longer
@@ -151,7 +164,7 @@ impl Claims {
             let quarter = permits(self.reserve() + self.concurrency.div_ceil(4));
             let gathered = async {
                 let _ = timeout(GATHER, room.acquire_many(quarter)).await;
-                let _ = room.acquire_many(permits(self.reserve() + 1)).await;
+                let _ = timeout(LOOK, room.acquire_many(permits(self.reserve() + 1))).await;
             };
             tokio::select! {
                 () = gathered => {}

@@ -57,6 +57,14 @@ pub struct RecordedStep {
     pub run_at: Option<Timestamp>,
 }
 
+/// What a claim brought.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    pub jobs: Vec<Job>,
+    /// Whether it left something that is ready and held back by a cap. Where it brought nothing it cannot say.
+    pub was_capped: Option<bool>,
+}
+
 impl Queue {
     /// Takes up to `most` ready jobs for `lease`, but leaves `kept` places to tenants of whom this worker holds only a few. `load` is what
     /// it holds already.
@@ -69,14 +77,14 @@ impl Queue {
         kept: usize,
         lease: Duration,
         load: &Load,
-    ) -> sqlx::Result<Vec<Job>> {
+    ) -> sqlx::Result<Claimed> {
         let rows = sqlx::query!(
             r#"select tenant_id as "tenant_id!", execution_id as "execution_id!", fencing_token as "fencing_token!",
                       claims_without_progress as "claims_without_progress!",
                       workflow_id as "workflow_id!", workflow_version as "workflow_version!",
                       input::text as "input!", depth as "depth!", started_at as "started_at!",
                       cancel_requested as "cancel_requested!", pause_requested as "pause_requested!",
-                      steps::text as "steps", signals::text as "signals",
+                      steps::text as "steps", signals::text as "signals", was_capped as "was_capped!",
                       clock_timestamp() as "database_time!"
                  from queue.claim($1, $2, $3, $4, $5, $6, $7)"#,
             &*self.worker,
@@ -93,6 +101,7 @@ impl Queue {
         if let Some(row) = rows.last() {
             self.clock.learn(from_database(row.database_time));
         }
+        let was_capped = rows.last().map(|row| row.was_capped);
         let jobs = rows.into_iter().map(|row| {
             let mut unreadable = None;
             let input = serde_json::from_str(&row.input).unwrap_or_else(|error| {
@@ -126,7 +135,10 @@ impl Queue {
                 unreadable,
             }
         });
-        Ok(jobs.collect())
+        Ok(Claimed {
+            jobs: jobs.collect(),
+            was_capped,
+        })
     }
 
     /// Whether the last claim left something that is ready and held back by a cap.

@@ -33,11 +33,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, Connection, PgPool};
 use tracing::log::LevelFilter;
 
 pub use agent::Agent;
-pub use claim::{Job, RecordedStep, Signal};
+pub use claim::{Claimed, Job, RecordedStep, Signal};
 pub use claim_domain_checks::DomainCheck;
 pub use claim_mails::{Mail, MailKey};
 pub use claim_schedules::{Schedule, ScheduleKey};
@@ -140,6 +140,13 @@ fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
+        // A round trip before every call is too much; one after a pause finds the connection that a restart has cut.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                Ok(meta.idle_for < Duration::from_secs(1) || connection.ping().await.is_ok())
+            })
+        })
         .connect_lazy_with(options)
 }
 
