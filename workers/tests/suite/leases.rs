@@ -96,11 +96,8 @@ async fn a_lease_outlives_a_step_that_takes_longer(pool: PgPool) {
             edges(&["start->a"]),
         )
         .await;
-    let with_short_lease = || {
-        Worker::start_with(&stage, &[&server], |config| {
-            config.lease = SHORT_LEASE
-        })
-    };
+    let with_short_lease =
+        || Worker::start_with(&stage, &[&server], |config| config.lease = SHORT_LEASE);
     let (one, two) = (with_short_lease(), with_short_lease());
     let execution = stage.start(workflow, json!({})).await;
     stage.until_status(execution, "succeeded").await;
