@@ -11,7 +11,12 @@ grant execute on function
   edge.tenant_of_host(text, text),
   edge.domain_is_served(text, text),
   edge.watch_executions(uuid[]),
-  edge.call_webhook(text, jsonb, bytea, text, text, text, text)
+  edge.call_webhook(text, jsonb, bytea, text, text, text, text),
+  -- With the claims of its caller, who needs secrets.manage.
+  edge.secrets(uuid),
+  edge.tenant_key(uuid),
+  edge.set_secret(uuid, text, bytea, bytea, text, integer, bytea, text),
+  edge.delete_secret(uuid, text)
 to aias_edge;
 
 grant execute on function
@@ -42,6 +47,11 @@ grant execute on function
   queue.run_schedule(text, uuid, uuid, bigint, timestamptz[], timestamptz, timestamptz, text),
   queue.next_schedule_due(),
   queue.send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer),
+  queue.secrets(uuid, uuid, bigint, text[]),
+  queue.keys_to_rewrap(text, uuid, integer),
+  queue.rewrap_key(uuid, integer, bytea, bytea, text),
+  queue.next_key_to_rotate(uuid),
+  queue.rotate_key(uuid, integer, bytea, text, text[], bytea[], bytea[], bytea[]),
   queue.sweep()
 to aias_worker;
 

@@ -13,6 +13,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use utoipa_axum::router::OpenApiRouter;
+use vault::Vault;
 
 use crate::auth::Verifier;
 use crate::configuration::{Configuration, CorsOrigins, Limits};
@@ -32,6 +33,7 @@ pub struct App {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) hosts: Hosts,
     pub(crate) streams: Streams,
+    pub(crate) vault: Option<Vault>,
     pub(crate) places: Places,
     pub(crate) metrics: Metrics,
     pub(crate) description: Description,
@@ -50,6 +52,7 @@ impl App {
             database,
             database_connections,
             jwt,
+            vault,
             hosts,
             cors_origins,
             limits,
@@ -66,6 +69,7 @@ impl App {
             description: Description::default(),
             cors_origins: Arc::new(cors_origins),
             streams,
+            vault,
             metrics,
             limits,
             stopping,

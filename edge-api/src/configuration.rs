@@ -8,6 +8,8 @@
 //! | `AIAS_JWT_SECRET` | HS256 secret of Supabase Auth, at least 32 bytes | this or the next |
 //! | `AIAS_JWKS_URL` | where Supabase Auth publishes its ES256 and RS256 keys | this or the last |
 //! | `AIAS_JWT_ISSUER` | the only `iss` that is accepted | any |
+//! | `AIAS_MASTER_KEY` | base64 of 32 bytes, which secrets of tenants are kept under; several, newest first, with commas between them | none: secrets cannot be set |
+//! | `AIAS_MASTER_KEY_FILE` | a file with such keys instead, one a line | none |
 //! | `AIAS_BASE_DOMAIN` | tenants are at `<subdomain>.` this; without it, at domains of their own only | none |
 //! | `AIAS_TRUST_FORWARDED_HOST` | `true` behind a proxy that sets `X-Forwarded-Host` to the host it was asked for | `false` |
 //! | `AIAS_CORS_ORIGINS` | comma-separated origins of browser frontends, or `*` | `*` |
@@ -25,6 +27,7 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
+use vault::Vault;
 
 use self::reader::Reader;
 use crate::auth::JwksPace;
@@ -36,6 +39,8 @@ pub struct Configuration {
     pub database_connections: u32,
     pub listen: SocketAddr,
     pub jwt: JwtConfiguration,
+    /// Without it secrets cannot be set.
+    pub vault: Option<Vault>,
     pub hosts: HostConfiguration,
     pub cors_origins: CorsOrigins,
     pub log: LogFormat,
@@ -129,6 +134,7 @@ impl Configuration {
             "an address and port, 127.0.0.1:54330",
         );
         let jwt = reader.jwt();
+        let vault = reader.vault();
         let hosts = reader.hosts();
         let cors_origins = reader.cors_origins();
         let log = reader.log();
@@ -146,6 +152,7 @@ impl Configuration {
                 database_connections,
                 listen,
                 jwt,
+                vault,
                 hosts,
                 cors_origins,
                 log,

@@ -47,6 +47,8 @@ pub enum ApiError {
     MethodNotAllowed,
     /// 413 `body_too_large`.
     BodyTooLarge,
+    /// 413 `secret_too_large`.
+    SecretTooLarge,
     /// 415 `unsupported_media_type`.
     UnsupportedMediaType,
     /// 429 `too_many_streams`: this person or API key has as many open as one may have.
@@ -57,6 +59,8 @@ pub enum ApiError {
     Timeout,
     /// 503 `unavailable`: something this service stands on does not answer; `Retry-After` says when to come back.
     Unavailable(&'static str),
+    /// 503 `secrets_not_configured`: this service was given no master key.
+    SecretsNotConfigured,
     /// 503 `not_ready`: readiness only.
     NotReady { message: String, hint: &'static str },
     /// What the database decided, status, headers and body.
@@ -92,12 +96,13 @@ impl ApiError {
             | Self::NoSuchHook
             | Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge | Self::SecretTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
-            Self::Overloaded(_) | Self::Unavailable(_) | Self::NotReady { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Overloaded(_)
+            | Self::Unavailable(_)
+            | Self::SecretsNotConfigured
+            | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Refused(refusal) => refusal.status,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -151,6 +156,9 @@ impl ApiError {
                 "the body of a request is limited to 1 MiB",
             )
             .hint("store large data elsewhere and pass a reference"),
+            Self::SecretTooLarge => {
+                ErrorBody::new("secret_too_large", "a secret is limited to 16 KiB")
+            }
             Self::UnsupportedMediaType => {
                 ErrorBody::new("unsupported_media_type", "the body must be JSON")
                     .hint("send Content-Type: application/json")
@@ -165,6 +173,11 @@ impl ApiError {
                 .hint("try again; with an idempotency key nothing happens twice"),
             Self::Unavailable(message) => ErrorBody::new("unavailable", *message)
                 .hint("try again after the time in Retry-After"),
+            Self::SecretsNotConfigured => ErrorBody::new(
+                "secrets_not_configured",
+                "this service was given no master key, so it cannot seal secrets",
+            )
+            .hint("ask the operator to set AIAS_MASTER_KEY or AIAS_MASTER_KEY_FILE"),
             Self::NotReady { message, hint } => {
                 ErrorBody::new("not_ready", message.clone()).hint(*hint)
             }

@@ -5,6 +5,7 @@ pub mod executions;
 pub mod exports;
 pub mod health;
 pub mod hooks;
+pub mod secrets;
 pub mod tenant;
 pub mod tls;
 
@@ -16,6 +17,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(executions::router(app))
         .merge(exports::router(app))
+        .merge(secrets::router(app))
         .merge(hooks::router(app))
         .merge(tenant::router(app))
         .merge(health::router())

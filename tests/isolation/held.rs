@@ -3,7 +3,7 @@
 use tests::world::Thing;
 
 /// Everything that a role can allow. The test compares it with the table.
-pub const PERMISSIONS: [&str; 18] = [
+pub const PERMISSIONS: [&str; 19] = [
     "tenant.manage",
     "members.read",
     "members.manage",
@@ -22,6 +22,7 @@ pub const PERMISSIONS: [&str; 18] = [
     "audit.read",
     "tenant.export",
     "tenant.close",
+    "secrets.manage",
 ];
 
 /// What is left while a tenant is suspended, and to owners while it is cancelled.
@@ -67,6 +68,7 @@ pub fn of_role(role: Thing) -> &'static [&'static str] {
             "billing.read",
             "audit.read",
             "tenant.export",
+            "secrets.manage",
         ],
         Thing::Editor => &[
             "members.read",

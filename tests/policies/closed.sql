@@ -55,7 +55,9 @@ create temp table lent as
     'queue.claim_domain_checks(text, integer, interval)', 'queue.record_domain_check(uuid, uuid, bigint, boolean, text)',
     'queue.claim_schedules(text, integer, interval)', 'queue.next_schedule_due()',
     'queue.run_schedule(text, uuid, uuid, bigint, timestamptz[], timestamptz, timestamptz, text)',
-    'queue.send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer)'
+    'queue.send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer)', 'queue.secrets(uuid, uuid, bigint, text[])',
+    'queue.keys_to_rewrap(text, uuid, integer)', 'queue.rewrap_key(uuid, integer, bytea, bytea, text)', 'queue.next_key_to_rotate(uuid)',
+    'queue.rotate_key(uuid, integer, bytea, text, text[], bytea[], bytea[], bytea[])'
   ]::regprocedure[])
   union all
   select 'aias_worker', p.oid::regprocedure from pg_catalog.pg_proc p where p.pronamespace = 'queue'::regnamespace and p.proname = 'record'
@@ -63,7 +65,9 @@ create temp table lent as
   select 'aias_edge', unnest(array[
     'edge.authenticate_key(bytea)', 'edge.tenant_of_host(text, text)', 'edge.domain_is_served(text, text)',
     'edge.watch_executions(uuid[])',
-    'edge.call_webhook(text, jsonb, bytea, text, text, text, text)'
+    'edge.call_webhook(text, jsonb, bytea, text, text, text, text)',
+    'edge.secrets(uuid)', 'edge.tenant_key(uuid)', 'edge.set_secret(uuid, text, bytea, bytea, text, integer, bytea, text)',
+    'edge.delete_secret(uuid, text)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

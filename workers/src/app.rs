@@ -23,6 +23,7 @@ use crate::listener::{self, Wakes};
 use crate::nodes::{Effects, http};
 use crate::plans::Plans;
 use crate::queue::Queue;
+use crate::secrets::Opener;
 use crate::{health::Health, monitor, telemetry};
 
 /// How long the last results may take to be written when everything else has stopped.
@@ -51,7 +52,12 @@ impl App {
             http::Clients::new(config.http_allow.clone()).context("cannot make an HTTP client")?;
         let beside = queue.beside();
         Ok(Self {
-            chores: Chores::new(beside.clone(), config.mail.clone(), config.dns_server)?,
+            chores: Chores::new(
+                beside.clone(),
+                config.mail.clone(),
+                config.dns_server,
+                config.vault.clone(),
+            )?,
             beside,
             config,
             name,
@@ -100,9 +106,10 @@ impl App {
         };
         let mut background = chores.start(&wakes, drain_stage.clone());
         let (committer, committing) = Committer::start(queue.clone());
+        let engine = Arc::new(Engine::new());
         let jobs = Arc::new(Jobs {
             plans: Plans::new(queue.clone()),
-            engine: Arc::new(Engine::new()),
+            engine: Arc::clone(&engine),
             limits: Limits::default(),
             wake: Arc::clone(&wakes.jobs),
             drive: Drive {
@@ -111,6 +118,11 @@ impl App {
                     http,
                     providers: config.providers,
                     queue: queue.clone(),
+                    secrets: Opener {
+                        queue: queue.clone(),
+                        vault: config.vault,
+                    },
+                    engine,
                 }),
                 clock,
                 drain: drain_stage.clone(),

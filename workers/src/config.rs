@@ -8,6 +8,7 @@ use std::time::Duration;
 use llm::{Providers, RetryPolicy};
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
+use vault::{KeyRing, Vault};
 
 use crate::mail::MailSettings;
 use crate::telemetry::LogFormat;
@@ -25,6 +26,8 @@ pub struct Config {
     pub drain: Duration,
     pub http_allow: HttpAllow,
     pub providers: Providers,
+    /// Without it steps that use secrets fail.
+    pub vault: Option<Vault>,
     /// Without it mails stay queued.
     pub mail: Option<MailSettings>,
     /// Asked for the records that prove a domain, instead of the system's name servers.
@@ -95,6 +98,9 @@ impl Config {
                     .map_err(|text| problem("AIAS_HTTP_ALLOW", text))?,
             },
             providers: providers(read)?,
+            vault: KeyRing::from_variables(read)
+                .map_err(|error| problem(error.variable, error.problem))?
+                .map(Vault::new),
             mail: MailSettings::read(read)?,
             dns_server: parse(
                 read,
@@ -255,6 +261,10 @@ mod tests {
             (
                 vec![DATABASE, ("AIAS_SMTP_URL", "smtp://a:hush@b.example")],
                 "AIAS_MAIL_FROM: is not set",
+            ),
+            (
+                vec![DATABASE, ("AIAS_MASTER_KEY", "hush")],
+                "AIAS_MASTER_KEY: key 1 has 3 bytes; a master key has 32",
             ),
             (
                 vec![DATABASE, ("AIAS_LOG", "xml")],

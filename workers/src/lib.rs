@@ -21,6 +21,7 @@ mod monitor;
 pub mod nodes;
 mod plans;
 pub mod queue;
+pub mod secrets;
 pub mod state;
 mod stop;
 pub mod telemetry;

@@ -23,6 +23,7 @@ mod plan;
 mod problem;
 mod progress;
 mod schema;
+mod secrets;
 mod validate;
 
 pub use code::{Code, codes_markdown};
@@ -31,6 +32,7 @@ pub use plan::{OnError, PLAN_FORMAT, Plan, PlanEdge, PlanError, PlanNode, Retry}
 pub use problem::{Problem, Severity};
 pub use progress::{NodeState, Outcome, Progress, ProgressError, Settled};
 pub use schema::node_schemas;
+pub use secrets::secrets_in;
 pub use validate::{
     gravest, is_valid, is_valid_document, is_valid_text, plan, plan_of_text, problems,
     problems_of_text,

@@ -343,15 +343,30 @@ fn secrets_stay_where_they_are_not_recorded() {
         http(json!({
             "kind": "http", "url": "https://x.test/{{ secrets.path }}",
             "headers": {"a": "{{ secrets.key }}"}, "query": {"b": "{{ secrets['key'] }}"},
-            "auth": {"kind": "bearer", "token": "{{ secrets.token }}"},
+            "auth": {"kind": "bearer", "token": "{{ secrets.token }}"}, "body": {"a": ["{{ secrets.key }}"]},
         })),
         [""; 0]
     );
+    // What these hold is recorded, or mailed.
     assert_eq!(
         http(
-            json!({"kind": "http", "url": "https://x.test", "body": {"a": ["{{ secrets.key }}"]}})
+            json!({"kind": "email", "to": "a@x.test", "subject": "x", "text": "{{ secrets.key }}"})
         ),
-        ["secret_not_allowed /nodes/1/config/body/a/0"]
+        ["secret_not_allowed /nodes/1/config/text"]
+    );
+    assert_eq!(
+        http(json!({"kind": "transform", "output": {"a": ["{{ secrets.key }}"]}})),
+        ["secret_not_allowed /nodes/1/config/output/a/0"]
+    );
+    assert_eq!(
+        http(json!({"kind": "http", "url": "https://x.test", "body": "{{ secrets }}"})),
+        ["secret_not_allowed /nodes/1/config/body"]
+    );
+    assert_eq!(
+        http(
+            json!({"kind": "http", "url": "https://x.test", "headers": {"a": "{{ secrets[input.name] }}"}})
+        ),
+        ["secret_not_allowed /nodes/1/config/headers/a"]
     );
     assert_eq!(
         http(json!({"kind": "http", "url": "https://x.test/{{ secrets }}"})),

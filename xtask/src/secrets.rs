@@ -1,6 +1,8 @@
 //! The passwords and keys of one local stack, made once and kept in its directory.
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +22,19 @@ pub struct Secrets {
     pub jwt_secret: String,
     pub publishable_key: String,
     pub secret_key: String,
+    /// What secrets of tenants are kept under: base64 of 32 bytes. A stack of before there were any is given one.
+    #[serde(default)]
+    pub master_key: String,
 }
 
 impl Secrets {
     pub fn load_or_make(layout: &Layout) -> Result<Self> {
         let path = layout.secrets();
-        if let Some(secrets) = Self::load(layout)? {
+        if let Some(mut secrets) = Self::load(layout)? {
+            if secrets.master_key.is_empty() {
+                secrets.master_key = master_key();
+                write_private(&path, &serde_json::to_string_pretty(&secrets)?)?;
+            }
             return Ok(secrets);
         }
         let secrets = Self {
@@ -37,6 +46,7 @@ impl Secrets {
             // The form of Supabase's own keys.
             publishable_key: format!("sb_publishable_{}_{}", random(22), random(8)),
             secret_key: format!("sb_secret_{}_{}", random(22), random(8)),
+            master_key: master_key(),
         };
         write_private(&path, &serde_json::to_string_pretty(&secrets)?)?;
         Ok(secrets)
@@ -58,6 +68,11 @@ impl Secrets {
             Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
         }
     }
+}
+
+/// As `openssl rand -base64 32` makes one.
+fn master_key() -> String {
+    STANDARD.encode(rand::random::<[u8; 32]>())
 }
 
 /// Letters and digits, fit for URLs and configuration files without quoting.

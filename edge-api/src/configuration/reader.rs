@@ -5,6 +5,7 @@ use std::str::FromStr;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
+use vault::{KeyRing, Vault};
 
 use crate::auth::JwksPace;
 use crate::hosts::{HostConfiguration, HostPace};
@@ -115,6 +116,18 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             jwks_url,
             jwks_pace: JwksPace::default(),
             issuer: self.get("AIAS_JWT_ISSUER"),
+        }
+    }
+
+    pub fn vault(&mut self) -> Option<Vault> {
+        match KeyRing::from_variables(|name| self.get(name)) {
+            Ok(keys) => keys.map(Vault::new),
+            Err(error) => {
+                // As the others are said, without the colon of a single one.
+                self.problems
+                    .push(format!("{} {}", error.variable, error.problem));
+                None
+            }
         }
     }
 

@@ -29,6 +29,12 @@ impl CallerSession {
         CallerTransaction::begin(&self.database, &self.caller, self.access).await
     }
 
+    /// Begins a transaction in which this service's own login asks, in the name of the caller: for functions of schema `edge` that are not to
+    /// be open to everybody who is signed in, and that ask the caller's claims themselves.
+    pub async fn begin_as_service(&self) -> Result<CallerTransaction, ApiError> {
+        CallerTransaction::begin_as_service(&self.database, &self.caller, self.access).await
+    }
+
     /// The same caller, who from here on only looks.
     pub fn read_only(self) -> Self {
         Self {

@@ -16,6 +16,14 @@ pub enum Access {
     ReadWrite,
 }
 
+/// Whose rights a transaction has. The claims are the caller's in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Authenticated,
+    /// This service's own login: it reads no table, and may call the functions of schema `edge`.
+    Login,
+}
+
 /// A transaction as its caller: the only way from this service to user data.
 ///
 /// It does what PostgREST does (<https://docs.postgrest.org/en/stable/references/transactions.html>): role and claims are set for this
@@ -30,7 +38,24 @@ impl CallerTransaction {
         caller: &Caller,
         access: Access,
     ) -> Result<Self, ApiError> {
-        let preamble = preamble(caller, access, database.statement_timeout.as_millis());
+        Self::begin_by(database, caller, access, Role::Authenticated).await
+    }
+
+    pub(super) async fn begin_as_service(
+        database: &Database,
+        caller: &Caller,
+        access: Access,
+    ) -> Result<Self, ApiError> {
+        Self::begin_by(database, caller, access, Role::Login).await
+    }
+
+    async fn begin_by(
+        database: &Database,
+        caller: &Caller,
+        access: Access,
+        role: Role,
+    ) -> Result<Self, ApiError> {
+        let preamble = preamble(caller, access, role, database.statement_timeout.as_millis());
         let begun = database.pool.begin_with(AssertSqlSafe(preamble)).await;
         let transaction = begun
             .map_err(|error| not_the_callers_fault(error, "beginning a transaction as the caller"));
@@ -64,10 +89,14 @@ impl DerefMut for CallerTransaction {
 /// `request.jwt.claims` is today's form; the three single claims are what older `auth.uid()`, `auth.role()` and `auth.email()` read. An
 /// API key has neither user id nor e-mail address. They are set all the same, to nothing. `request.headers` holds of all headers only
 /// the request's id, by which the audit log names the request.
-fn preamble(caller: &Caller, access: Access, timeout_ms: u128) -> String {
+fn preamble(caller: &Caller, access: Access, role: Role, timeout_ms: u128) -> String {
     let mode = match access {
         Access::ReadOnly => "read only",
         Access::ReadWrite => "read write",
+    };
+    let role = match role {
+        Role::Authenticated => "set local role authenticated; ",
+        Role::Login => "",
     };
     let (user_id, email) = match &caller.principal {
         Principal::Person { user_id, email } => (user_id.to_string(), hex(email)),
@@ -77,7 +106,7 @@ fn preamble(caller: &Caller, access: Access, timeout_ms: u128) -> String {
     let headers = hex(&request_headers());
     format!(
         "begin {mode}; \
-         set local role authenticated; \
+         {role}\
          set local statement_timeout = {timeout_ms}; \
          select set_config('request.jwt.claims', convert_from(decode('{claims}', 'hex'), 'UTF8'), true), \
                 set_config('request.jwt.claim.sub', '{user_id}', true), \

@@ -13,10 +13,14 @@ use uuid::Uuid;
 
 use self::table::{ALL_SCOPES, Door, READ_SCOPES, ROUTES, Route, Statuses};
 use crate::support::keys::{SigningKey, hs256_with, hs256_with_critical_extension, unsigned};
-use crate::support::{ApiKey, Hook, SECRET, TestApp, exports};
+use crate::support::{ApiKey, Hook, SECRET, TestApp, exports, secrets};
 
 fn body(route: &Route) -> Option<Value> {
-    (route.path == "/v1/executions").then(|| json!({"workflow_id": ALPHA_WORKFLOW}))
+    match (route.method, route.path) {
+        (_, "/v1/executions") => Some(json!({"workflow_id": ALPHA_WORKFLOW})),
+        ("PUT", "/v1/secrets/{name}") => Some(json!({"value": "hunter2"})),
+        _ => None,
+    }
 }
 
 /// The address, about something of Alpha's that is there and untouched.
@@ -24,6 +28,13 @@ async fn address(app: &TestApp, route: &Route) -> String {
     if route.path.contains("{token}") {
         let hook = Hook::publish(&app.pool, json!({"kind": "webhook"})).await;
         return format!("{}{}", hook.path, route.query);
+    }
+    if route.path.contains("{name}") {
+        // There whatever the caller before has done to it.
+        let answer = secrets::set(app, ALPHA_OWNER, "stripe", "hunter2").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let path = route.path.replace("{name}", "stripe");
+        return format!("{path}{}", route.query);
     }
     let id = match route.path {
         path if !path.contains("{id}") => Uuid::nil(),

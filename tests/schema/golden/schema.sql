@@ -434,6 +434,25 @@ $$;
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) IS 'Starts the workflow at this address and answers the execution. The same idempotency key, or the same signature, starts one.';
 
+-- delete_secret(uuid, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.delete_secret(tenant uuid, secret text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'secrets.manage');
+  perform private.lock_secrets(tenant);
+  delete from public.tenant_secrets s where s.tenant_id = tenant and s.name = secret;
+  if not found then
+    perform private.refuse(404, 'not_found', 'there is no such secret');
+  end if;
+  perform audit.record_event(tenant, 'security.secret_deleted', 'tenant_secrets', secret);
+end
+$$;
+
+-- FUNCTION delete_secret(tenant uuid, secret text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.delete_secret(tenant uuid, secret text) IS 'Ends a secret: the next call that uses it fails.';
+
 -- domain_is_served(text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.domain_is_served(domain text, base_domain text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -444,6 +463,104 @@ $$;
 
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.domain_is_served(domain text, base_domain text) IS 'Whether a certificate may be asked for that name.';
+
+-- tenant_secrets; Type: TABLE; Schema: public
+CREATE TABLE public.tenant_secrets (
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    last_four text,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_by uuid,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT last_four_are_four CHECK ((char_length(last_four) = 4)),
+    CONSTRAINT secret_name_is_an_identifier CHECK ((name ~ '^[A-Za-z_][A-Za-z0-9_]{0,63}$'::text))
+);
+
+-- TABLE tenant_secrets; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.tenant_secrets IS 'The secrets that steps may use as secrets.<name>, without their values. Set and deleted through edge-api: PUT and DELETE /v1/secrets/{name}.';
+
+-- COLUMN tenant_secrets.last_four; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenant_secrets.last_four IS 'The last four characters, to recognise it by; null where the value is shorter than 12.';
+
+-- COLUMN tenant_secrets.created_by; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenant_secrets.created_by IS 'Null when that was an API key, and once the person is gone; the audit log knows.';
+
+-- COLUMN tenant_secrets.updated_by; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenant_secrets.updated_by IS 'Who set the value that it has now; null as with created_by.';
+
+-- secrets(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.secrets(tenant uuid) RETURNS SETOF public.tenant_secrets
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'secrets.manage');
+  return query select s.* from public.tenant_secrets s where s.tenant_id = tenant order by s.name collate "C";
+end
+$$;
+
+-- FUNCTION secrets(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.secrets(tenant uuid) IS 'The tenant''s secrets by name, without their values.';
+
+-- set_secret(uuid, text, bytea, bytea, text, integer, bytea, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  known_generation integer;
+  is_there boolean;
+  kept public.tenant_secrets;
+begin
+  perform private.demand(tenant, 'secrets.manage');
+  perform private.lock_secrets(tenant);
+  known_generation := (select max(k.generation) from private.tenant_keys k where k.tenant_id = tenant);
+  if new_key is null and known_generation is distinct from set_secret.key_generation or new_key is not null and known_generation is not null then
+    -- Somebody else made the first key, or rotated it, after our caller looked.
+    return null;
+  end if;
+  if new_key is not null then
+    insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id)
+    values (tenant, set_secret.key_generation, new_key, new_key_master);
+  end if;
+  is_there := exists (select from public.tenant_secrets s where s.tenant_id = tenant and s.name = secret);
+  if not is_there and (select count(*) from public.tenant_secrets s where s.tenant_id = tenant) >= 100 then
+    perform private.refuse(409, 'too_many_secrets', 'a tenant has at most 100 secrets', null, 'delete those that no workflow uses');
+  end if;
+  insert into public.tenant_secrets as s (tenant_id, name, last_four, created_by, updated_by)
+  values (tenant, secret, set_secret.last_four, (select auth.uid()), (select auth.uid()))
+  on conflict (tenant_id, name) do update set last_four = excluded.last_four, updated_by = excluded.updated_by, updated_at = now()
+  returning * into kept;
+  insert into private.secret_values as v (tenant_id, name, key_generation, nonce, ciphertext)
+  values (tenant, secret, set_secret.key_generation, set_secret.nonce, set_secret.ciphertext)
+  on conflict (tenant_id, name) do update
+    set key_generation = excluded.key_generation, nonce = excluded.nonce, ciphertext = excluded.ciphertext;
+  -- Not by the trigger that tells changes of rows: the log keeps for good what it is told, and the last characters are not for that.
+  perform audit.record_event(tenant, 'security.secret_set', 'tenant_secrets', secret, jsonb_build_object('replaced', is_there));
+  return to_jsonb(kept);
+end
+$$;
+
+-- FUNCTION set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) IS 'Keeps a value that was sealed under the data key of this generation, which comes along when it is the tenant''s first. Null: that is not the tenant''s key any more; read it again and seal again.';
+
+-- tenant_key(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.tenant_key(tenant uuid) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  perform private.demand(tenant, 'secrets.manage');
+  return query
+    select k.generation, k.wrapped, k.master_key_id from private.tenant_keys k where k.tenant_id = tenant order by k.generation desc limit 1;
+end
+$$;
+
+-- FUNCTION tenant_key(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.tenant_key(tenant uuid) IS 'The tenant''s data key, wrapped. No row: it has none yet.';
 
 -- tenant_of_host(text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.tenant_of_host(host text, base_domain text) RETURNS TABLE(tenant_id uuid, name text, subdomain text)
@@ -627,6 +744,20 @@ CREATE FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) RE
   insert into queue.domain_checks as c (tenant_id, domain_id, tries_left) values (tenant, wanted_domain, 30)
   on conflict (tenant_id, domain_id) do update set run_at = least(c.run_at, now()), tries_left = 30
 $$;
+
+-- ask_for_key_rotation(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.ask_for_key_rotation(tenant uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update private.tenant_keys k set rotation_asked_at = now() where k.tenant_id = tenant;
+  return found;
+end
+$$;
+
+-- FUNCTION ask_for_key_rotation(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.ask_for_key_rotation(tenant uuid) IS 'Has a worker make a new data key for a tenant and seal its secrets anew, within some ten minutes. False: it has no secrets, and so no key.';
 
 -- broadcast_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text) RETURNS integer
@@ -2393,6 +2524,15 @@ $$;
 -- FUNCTION lock_job(execution public.executions); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.lock_job(execution public.executions) IS 'The job of an execution that is not over, locked; refuses when it is.';
 
+-- lock_secrets(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.lock_secrets(tenant uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select pg_advisory_xact_lock(hashtextextended('secrets:' || tenant, 0)) $$;
+
+-- FUNCTION lock_secrets(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.lock_secrets(tenant uuid) IS 'From here on nobody else changes secrets of this tenant, or their key, until we commit.';
+
 -- look_at_invitation(text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.look_at_invitation(token text) RETURNS TABLE(tenant_name text, role text, role_name text, email text, invited_by text, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
@@ -2439,6 +2579,17 @@ $$;
 
 -- FUNCTION mask_of(permissions text[]); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.mask_of(permissions text[]) IS 'A set of permissions as bits.';
+
+-- master_keys_in_use(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.master_keys_in_use() RETURNS TABLE(master_key_id text, tenants bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select k.master_key_id, count(*) from private.tenant_keys k group by 1 order by 1
+$$;
+
+-- FUNCTION master_keys_in_use(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.master_keys_in_use() IS 'Which master keys are still needed, and by how many tenants.';
 
 -- may_decide(uuid, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.may_decide(tenant uuid, wanted_permission text) RETURNS boolean
@@ -4727,6 +4878,20 @@ $$;
 -- FUNCTION keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]) IS 'The jobs of executions that are not over: still held, or given back. Called by queue.record.';
 
+-- keys_to_rewrap(text, uuid, integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) RETURNS TABLE(tenant_id uuid, generation integer, wrapped bytea, master_key_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select k.tenant_id, k.generation, k.wrapped, k.master_key_id
+    from private.tenant_keys k
+   where k.master_key_id <> newest_master and (after is null or k.tenant_id > after)
+   order by k.tenant_id limit most
+$$;
+
+-- FUNCTION keys_to_rewrap(newest_master text, after uuid, most integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) IS 'Data keys that another master key than the newest wraps, by tenant, from one tenant on.';
+
 -- mail_token(uuid, uuid, bigint, bytea); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4881,6 +5046,28 @@ $$;
 
 -- FUNCTION next_export(); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.next_export() IS 'Takes the next export for this transaction, in which queue.run_next_export makes it: who fails knows which one it was.';
+
+-- next_key_to_rotate(uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.next_key_to_rotate(after uuid) RETURNS TABLE(tenant_id uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select k.tenant_id, k.generation, k.wrapped, k.master_key_id,
+         coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
+    from (
+      select x.* from private.tenant_keys x
+       where x.rotation_asked_at is not null and (after is null or x.tenant_id > after)
+       order by x.tenant_id limit 1
+    ) k
+    left join lateral (
+      select array_agg(v.name order by v.name) as names, array_agg(v.nonce order by v.name) as nonces,
+             array_agg(v.ciphertext order by v.name) as ciphertexts
+        from private.secret_values v where v.tenant_id = k.tenant_id
+    ) found on true
+$$;
+
+-- FUNCTION next_key_to_rotate(after uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.next_key_to_rotate(after uuid) IS 'The next tenant, after one, whose data key is to be rotated: the key, and all that it has sealed.';
 
 -- next_mail_due(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.next_mail_due() RETURNS timestamp with time zone
@@ -5414,6 +5601,54 @@ $$;
 -- FUNCTION reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) IS 'Sets tokens aside before an LLM call; refused when the plan has none left. Null when the lease is lost. queue.record settles it.';
 
+-- rewrap_key(uuid, integer, bytea, bytea, text); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- Only what was read: a rotation, or another worker, may have been faster.
+  update private.tenant_keys k
+     set wrapped = wrapped_now, master_key_id = master, rewrapped_at = now()
+   where k.tenant_id = tenant and k.generation = key_generation and k.wrapped = wrapped_before;
+  return found;
+end
+$$;
+
+-- FUNCTION rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text) IS 'Keeps the same data key as another master key has wrapped it. False: it is not as it was read any more.';
+
+-- rotate_key(uuid, integer, bytea, text, text[], bytea[], bytea[], bytea[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  perform private.lock_secrets(tenant);
+  if generation_before is distinct from (select max(k.generation) from private.tenant_keys k where k.tenant_id = tenant)
+    -- A nonce is drawn for each sealing, so it tells whether a value is the one that was read.
+    or exists (
+      select from (select v.name, v.nonce from private.secret_values v where v.tenant_id = tenant) kept
+        full join unnest(secret_names, nonces_before) read (name, nonce) on read.name = kept.name
+       where read.nonce is distinct from kept.nonce)
+  then
+    return false;
+  end if;
+  insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id) values (tenant, generation_before + 1, wrapped_now, master);
+  update private.secret_values v
+     set key_generation = generation_before + 1, nonce = sealed.nonce, ciphertext = sealed.ciphertext
+    from unnest(secret_names, rotate_key.nonces, rotate_key.ciphertexts) sealed (name, nonce, ciphertext)
+   where v.tenant_id = tenant and v.name = sealed.name;
+  delete from private.tenant_keys k where k.tenant_id = tenant and k.generation = generation_before;
+  perform audit.record_event(tenant, 'security.secret_key_rotated', 'tenant_secrets', null, jsonb_build_object('generation', generation_before + 1));
+  return true;
+end
+$$;
+
+-- FUNCTION rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) IS 'Replaces a tenant''s data key and everything that it has sealed, at once. False: something was set, deleted or rotated since it was read; nothing is changed then.';
+
 -- run_next_export(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.run_next_export() RETURNS TABLE(tenant_id uuid, id uuid, lines bigint, bytes bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5528,6 +5763,28 @@ $$;
 
 -- FUNCTION run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) IS 'Starts one execution for each of the instants and moves the schedule on, in one transaction: each instant starts one execution, whoever comes how often. accepted is false when the lease was lost; refused says why not all were started.';
+
+-- secrets(uuid, uuid, bigint, text[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select k.generation, k.wrapped, k.master_key_id, coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
+    from queue.jobs j
+    left join lateral (
+      select x.generation, x.wrapped, x.master_key_id from private.tenant_keys x where x.tenant_id = tenant order by x.generation desc limit 1
+    ) k on true
+    left join lateral (
+      select array_agg(v.name order by v.name) as names, array_agg(v.nonce order by v.name) as nonces,
+             array_agg(v.ciphertext order by v.name) as ciphertexts
+        from private.secret_values v
+       where v.tenant_id = tenant and v.name = any (wanted) and v.key_generation = k.generation
+    ) found on true
+   where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
+$$;
+
+-- FUNCTION secrets(tenant uuid, execution uuid, token bigint, wanted text[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) IS 'What a step of a claimed execution needs to open secrets: those of the wanted names that its tenant has, with the data key they are sealed under. No row: the lease is lost.';
 
 -- send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer DEFAULT NULL::integer) RETURNS TABLE(mail_id uuid, accepted_at timestamp with time zone)
@@ -6400,6 +6657,20 @@ CREATE TABLE private.reserved_subdomains (
 -- TABLE reserved_subdomains; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.reserved_subdomains IS 'Names under the base domain that are the operator''s: who had one of them would be taken for the operator. The operator adds and removes.';
 
+-- secret_values; Type: TABLE; Schema: private
+CREATE TABLE private.secret_values (
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    key_generation integer NOT NULL,
+    nonce bytea NOT NULL,
+    ciphertext bytea NOT NULL,
+    CONSTRAINT ciphertext_has_a_tag CHECK (((octet_length(ciphertext) >= 17) AND (octet_length(ciphertext) <= 65536))),
+    CONSTRAINT nonce_has_96_bits CHECK ((octet_length(nonce) = 12))
+);
+
+-- TABLE secret_values; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.secret_values IS 'Values, AES-256-GCM under the tenant''s data key, bound to tenant and name: a row that is copied elsewhere does not open.';
+
 -- ai_agents; Type: TABLE; Schema: public
 CREATE TABLE public.ai_agents (
     tenant_id uuid NOT NULL,
@@ -6525,6 +6796,11 @@ UNION ALL
    FROM public.tenant_domains x
 UNION ALL
  SELECT x.tenant_id,
+    'tenant_secrets'::text AS source,
+    (to_jsonb(x.*) - 'last_four'::text) AS line
+   FROM public.tenant_secrets x
+UNION ALL
+ SELECT x.tenant_id,
     'ai_agents'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.ai_agents x
@@ -6566,6 +6842,28 @@ UNION ALL
 
 -- VIEW tenant_data; Type: COMMENT; Schema: private
 COMMENT ON VIEW private.tenant_data IS 'Every row that a tenant owns, as {source, line}: what an export holds. A test sees to it that no table of tenants is forgotten.';
+
+-- tenant_keys; Type: TABLE; Schema: private
+CREATE TABLE private.tenant_keys (
+    tenant_id uuid NOT NULL,
+    generation integer NOT NULL,
+    wrapped bytea NOT NULL,
+    master_key_id text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    rewrapped_at timestamp with time zone,
+    rotation_asked_at timestamp with time zone,
+    CONSTRAINT key_generation_counts_from_one CHECK ((generation >= 1)),
+    CONSTRAINT wrapped_key_is_not_empty CHECK (((octet_length(wrapped) >= 1) AND (octet_length(wrapped) <= 8192)))
+);
+
+-- TABLE tenant_keys; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.tenant_keys IS 'The data key of each tenant, wrapped by a master key that the database does not have. One a tenant, of the highest generation; made with the first secret.';
+
+-- COLUMN tenant_keys.generation; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.tenant_keys.generation IS 'Counts from 1; a rotation takes the next, seals everything anew and lets go of the one before.';
+
+-- COLUMN tenant_keys.rotation_asked_at; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.tenant_keys.rotation_asked_at IS 'Since when a worker is to rotate it; see private.ask_for_key_rotation.';
 
 -- audit_log; Type: VIEW; Schema: public
 CREATE VIEW public.audit_log WITH (security_invoker='true') AS
@@ -7046,6 +7344,14 @@ ALTER TABLE ONLY private.meters
 ALTER TABLE ONLY private.reserved_subdomains
     ADD CONSTRAINT reserved_subdomains_pkey PRIMARY KEY (subdomain);
 
+-- secret_values secret_values_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.secret_values
+    ADD CONSTRAINT secret_values_pkey PRIMARY KEY (tenant_id, name);
+
+-- tenant_keys tenant_keys_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.tenant_keys
+    ADD CONSTRAINT tenant_keys_pkey PRIMARY KEY (tenant_id, generation);
+
 -- webhooks webhook_token_is_unique; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.webhooks
     ADD CONSTRAINT webhook_token_is_unique UNIQUE (token_hash);
@@ -7109,6 +7415,10 @@ ALTER TABLE ONLY public.tenant_domains
 -- tenant_exports tenant_exports_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_exports
     ADD CONSTRAINT tenant_exports_pkey PRIMARY KEY (tenant_id, id);
+
+-- tenant_secrets tenant_secrets_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_secrets
+    ADD CONSTRAINT tenant_secrets_pkey PRIMARY KEY (tenant_id, name);
 
 -- tenants tenant_subdomain_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenants
@@ -7276,6 +7586,15 @@ CREATE INDEX execution_keys_execution ON private.execution_keys USING btree (ten
 -- invitation_tokens_invitation; Type: INDEX; Schema: private
 CREATE INDEX invitation_tokens_invitation ON private.invitation_tokens USING btree (tenant_id, invitation_id);
 
+-- secret_values_key; Type: INDEX; Schema: private
+CREATE INDEX secret_values_key ON private.secret_values USING btree (tenant_id, key_generation);
+
+-- tenant_keys_master_key; Type: INDEX; Schema: private
+CREATE INDEX tenant_keys_master_key ON private.tenant_keys USING btree (master_key_id, tenant_id);
+
+-- tenant_keys_rotation; Type: INDEX; Schema: private
+CREATE INDEX tenant_keys_rotation ON private.tenant_keys USING btree (tenant_id) WHERE (rotation_asked_at IS NOT NULL);
+
 -- ai_agents_created_by; Type: INDEX; Schema: public
 CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
 
@@ -7317,6 +7636,12 @@ CREATE INDEX tenant_exports_requested_by ON public.tenant_exports USING btree (r
 
 -- tenant_exports_waiting; Type: INDEX; Schema: public
 CREATE INDEX tenant_exports_waiting ON public.tenant_exports USING btree (created_at) WHERE (status = 'queued'::text);
+
+-- tenant_secrets_created_by; Type: INDEX; Schema: public
+CREATE INDEX tenant_secrets_created_by ON public.tenant_secrets USING btree (created_by);
+
+-- tenant_secrets_updated_by; Type: INDEX; Schema: public
+CREATE INDEX tenant_secrets_updated_by ON public.tenant_secrets USING btree (updated_by);
 
 -- tenants_cancelled_at; Type: INDEX; Schema: public
 CREATE INDEX tenants_cancelled_at ON public.tenants USING btree (cancelled_at) WHERE (cancelled_at IS NOT NULL);
@@ -7727,9 +8052,21 @@ ALTER TABLE ONLY private.api_key_hashes
 ALTER TABLE ONLY private.event_subscriptions
     ADD CONSTRAINT subscription_belongs_to_a_version FOREIGN KEY (tenant_id, workflow_id, version) REFERENCES public.workflow_versions(tenant_id, workflow_id, version) ON DELETE CASCADE;
 
+-- tenant_keys tenant_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.tenant_keys
+    ADD CONSTRAINT tenant_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- invitation_tokens token_belongs_to_an_invitation; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.invitation_tokens
     ADD CONSTRAINT token_belongs_to_an_invitation FOREIGN KEY (tenant_id, invitation_id) REFERENCES public.invitations(tenant_id, id) ON DELETE CASCADE;
+
+-- secret_values value_belongs_to_a_secret; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.secret_values
+    ADD CONSTRAINT value_belongs_to_a_secret FOREIGN KEY (tenant_id, name) REFERENCES public.tenant_secrets(tenant_id, name) ON DELETE CASCADE;
+
+-- secret_values value_is_sealed_by_a_key; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.secret_values
+    ADD CONSTRAINT value_is_sealed_by_a_key FOREIGN KEY (tenant_id, key_generation) REFERENCES private.tenant_keys(tenant_id, generation) DEFERRABLE INITIALLY DEFERRED;
 
 -- webhooks webhook_belongs_to_a_workflow; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.webhooks
@@ -7810,6 +8147,18 @@ ALTER TABLE ONLY public.tenant_exports
 -- tenants tenant_region_is_known; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenants
     ADD CONSTRAINT tenant_region_is_known FOREIGN KEY (region) REFERENCES public.regions(key);
+
+-- tenant_secrets tenant_secrets_created_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_secrets
+    ADD CONSTRAINT tenant_secrets_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- tenant_secrets tenant_secrets_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_secrets
+    ADD CONSTRAINT tenant_secrets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- tenant_secrets tenant_secrets_updated_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.tenant_secrets
+    ADD CONSTRAINT tenant_secrets_updated_by_fkey FOREIGN KEY (updated_by) REFERENCES public.users(id) ON DELETE SET NULL;
 
 -- tenants tenants_plan_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenants
@@ -7943,6 +8292,12 @@ ALTER TABLE private.meters ENABLE ROW LEVEL SECURITY;
 -- reserved_subdomains; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.reserved_subdomains ENABLE ROW LEVEL SECURITY;
 
+-- secret_values; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.secret_values ENABLE ROW LEVEL SECURITY;
+
+-- tenant_keys; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.tenant_keys ENABLE ROW LEVEL SECURITY;
+
 -- webhooks; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.webhooks ENABLE ROW LEVEL SECURITY;
 
@@ -8030,6 +8385,9 @@ CREATE POLICY "members with roles.manage delete roles" ON public.roles FOR DELET
 -- roles members with roles.manage make roles; Type: POLICY; Schema: public
 CREATE POLICY "members with roles.manage make roles" ON public.roles FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('roles.manage'::text) AS tenants_with)));
 
+-- tenant_secrets members with secrets.manage read what secrets there are; Type: POLICY; Schema: public
+CREATE POLICY "members with secrets.manage read what secrets there are" ON public.tenant_secrets FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('secrets.manage'::text) AS tenants_with)));
+
 -- tenant_exports members with tenant.export read exports; Type: POLICY; Schema: public
 CREATE POLICY "members with tenant.export read exports" ON public.tenant_exports FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('tenant.export'::text) AS tenants_with)));
 
@@ -8092,6 +8450,9 @@ CREATE POLICY "reading keys waits for a second factor" ON public.api_keys AS RES
 -- memberships reading members waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading members waits for a second factor" ON public.memberships AS RESTRICTIVE FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))));
 
+-- tenant_secrets reading what secrets there are waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading what secrets there are waits for a second factor" ON public.tenant_secrets AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
 -- regions; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.regions ENABLE ROW LEVEL SECURITY;
 
@@ -8109,6 +8470,9 @@ ALTER TABLE public.tenant_domains ENABLE ROW LEVEL SECURITY;
 
 -- tenant_exports; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.tenant_exports ENABLE ROW LEVEL SECURITY;
+
+-- tenant_secrets; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.tenant_secrets ENABLE ROW LEVEL SECURITY;
 
 -- tenants; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
@@ -8284,9 +8648,28 @@ GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) TO aias_edge;
 
+-- FUNCTION delete_secret(tenant uuid, secret text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.delete_secret(tenant uuid, secret text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.delete_secret(tenant uuid, secret text) TO aias_edge;
+
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO aias_edge;
+
+-- TABLE tenant_secrets; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.tenant_secrets TO authenticated;
+
+-- FUNCTION secrets(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.secrets(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.secrets(tenant uuid) TO aias_edge;
+
+-- FUNCTION set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) TO aias_edge;
+
+-- FUNCTION tenant_key(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.tenant_key(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.tenant_key(tenant uuid) TO aias_edge;
 
 -- FUNCTION tenant_of_host(host text, base_domain text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.tenant_of_host(host text, base_domain text) FROM PUBLIC;
@@ -8318,6 +8701,9 @@ GRANT ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) TO aut
 
 -- FUNCTION ask_for_domain_check(tenant uuid, wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) FROM PUBLIC;
+
+-- FUNCTION ask_for_key_rotation(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.ask_for_key_rotation(tenant uuid) FROM PUBLIC;
 
 -- FUNCTION broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
@@ -8556,6 +8942,9 @@ REVOKE ALL ON FUNCTION private.lock_access_of_person() FROM PUBLIC;
 -- FUNCTION lock_job(execution public.executions); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.lock_job(execution public.executions) FROM PUBLIC;
 
+-- FUNCTION lock_secrets(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.lock_secrets(tenant uuid) FROM PUBLIC;
+
 -- FUNCTION look_at_invitation(token text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.look_at_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.look_at_invitation(token text) TO authenticated;
@@ -8565,6 +8954,9 @@ REVOKE ALL ON FUNCTION private.mail_invitation(invitation public.invitations) FR
 
 -- FUNCTION mask_of(permissions text[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.mask_of(permissions text[]) FROM PUBLIC;
+
+-- FUNCTION master_keys_in_use(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.master_keys_in_use() FROM PUBLIC;
 
 -- FUNCTION may_decide(tenant uuid, wanted_permission text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.may_decide(tenant uuid, wanted_permission text) FROM PUBLIC;
@@ -8982,6 +9374,10 @@ REVOKE ALL ON FUNCTION queue.keep_history() FROM PUBLIC;
 -- FUNCTION keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], statuses text[], run_ats timestamp with time zone[], cancels boolean[]) FROM PUBLIC;
 
+-- FUNCTION keys_to_rewrap(newest_master text, after uuid, most integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) TO aias_worker;
+
 -- FUNCTION mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) TO aias_worker;
@@ -8999,6 +9395,10 @@ GRANT ALL ON FUNCTION queue.next_due() TO aias_worker;
 -- FUNCTION next_export(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.next_export() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.next_export() TO aias_worker;
+
+-- FUNCTION next_key_to_rotate(after uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.next_key_to_rotate(after uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.next_key_to_rotate(after uuid) TO aias_worker;
 
 -- FUNCTION next_mail_due(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.next_mail_due() FROM PUBLIC;
@@ -9047,6 +9447,14 @@ GRANT ALL ON FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[]
 REVOKE ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bigint, amount bigint) TO aias_worker;
 
+-- FUNCTION rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text) TO aias_worker;
+
+-- FUNCTION rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) TO aias_worker;
+
 -- FUNCTION run_next_export(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.run_next_export() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.run_next_export() TO aias_worker;
@@ -9054,6 +9462,10 @@ GRANT ALL ON FUNCTION queue.run_next_export() TO aias_worker;
 -- FUNCTION run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) TO aias_worker;
+
+-- FUNCTION secrets(tenant uuid, execution uuid, token bigint, wanted text[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) TO aias_worker;
 
 -- FUNCTION send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) FROM PUBLIC;

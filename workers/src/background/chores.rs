@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use vault::Vault;
 
 use super::{
     AuditChainer, Background, Dns, DomainChecker, Eraser, Exporter, Historian, Scheduler, Sweeper,
@@ -12,6 +13,7 @@ use crate::execution::Drain;
 use crate::listener::Wakes;
 use crate::mail::{MailSender, MailSettings};
 use crate::queue::Queue;
+use crate::secrets::KeyKeeper;
 
 /// What a worker does beside the executions.
 pub struct Chores {
@@ -20,6 +22,8 @@ pub struct Chores {
     mails: Option<MailSender>,
     /// `None` without name servers.
     domains: Option<DomainChecker>,
+    /// `None` without a master key.
+    keys: Option<KeyKeeper>,
 }
 
 impl Chores {
@@ -29,6 +33,7 @@ impl Chores {
         queue: Queue,
         mail: Option<MailSettings>,
         dns_server: Option<SocketAddr>,
+        vault: Option<Vault>,
     ) -> anyhow::Result<Self> {
         let mails = mail.map(|mail| MailSender::new(queue.clone(), mail));
         let mails = mails.transpose()?;
@@ -45,10 +50,15 @@ impl Chores {
                 None
             }
         };
+        let keys = vault.map(|vault| KeyKeeper::new(queue.clone(), vault));
+        if keys.is_none() {
+            tracing::info!("AIAS_MASTER_KEY is not set: steps that use secrets fail");
+        }
         Ok(Self {
             queue,
             mails,
             domains,
+            keys,
         })
     }
 
@@ -67,6 +77,9 @@ impl Chores {
         }
         if let Some(domains) = self.domains {
             background.start(domains);
+        }
+        if let Some(keys) = self.keys {
+            background.start(keys);
         }
         background
     }

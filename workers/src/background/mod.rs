@@ -11,6 +11,7 @@ mod domain_checker;
 mod eraser;
 mod exporter;
 mod historian;
+mod key_keeper;
 mod repeat;
 mod scheduler;
 mod sweeper;

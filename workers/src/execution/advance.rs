@@ -9,7 +9,7 @@ use workflow::{Kind, OnError, Outcome, PlanNode, Settled};
 use super::run::{Action, Ending, Run};
 use super::step::State;
 use super::{content, retry, scope};
-use crate::nodes::{self, Failure, Place, Success};
+use crate::nodes::{self, Failure, Place, Rendered, Success};
 use crate::state::StepStatus;
 
 impl Run {
@@ -91,14 +91,15 @@ impl Run {
             }
             kind if is_call(kind) => {
                 let context = self.scope_of(place);
-                match self.engine.render_config(kind, config, &context) {
-                    Ok(config) => {
+                match nodes::render(&self.engine, kind, config, context) {
+                    Ok(Rendered { config, secrets }) => {
                         let step = self.step_mut(place);
                         step.state = State::Starting;
                         let mut input = nodes::masked(kind, &config);
                         content::clean(&mut input);
                         step.input = Some(Arc::new(input));
                         step.config = Some(config);
+                        step.secrets = secrets;
                         self.is_urgent = true;
                         self.change(place);
                     }

@@ -50,6 +50,7 @@ impl Run {
             actions.push(Action::Stop { place });
         }
         step.config = None;
+        step.secrets = None;
         if step.row_is_open {
             step.state = State::Ended(StepStatus::Cancelled);
             step.finished_at = Some(now);
@@ -80,6 +81,7 @@ impl Run {
         let step = self.step_mut(place);
         step.state = State::Waiting(now);
         step.config = None;
+        step.secrets = None;
         step.error = Some(
             json!({"code": WORKER_STOPPED, "message": "the worker was stopped; the step begins again"}),
         );

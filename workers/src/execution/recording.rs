@@ -113,6 +113,7 @@ impl Run {
             attempt: step.attempt,
             kind,
             config: step.config.take().unwrap_or_default(),
+            secrets: step.secrets.take(),
             timeout: planned.timeout,
             given_up,
         })));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 use workflow::{Kind, PlanNode};
 
-use crate::nodes;
+use crate::nodes::{self, WithSecrets};
 use crate::queue::{RecordedStep, StepRecord, Wait};
 use crate::state::StepStatus;
 
@@ -49,8 +49,10 @@ pub(super) struct Step {
     pub finished_at: Option<Timestamp>,
     pub usage: Option<Value>,
     pub reservation: Option<Uuid>,
-    /// The rendered config, secrets and all, until the call is out.
+    /// The rendered config until the call is out; masks stand for the tenant's secrets, and what a template took from elsewhere is as it is.
     pub config: Option<Value>,
+    /// What is put in their place when the call is made.
+    pub secrets: Option<Box<WithSecrets>>,
     /// What it listens for.
     pub wait: Option<Wait>,
     /// What was delivered before it listened: a called workflow may end before the call that started it has returned.
@@ -74,6 +76,7 @@ impl Step {
             usage: None,
             reservation: None,
             config: None,
+            secrets: None,
             wait: None,
             early: None,
         }

@@ -1,20 +1,27 @@
 //! Carries out calls for real.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use llm::Providers;
 use workflow::Kind;
+use workflow::expression::Engine;
 
-use super::{Call, Failure, Perform, Reserved, Stopped, Success, ai, call_workflow, email, http};
+use super::{
+    Call, Failure, Perform, Redaction, Reserved, Stopped, Success, ai, call_workflow, email, http,
+};
 use crate::queue::Queue;
+use crate::secrets::Opener;
 
 /// The world as a worker's configuration opens it to steps.
 pub struct Effects {
     pub http: http::Clients,
     pub providers: Providers,
     pub queue: Queue,
+    pub secrets: Opener,
+    pub engine: Arc<Engine>,
 }
 
 impl Perform for Effects {
@@ -42,7 +49,7 @@ impl Effects {
         reserved: Reserved,
     ) -> Result<Success, Stopped> {
         match call.kind {
-            Kind::Http => Ok(http::run(&self.http, &call.config).await?),
+            Kind::Http => self.http(call).await,
             Kind::Email => email::run(&self.queue, call).await,
             Kind::Ai => {
                 // A little less than the whole, so that the provider's side ends first and says what it has used.
@@ -52,6 +59,18 @@ impl Effects {
             Kind::CallWorkflow => call_workflow::run(&self.queue, call).await,
             other => Err(Failure::not_runnable(other).into()),
         }
+    }
+}
+
+impl Effects {
+    async fn http(&self, call: &Call) -> Result<Success, Stopped> {
+        let Some(with) = &call.secrets else {
+            return Ok(http::run(&self.http, &call.config, &Redaction::default()).await?);
+        };
+        let secrets = self.secrets.open(call.claim, &with.names).await?;
+        let (config, redaction) = with.fill(&self.engine, call.kind, &call.config, &secrets)?;
+        drop(secrets);
+        Ok(http::run(&self.http, &config, &redaction).await?)
     }
 }
 

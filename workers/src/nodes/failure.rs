@@ -71,7 +71,7 @@ impl Failure {
     }
 
     /// The database did not do its part. What it said is for the operator's log and not for the tenant.
-    pub(super) fn database(what: &str, error: &sqlx::Error) -> Self {
+    pub(crate) fn database(what: &str, error: &sqlx::Error) -> Self {
         tracing::warn!(%error, "cannot {what}");
         Self::new(
             "database_unavailable",

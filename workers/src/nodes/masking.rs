@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use workflow::Kind;
 
 /// What stands where a secret was.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// A step's rendered config as it is recorded.
 pub fn masked(kind: Kind, config: &Value) -> Value {

@@ -13,10 +13,12 @@ mod for_each;
 pub mod http;
 mod if_else;
 mod masking;
+mod redaction;
 mod switch;
 mod transform;
 mod trigger;
 mod wait;
+mod with_secrets;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -31,7 +33,10 @@ pub use effects::Effects;
 pub use failure::Failure;
 pub use for_each::{ForEach, MOST_ITEMS, item_failed, read as read_for_each};
 pub use masking::masked;
+pub use redaction::Redaction;
 pub use wait::{delivered, gives_up_at, read as read_wait, timed_out as wait_timed_out};
+
+pub use with_secrets::{Rendered, WithSecrets, render};
 
 use crate::queue::Claim;
 
@@ -92,8 +97,10 @@ pub struct Call {
     pub node_id: String,
     pub attempt: u32,
     pub kind: Kind,
-    /// Rendered; it may hold secrets.
+    /// Rendered, with masks for secrets of the tenant. What a template took from elsewhere may be a secret all the same.
     pub config: Value,
+    /// What is to be put in their place when the call is made.
+    pub secrets: Option<Box<WithSecrets>>,
     /// Seconds, where the node sets them.
     pub timeout: Option<f64>,
     /// The execution that an earlier attempt called and does not wait for any more.

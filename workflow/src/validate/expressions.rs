@@ -260,7 +260,7 @@ impl Check<'_, '_, '_> {
     fn secret(&mut self, variable: &Variable<'_>) {
         if !self.secrets {
             let message = "a secret cannot be used here, where it would be recorded; \
-                           it can in the url, headers, query and auth of an HTTP step";
+                           it can in the url, headers, query, auth and body of an HTTP step";
             self.add(Code::SecretNotAllowed, message);
         } else if !matches!(variable.keys.get(0), Some(Key::Name(_))) {
             let message = "name the secret: secrets.<name>";

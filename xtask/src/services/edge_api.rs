@@ -17,9 +17,11 @@ pub enum TokenCheck {
     Jwks(String),
 }
 
+/// Without `master_key` it takes the one of the environment, if there is one.
 pub fn service(
     database_url: &str,
     tokens: &TokenCheck,
+    master_key: Option<&str>,
     ports: &Ports,
     addresses: &Addresses,
 ) -> Service {
@@ -27,20 +29,24 @@ pub fn service(
         TokenCheck::Secret(secret) => ("AIAS_JWT_SECRET", secret),
         TokenCheck::Jwks(url) => ("AIAS_JWKS_URL", url),
     };
+    let mut env = BTreeMap::from([
+        ("AIAS_DATABASE_URL".to_owned(), database_url.to_owned()),
+        (
+            "AIAS_LISTEN".to_owned(),
+            format!("127.0.0.1:{}", ports.edge),
+        ),
+        (variable.to_owned(), value.clone()),
+        // Browsers find every name under it on this machine: http://alpha.localhost:54330/v1/tenant.
+        ("AIAS_BASE_DOMAIN".to_owned(), "localhost".to_owned()),
+    ]);
+    if let Some(key) = master_key {
+        env.insert("AIAS_MASTER_KEY".to_owned(), key.to_owned());
+    }
     Service {
         name: "edge-api".to_owned(),
         program: build::binary("edge-api"),
         args: Vec::new(),
-        env: BTreeMap::from([
-            ("AIAS_DATABASE_URL".to_owned(), database_url.to_owned()),
-            (
-                "AIAS_LISTEN".to_owned(),
-                format!("127.0.0.1:{}", ports.edge),
-            ),
-            (variable.to_owned(), value.clone()),
-            // Browsers find every name under it on this machine: http://alpha.localhost:54330/v1/tenant.
-            ("AIAS_BASE_DOMAIN".to_owned(), "localhost".to_owned()),
-        ]),
+        env,
         cwd: layout::root(),
         user: None,
         port: Some(ports.edge),

@@ -59,7 +59,8 @@ pub async fn bring_up(args: &UpArgs, layout: &Layout, progress: Progress) -> Res
     };
     let addresses = Addresses::local(&ports);
     let services = vec![
-        edge_api::service(database_url, &tokens, &ports, &addresses),
+        // The master key comes from the environment, here and there.
+        edge_api::service(database_url, &tokens, None, &ports, &addresses),
         // The providers' keys come from the environment; nothing here is a stand-in.
         worker::service(database_url, Default::default(), "", &ports, &addresses),
     ];

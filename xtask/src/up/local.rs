@@ -67,6 +67,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     services.push(edge_api::service(
         &cluster.url_of(roles::EDGE, &secrets.edge_password, "postgres"),
         &edge_api::TokenCheck::Secret(secrets.jwt_secret.clone()),
+        Some(&secrets.master_key),
         &ports,
         &addresses,
     ));
@@ -75,6 +76,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
         aimock::provider_environment(&addresses.llm)
             .into_iter()
             .chain(mailbox::environment(&ports))
+            .chain([("AIAS_MASTER_KEY".to_owned(), secrets.master_key.clone())])
             .collect(),
         &format!("127.0.0.1:{}", ports.helpdesk),
         &ports,

@@ -56,12 +56,26 @@ const EXPORT: Statuses = Statuses {
     ..WRITE
 };
 
+/// Those who manage secrets see them too, and nobody else.
+const SECRETS: Statuses = EXPORT;
+
 pub const ROUTES: &[Route] = &[
     credential("POST", "/v1/executions", ENQUEUE),
     credential("GET", "/v1/executions/{id}", READ),
     credential("GET", "/v1/executions/{id}/events", READ),
     credential("POST", "/v1/executions/{id}/cancel", WRITE),
     credential("GET", "/v1/exports/{id}", EXPORT),
+    of_alpha("GET", "/v1/secrets", SECRETS),
+    of_alpha("PUT", "/v1/secrets/{name}", SECRETS),
+    of_alpha(
+        "DELETE",
+        "/v1/secrets/{name}",
+        Statuses {
+            owner: 204,
+            key: 204,
+            ..SECRETS
+        },
+    ),
     open("POST", "/hooks/{token}", "?a=1", 202),
     open("GET", "/v1/tenant", "", 200),
     open("GET", "/healthz", "", 200),
@@ -92,6 +106,16 @@ const fn credential(method: &'static str, path: &'static str, statuses: Statuses
     }
 }
 
+/// Of a tenant that the request names.
+const fn of_alpha(method: &'static str, path: &'static str, statuses: Statuses) -> Route {
+    Route {
+        method,
+        path,
+        query: "?tenant_id=01900000-0000-7000-8000-00000000a000",
+        door: Door::Credential(statuses),
+    }
+}
+
 pub const READ_SCOPES: &[&str] = &["workflows.read", "executions.read"];
 pub const ALL_SCOPES: &[&str] = &[
     "workflows.read",
@@ -99,4 +123,5 @@ pub const ALL_SCOPES: &[&str] = &[
     "workflows.execute",
     "executions.cancel",
     "tenant.export",
+    "secrets.manage",
 ];

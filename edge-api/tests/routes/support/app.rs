@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
+use vault::{KeyRing, Vault};
 
 use super::{Answer, EventReader};
 
@@ -170,6 +171,7 @@ pub fn configuration(database: PgConnectOptions) -> Configuration {
             jwks_pace: JwksPace::default(),
             issuer: None,
         },
+        vault: Some(Vault::new(KeyRing::of([7; 32]))),
         hosts: HostConfiguration::default(),
         cors_origins: CorsOrigins::Any,
         log: LogFormat::Text,

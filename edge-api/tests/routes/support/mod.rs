@@ -9,6 +9,7 @@ pub mod hooks;
 pub mod hosts;
 pub mod keys;
 pub mod proxy;
+pub mod secrets;
 pub mod worker;
 
 pub use answer::Answer;

@@ -139,6 +139,17 @@ begin
     select fuzz.id(number, '0008', i) as key_id, sha256((case i when 2 then 'another ' else '' end || fuzz.api_key(number))::bytea) as hash
       from generate_series(1, 2) i) r;
 
+  perform fuzz.add('public.tenant_secrets', tenant, to_jsonb(r)) from (
+    select format('secret_%s_of_%s', i, number) as name, lpad(number::text, 4, 'x') as last_four, author as created_by, day as created_at,
+           author as updated_by, day as updated_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('private.tenant_keys', tenant, to_jsonb(r)) from (
+    select 1 as generation, sha256(format('key %s', number)::bytea) as wrapped, format('mk_%s', number) as master_key_id, day as created_at) r;
+  perform fuzz.add('private.secret_values', tenant, to_jsonb(r)) from (
+    select format('secret_%s_of_%s', i, number) as name, 1 as key_generation, substring(sha256(format('nonce %s %s', i, number)::bytea) for 12) as nonce,
+           sha256(format('sealed %s %s', i, number)::bytea) as ciphertext
+      from generate_series(1, 2) i) r;
+
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,
            case i when 1 then day end as verified_at, author as created_by, day as created_at

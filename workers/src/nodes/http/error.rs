@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use crate::nodes::Failure;
+use percent_encoding::percent_decode_str;
+
+use crate::nodes::{Failure, Redaction};
 
 use super::request::Request;
 use super::resolver::Blocked;
@@ -12,19 +14,22 @@ use super::resolver::Blocked;
 pub(super) struct Hop(String);
 
 impl Hop {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request, redaction: &Redaction) -> Self {
         let url = &request.url;
         let port = url
             .port()
             .map(|port| format!(":{port}"))
             .unwrap_or_default();
         let host = url.host_str().unwrap_or_default();
-        Self(format!(
-            "{} {}://{host}{port}{}",
-            request.method,
-            url.scheme(),
-            url.path()
-        ))
+        // However it is encoded in there.
+        let path = percent_decode_str(url.path()).decode_utf8_lossy();
+        let path = if redaction.touches(&path) {
+            redaction.text(&path)
+        } else {
+            url.path().into()
+        };
+        let method = &request.method;
+        Self(format!("{method} {}://{host}{port}{path}", url.scheme()))
     }
 
     pub(super) fn failure(&self, code: &'static str, what: &str) -> Failure {

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use clients::Clients;
 
-use super::{Failure, Success};
+use super::{Failure, Redaction, Success};
 use error::Hop;
 use redirect::Next;
 use request::Request;
@@ -28,10 +28,24 @@ const MOST_REDIRECTS: u32 = 5;
 ///
 /// # Errors
 /// `invalid_config`, `http_status`, `http_timeout`, `http_connect`, `http_blocked_address`, `http_redirect`, `response_too_large`.
-pub async fn run(clients: &Clients, config: &Value) -> Result<Success, Failure> {
-    let mut request = Request::read(config)?;
+///
+/// What `redaction` hides is in neither.
+pub async fn run(
+    clients: &Clients,
+    config: &Value,
+    redaction: &Redaction,
+) -> Result<Success, Failure> {
+    redaction.result(call(clients, config, redaction).await)
+}
+
+async fn call(
+    clients: &Clients,
+    config: &Value,
+    redaction: &Redaction,
+) -> Result<Success, Failure> {
+    let mut request = Request::read(config, redaction)?;
     for _ in 0..=MOST_REDIRECTS {
-        let hop = Hop::of(&request);
+        let hop = Hop::of(&request, redaction);
         let client = clients
             .for_url(&request.url)
             .map_err(|blocked| hop.blocked(&blocked))?;
@@ -43,10 +57,11 @@ pub async fn run(clients: &Clients, config: &Value) -> Result<Success, Failure> 
             .await
             .map_err(|error| hop.transport(error))?;
         match redirect::next(&request, &answer) {
-            Next::Answer => return response::read(answer, &hop).await,
+            Next::Answer => return response::read(answer, &hop, redaction).await,
             Next::Follow(next) => request = *next,
             Next::Lost(why) => return Err(hop.redirect(&why)),
         }
     }
-    Err(Hop::of(&request).redirect(&format!("there were more than {MOST_REDIRECTS} redirects")))
+    Err(Hop::of(&request, redaction)
+        .redirect(&format!("there were more than {MOST_REDIRECTS} redirects")))
 }

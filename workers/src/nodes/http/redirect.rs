@@ -32,14 +32,21 @@ pub(super) fn next(request: &Request, answer: &Response) -> Next {
     };
 
     let mut next = request.clone();
-    if target.origin() != request.url.origin() {
+    let is_elsewhere = target.origin() != request.url.origin();
+    if is_elsewhere {
         next.drop_credentials();
     }
     next.url = target;
     if becomes_get(status, &request.method) {
         next.method = Method::GET;
         next.body = Vec::new();
+        next.is_body_secret = false;
         next.headers.remove(CONTENT_TYPE);
+    }
+    if is_elsewhere && next.is_body_secret {
+        return Next::Lost(format!(
+            "{status} to another origin, which may not see the secrets in the body"
+        ));
     }
     Next::Follow(Box::new(next))
 }

@@ -4,8 +4,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-use crate::nodes::Failure;
 use crate::nodes::masking::is_secret;
+use crate::nodes::{Failure, Redaction};
 
 /// Headers that belong to the connection and not to the tenant.
 const RESERVED: &[&str] = &[
@@ -26,10 +26,13 @@ pub(super) struct Request {
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// Whether only the first origin may see the body.
+    pub is_body_secret: bool,
 }
 
 impl Request {
-    pub(super) fn read(config: &Value) -> Result<Self, Failure> {
+    /// What `redaction` hides is for the first origin only, whatever the header is called that carries it.
+    pub(super) fn read(config: &Value, redaction: &Redaction) -> Result<Self, Failure> {
         let method = match config.get("method").and_then(Value::as_str) {
             None => Method::GET,
             Some(text) => text
@@ -49,7 +52,8 @@ impl Request {
         let mut headers = HeaderMap::new();
         for (name, value) in object(config, "headers") {
             let text = plain_text(value).unwrap_or_default();
-            let (name, value) = header(name, &text)?;
+            let (name, mut value) = header(name, &text)?;
+            value.set_sensitive(value.is_sensitive() || redaction.touches(&text));
             headers.append(name, value);
         }
         if let Some(auth) = config.get("auth").filter(|auth| !auth.is_null()) {
@@ -61,6 +65,7 @@ impl Request {
             method,
             url,
             headers,
+            is_body_secret: redaction.touches(&String::from_utf8_lossy(&body)),
             body,
         })
     }
@@ -190,9 +195,13 @@ mod tests {
 
     use super::*;
 
+    fn read(config: &Value) -> Result<Request, Failure> {
+        Request::read(config, &Redaction::default())
+    }
+
     #[test]
     fn reads_everything_that_a_config_may_say() {
-        let request = Request::read(&json!({
+        let request = read(&json!({
             "kind": "http", "method": "post", "url": "https://api.example/v1?a=1",
             "query": {"b": 2, "c": "x y"}, "headers": {"Accept": "text/plain"},
             "auth": {"kind": "basic", "username": "Aladdin", "password": "open sesame"}, "body": {"n": 1},
@@ -235,7 +244,7 @@ mod tests {
             json!({"url": "https://a/", "auth": {"kind": "magic"}}),
         ] {
             assert_eq!(
-                Request::read(&config).unwrap_err().code,
+                read(&config).unwrap_err().code,
                 "invalid_config",
                 "{config}"
             );
@@ -244,7 +253,7 @@ mod tests {
 
     #[test]
     fn credentials_do_not_travel_on() {
-        let mut request = Request::read(&json!({
+        let mut request = read(&json!({
             "url": "https://a/", "headers": {"Cookie": "a=b", "Accept": "x"}, "auth": {"kind": "header", "name": "X-Mine", "value": "v"},
         }))
         .unwrap();

@@ -9,14 +9,18 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::error::Hop;
-use crate::nodes::{Failure, Success};
+use crate::nodes::{Failure, Redaction, Success};
 
 /// Bytes of a body that are read.
 const MOST_BYTES: usize = 1024 * 1024;
 /// Characters of a failed answer's body that are shown.
 const SHOWN: usize = 2_000;
 
-pub(super) async fn read(mut answer: Response, hop: &Hop) -> Result<Success, Failure> {
+pub(super) async fn read(
+    mut answer: Response,
+    hop: &Hop,
+    redaction: &Redaction,
+) -> Result<Success, Failure> {
     let status = answer.status();
     let headers = answer.headers().clone();
     let announced = answer.content_length().unwrap_or(0);
@@ -31,7 +35,7 @@ pub(super) async fn read(mut answer: Response, hop: &Hop) -> Result<Success, Fai
         }
     }
     if !status.is_success() {
-        return Err(failed(status, &headers, &bytes, hop));
+        return Err(failed(status, &headers, &bytes, hop, redaction));
     }
     if too_large {
         return Err(hop.failure(
@@ -64,8 +68,16 @@ fn body(bytes: &[u8]) -> Value {
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
 
-fn failed(status: StatusCode, headers: &HeaderMap, bytes: &[u8], hop: &Hop) -> Failure {
-    let shown: String = String::from_utf8_lossy(bytes).chars().take(SHOWN).collect();
+fn failed(
+    status: StatusCode,
+    headers: &HeaderMap,
+    bytes: &[u8],
+    hop: &Hop,
+    redaction: &Redaction,
+) -> Failure {
+    // Hidden before it is cut: half of a secret would not be found any more.
+    let text = String::from_utf8_lossy(bytes);
+    let shown: String = redaction.text(&text).chars().take(SHOWN).collect();
     let mut failure = hop
         .failure("http_status", &format!("answered {status}"))
         .retryable(matches!(status.as_u16(), 408 | 425 | 429) || status.is_server_error())

@@ -6,6 +6,7 @@ pub mod dns;
 pub mod graph;
 pub mod invitation;
 pub mod received;
+pub mod secrets;
 pub mod server;
 pub mod smtp;
 pub mod worker;

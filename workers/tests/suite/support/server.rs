@@ -47,6 +47,7 @@ impl Server {
             .route("/fail/{times}/{key}", any(fail))
             .route("/status/{status}", any(status))
             .route("/echo", any(echo))
+            .route("/refuse/{*what}", any(refuse))
             .route("/bytes/{count}", any(bytes))
             .route("/loop/{left}", any(redirect_loop))
             .route("/to/{status}/{*target}", any(redirect_to))
@@ -87,9 +88,14 @@ async fn status(Path(status): Path<u16>) -> Response {
     (status, [("retry-after", "7")], "the body").into_response()
 }
 
-async fn echo(request: Request) -> Json<Value> {
+/// Sends back what it was sent, and counts it: `authorization: Bearer x`, `body: text`.
+async fn echo(State(counts): State<Counts>, request: Request) -> Json<Value> {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    for (name, value) in &parts.headers {
+        counts.count(&format!("{name}: {}", value.to_str().unwrap_or_default()));
+    }
+    counts.count(&format!("body: {}", String::from_utf8_lossy(&body)));
     let headers: serde_json::Map<_, _> = parts
         .headers
         .iter()
@@ -101,6 +107,14 @@ async fn echo(request: Request) -> Json<Value> {
         "headers": headers,
         "body": String::from_utf8_lossy(&body),
     }))
+}
+
+/// 400, with the body that came.
+async fn refuse(request: Request) -> Response {
+    let body = axum::body::to_bytes(request.into_body(), 1 << 20)
+        .await
+        .unwrap();
+    (StatusCode::BAD_REQUEST, body).into_response()
 }
 
 /// Without a length, so that the reader has to count.

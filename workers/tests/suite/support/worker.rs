@@ -31,6 +31,7 @@ pub fn config(stage: &Stage) -> Config {
         drain: Duration::from_secs(10),
         http_allow: HttpAllow::default(),
         providers: Providers::builder().build().unwrap(),
+        vault: None,
         mail: None,
         dns_server: None,
         log: LogFormat::Text,
