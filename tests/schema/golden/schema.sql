@@ -1755,7 +1755,7 @@ begin
   perform aias.quota_take(workflow.tenant_id, 'executions', 1);
   insert into queue.jobs (tenant_id, execution_id, workflow_id, priority) values (workflow.tenant_id, new_id, workflow.id, priority);
   perform queue.open_lane(workflow.tenant_id, workflow.id, priority::smallint);
-  perform queue.notify_workers();
+  perform queue.notify_workers(workflow.tenant_id);
   return execution;
 end
 $$;
@@ -3103,7 +3103,7 @@ begin
   update queue.jobs j set state = 'ready', ready_in = pg_current_xact_id(), run_at = null
    where j.tenant_id = execution.tenant_id and j.execution_id = execution.id;
   perform queue.open_lane(job.tenant_id, job.workflow_id, job.priority);
-  perform queue.notify_workers();
+  perform queue.notify_workers(job.tenant_id);
   update public.executions e
      set status = 'waiting', pause_requested_at = null, revision = e.revision + 1
    where e.tenant_id = execution.tenant_id and e.id = execution.id
@@ -3508,7 +3508,7 @@ begin
   insert into queue.jobs (tenant_id, execution_id, workflow_id, priority)
   select workflow.tenant_id, s.id, workflow.id, coalesce(wanted_priority, 0) from unnest(started) s (id);
   perform queue.open_lane(workflow.tenant_id, workflow.id, coalesce(wanted_priority, 0)::smallint);
-  perform queue.notify_workers();
+  perform queue.notify_workers(workflow.tenant_id);
   return started;
 end
 $$;
@@ -4429,8 +4429,8 @@ $$;
 -- FUNCTION chain_audit(max_entries integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.chain_audit(max_entries integer) IS 'Enters the notes of refusals, and moves up to max_entries from the inbox to the end of their tenants'' chains. Answers how many; 0 also while another worker is at it.';
 
--- claim(text, integer, interval, uuid[], uuid[], integer[]); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) RETURNS TABLE(tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint, workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamp with time zone, cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb)
+-- claim(text, integer, interval, uuid[], uuid[], integer[], integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[], kept integer DEFAULT 0) RETURNS TABLE(tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint, workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamp with time zone, cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb, was_capped boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
@@ -4448,8 +4448,11 @@ declare
 begin
   -- One at a time: caps and turns are decided on what is true. A claim takes a few milliseconds and as many jobs as the worker has room for.
   perform pg_advisory_xact_lock(hashtextextended('queue.claim', 0));
+  -- Nobody waits until a claim is on the disk: whatever is recorded of what it took is written after it, and takes it along. A server that
+  -- dies before has forgotten the claim, and all that its worker could have done without a record is to think.
+  perform set_config('synchronous_commit', 'off', true);
   perform queue.make_due_ready(lease);
-  select * into picked from queue.pick(worker, max_jobs, lease, held_tenants, held_workflows, held_counts);
+  select * into picked from queue.pick(worker, max_jobs, kept, lease, held_tenants, held_workflows, held_counts);
   with locked as materialized (
     select j.tenant_id, j.execution_id
       from unnest(picked.tenants, picked.executions) p (tenant_id, execution_id)
@@ -4472,8 +4475,9 @@ begin
   select array_agg(c.tenant_id), array_agg(c.workflow_id), array_agg(c.execution_id)
     into claimed_tenants, claimed_workflows, claimed_executions
     from claimed c;
-  -- Behind what is ready now, and behind what may still be on its way. Not for a handful: each note costs a row.
-  if random() < cardinality(claimed_executions) / 32.0 then
+  -- Behind what is ready now, and behind what may still be on its way. About every thousand jobs: what a claim passes that was taken before
+  -- costs it little, but each note leaves a dead row that claims pass too.
+  if random() < cardinality(claimed_executions) / 1024.0 then
     update queue.lanes l
        set taken_to = least(horizon, coalesce((
              select j.ready_in from queue.jobs j
@@ -4484,14 +4488,28 @@ begin
            ), horizon))
       from (
         select c.tenant_id, c.workflow_id from unnest(claimed_tenants, claimed_workflows) c (tenant_id, workflow_id)
-         group by 1, 2 having count(*) >= 32 or random() < count(*) / 32.0
+         group by 1, 2 having random() < count(*)::double precision / cardinality(claimed_executions)
       ) taken
      where l.tenant_id = taken.tenant_id and l.workflow_id = taken.workflow_id;
   end if;
   insert into queue.workers as w (worker, wants_notice, was_capped, held_tenants, held_workflows, held_counts)
-  values (worker, coalesce(cardinality(claimed_executions), 0) < max_jobs, coalesce(picked.was_capped, false),
-          claim.held_tenants || claimed_tenants, claim.held_workflows || claimed_workflows,
-          claim.held_counts || array_fill(1, array[coalesce(cardinality(claimed_executions), 0)]))
+  select worker, coalesce(cardinality(claimed_executions), 0) < max_jobs - kept, coalesce(picked.was_capped, false),
+         coalesce(array_agg(c.tenant_id order by c.tenant_id, c.workflow_id), '{}'),
+         coalesce(array_agg(c.workflow_id order by c.tenant_id, c.workflow_id), '{}'),
+         coalesce(array_agg(c.running order by c.tenant_id, c.workflow_id), '{}')
+    from (
+      select h.tenant_id, h.workflow_id, sum(h.running)::integer as running
+        from (
+          select * from unnest(claim.held_tenants, claim.held_workflows, claim.held_counts) o (tenant_id, workflow_id, running)
+          union all
+          select o.tenant_id, o.workflow_id, 1 from unnest(claimed_tenants, claimed_workflows) o (tenant_id, workflow_id)
+        ) h
+       group by h.tenant_id, h.workflow_id
+    ) c
+    join queue.tenants t on t.tenant_id = c.tenant_id
+    join public.workflows f on f.tenant_id = c.tenant_id and f.id = c.workflow_id
+   -- Where there is no cap nobody asks, and a row that stays as it is leaves no dead one.
+   where t.max_running is not null or f.max_concurrency is not null
   on conflict (worker) do update
     set seen_at = now(), wants_notice = excluded.wants_notice, was_capped = excluded.was_capped,
         held_tenants = excluded.held_tenants, held_workflows = excluded.held_workflows, held_counts = excluded.held_counts
@@ -4504,15 +4522,16 @@ begin
            e.cancel_requested_at is not null, e.pause_requested_at is not null,
            -- A function of its own: most have none, and a plan with all months in it takes its time to begin.
            case when j.has_steps then queue.recorded_steps(j.tenant_id, j.execution_id) end,
-           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
+           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end,
+           coalesce(picked.was_capped, false)
       from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
       join queue.jobs j on j.tenant_id = c.tenant_id and j.execution_id = c.execution_id
       join public.executions e on e.tenant_id = c.tenant_id and e.id = c.execution_id;
 end
 $$;
 
--- FUNCTION claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) IS 'Takes up to max_jobs ready jobs for a lease, with everything that is needed to go on. held_*: how many executions of which workflow the worker holds already. steps: those recorded so far, null for none; signals: what came for steps that wait.';
+-- FUNCTION claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[], kept integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[], kept integer) IS 'Takes up to max_jobs ready jobs for a lease, with everything that is needed to go on. held_*: how many executions of which workflow the worker holds already; kept: how many of max_jobs only tenants may have of whom it holds only a few. steps: those recorded so far, null for none; signals: what came for steps that wait; was_capped, the same in each: see queue.was_capped.';
 
 -- claim_domain_checks(text, integer, interval); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) RETURNS TABLE(tenant_id uuid, id uuid, domain text, verification_token text, fencing_token bigint)
@@ -4840,7 +4859,7 @@ CREATE FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], statuses text
     SET enable_mergejoin TO 'off'
     AS $$
 declare
-  ready boolean;
+  ready uuid[];
 begin
   update queue.jobs j
      set claims_without_progress = 0, has_steps = true
@@ -4865,12 +4884,12 @@ begin
      where j.tenant_id = g.tenant_id and j.execution_id = g.execution_id
     returning j.tenant_id, j.workflow_id, j.priority, j.state
   )
-  select bool_or(r.state = 'ready') into ready
+  select array_agg(distinct r.tenant_id) into ready
     from released r
     cross join lateral queue.open_lane(r.tenant_id, r.workflow_id, r.priority)
    where r.state = 'ready';
-  if ready then
-    perform queue.notify_workers();
+  if ready is not null then
+    perform queue.notify_workers(variadic ready);
   end if;
 end
 $$;
@@ -4924,36 +4943,51 @@ CREATE FUNCTION queue.make_due_ready(lease interval) RETURNS integer
     SET enable_seqscan TO 'off'
     AS $$
 declare
+  began constant timestamptz := clock_timestamp();
   state queue.state;
-  looked_from timestamptz;
-  made integer;
+  everywhere boolean;
+  with_leases boolean;
+  timers_from timestamptz;
+  leases_from timestamptz;
+  timers integer;
+  leases integer;
 begin
   select * into state from queue.state;
   -- What is due was entered before it was; some transactions take a while to commit what they entered. What took even longer is found by
-  -- looking everywhere, now and then. Between, the dead rows of what was due before are not passed again.
-  looked_from := case when state.looked_everywhere_at < now() - interval '10 seconds' then '-infinity' else state.due_to - interval '1 second' end;
+  -- looking everywhere, now and then, and less often where that takes long. Between, the dead rows of what was due before are not passed
+  -- again. Every claim leaves a lease behind, and a worker seldom dies: leases are looked at four times a second, not by every claim.
+  everywhere := state.looked_everywhere_at < now() - greatest(interval '10 seconds', 100 * state.looking_took);
+  with_leases := everywhere or state.leases_to < now() - interval '250 milliseconds';
+  timers_from := case when everywhere then '-infinity' else state.timers_to - interval '1 second' end;
+  leases_from := case when everywhere then '-infinity' else state.leases_to - interval '1 second' end;
   -- Nearly always nothing is due, and to find that out is one look into an index.
-  if looked_from > '-infinity' and not exists (
-    select from queue.jobs j where j.state <> 'ready' and j.run_at <= now() and j.run_at > looked_from
-  ) then
-    if state.due_to < now() - interval '1 second' then
-      update queue.state s set due_to = now();
+  if not everywhere
+     and not exists (select from queue.jobs j where j.state = 'waiting' and j.run_at <= now() and j.run_at > timers_from)
+     and not (with_leases and exists (select from queue.jobs j where j.state = 'claimed' and j.run_at <= now() and j.run_at > leases_from)) then
+    if with_leases then
+      update queue.state s set timers_to = now(), leases_to = now();
     end if;
     return 0;
   end if;
   with due as (
-    select j.tenant_id, j.execution_id
-      from queue.jobs j
-     where j.state <> 'ready' and j.run_at <= now() and j.run_at > looked_from
-     order by j.run_at limit 1000
-       for update skip locked
+    select * from (
+      select j.tenant_id, j.execution_id, j.state from queue.jobs j
+       where j.state = 'waiting' and j.run_at <= now() and j.run_at > timers_from
+       order by j.run_at limit 1000 for update skip locked
+    ) t
+    union all
+    select * from (
+      select j.tenant_id, j.execution_id, j.state from queue.jobs j
+       where with_leases and j.state = 'claimed' and j.run_at <= now() and j.run_at > leases_from
+       order by j.run_at limit 1000 for update skip locked
+    ) l
   ),
   woken as (
     update queue.jobs j
        set state = 'ready', ready_in = pg_current_xact_id(), run_at = null, claimed_by = null
       from due d
      where j.tenant_id = d.tenant_id and j.execution_id = d.execution_id
-    returning j.tenant_id, j.workflow_id, j.priority
+    returning j.tenant_id, j.workflow_id, j.priority, d.state as was
   ),
   opened as (
     insert into queue.lanes (tenant_id, workflow_id, priority)
@@ -4962,8 +4996,8 @@ begin
        select from queue.lanes l where l.tenant_id = w.tenant_id and l.workflow_id = w.workflow_id and l.priority = w.priority
      )
   )
-  select count(*) into made from woken;
-  if looked_from = '-infinity' then
+  select count(*) filter (where w.was = 'waiting'), count(*) filter (where w.was = 'claimed') into timers, leases from woken w;
+  if everywhere then
     -- A lane may have been closed while somebody put a job into it. The lanes that have ready jobs, each found by one look into the index.
     insert into queue.lanes (tenant_id, workflow_id, priority)
     with recursive lane as (
@@ -4980,12 +5014,15 @@ begin
        select from queue.lanes l where l.tenant_id = n.tenant_id and l.workflow_id = n.workflow_id and l.priority = n.priority
      );
   end if;
-  -- Not when more was due than fitted, nor for every claim.
-  if made < 1000 and (looked_from = '-infinity' or state.due_to < now() - interval '1 second') then
+  -- Not past what did not fit, nor for every timer.
+  if with_leases then
     update queue.state s
-       set due_to = now(), looked_everywhere_at = case when looked_from = '-infinity' then now() else s.looked_everywhere_at end;
+       set timers_to = case when timers < 1000 then now() else s.timers_to end,
+           leases_to = case when leases < 1000 then now() else s.leases_to end,
+           looked_everywhere_at = case when everywhere and timers < 1000 and leases < 1000 then now() else s.looked_everywhere_at end,
+           looking_took = case when everywhere then clock_timestamp() - began else s.looking_took end;
   end if;
-  return made;
+  return timers + leases;
 end
 $$;
 
@@ -5028,9 +5065,10 @@ CREATE FUNCTION queue.next_due() RETURNS timestamp with time zone
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-  select j.run_at from queue.jobs j
-   where j.state <> 'ready' and j.run_at > (select s.due_to - interval '1 second' from queue.state s)
-   order by j.run_at limit 1
+  select least(
+    (select j.run_at from queue.jobs j where j.state = 'waiting' and j.run_at > s.timers_to - interval '1 second' order by j.run_at limit 1),
+    (select j.run_at from queue.jobs j where j.state = 'claimed' and j.run_at > s.leases_to - interval '1 second' order by j.run_at limit 1))
+    from queue.state s
 $$;
 
 -- FUNCTION next_due(); Type: COMMENT; Schema: queue
@@ -5091,19 +5129,21 @@ $$;
 -- FUNCTION next_schedule_due(); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.next_schedule_due() IS 'When the next schedule may be claimed.';
 
--- notify_workers(); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.notify_workers() RETURNS void
+-- notify_workers(uuid[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.notify_workers(VARIADIC tenants uuid[]) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
     AS $$
-  -- A commit with a notice waits for every other one (src/backend/commands/async.c), so none is sent to workers who come anyway.
+  -- A commit with a notice waits for every other one (src/backend/commands/async.c), so none is sent to workers who come anyway. They come
+  -- when they have gathered room for many; for a tenant that was not served for a while they come at once.
   select pg_notify('aias_jobs', '')
    where exists (select from queue.workers w where w.wants_notice and w.seen_at > now() - interval '1 minute')
+      or exists (select from queue.tenants t cross join queue.state s where t.tenant_id = any (tenants) and t.turn < s.turn_lately)
       or not exists (select from queue.workers w where w.seen_at > now() - interval '1 minute')
 $$;
 
--- FUNCTION notify_workers(); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.notify_workers() IS 'Wakes the workers that have room.';
+-- FUNCTION notify_workers(VARIADIC tenants uuid[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.notify_workers(VARIADIC tenants uuid[]) IS 'Wakes the workers that have room, and all of them when one of these tenants was not served lately.';
 
 -- open_lane(uuid, uuid, smallint); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) RETURNS void
@@ -5122,8 +5162,8 @@ $$;
 -- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) IS 'Lets claims look for ready jobs here. Called after the job is written: a lane that is closed at the same moment is opened again by the next look everywhere.';
 
--- pick(text, integer, interval, uuid[], uuid[], integer[]); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) RETURNS record
+-- pick(text, integer, integer, interval, uuid[], uuid[], integer[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.pick(for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
@@ -5132,6 +5172,8 @@ CREATE FUNCTION queue.pick(for_worker text, max_jobs integer, lease interval, ow
     SET enable_mergejoin TO 'off'
     AS $$
 declare
+  -- So many of a tenant's in one worker, and places are not kept from it.
+  few constant integer := 4;
   -- Taken before anything is read: what is not visible below is at least this new.
   horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
   busy queue.lanes[];
@@ -5178,16 +5220,21 @@ begin
     ),
     lane as materialized (
       select b.*, t.weight, greatest(t.turn, s.turn) as turn,
-             coalesce(t.max_running - (select sum(r.running) from running r where r.tenant_id = b.tenant_id), 2147483647) as tenant_room,
-             coalesce(w.max_concurrency - (select sum(r.running) from running r
-                                            where r.tenant_id = b.tenant_id and r.workflow_id = b.workflow_id), w.max_concurrency, 2147483647) as workflow_room
+             case when t.max_running is null then 2147483647 else
+               t.max_running - coalesce((select sum(r.running) from running r where r.tenant_id = b.tenant_id), 0) end as tenant_room,
+             case when w.max_concurrency is null then 2147483647 else
+               w.max_concurrency - coalesce((select sum(r.running) from running r
+                                              where r.tenant_id = b.tenant_id and r.workflow_id = b.workflow_id), 0) end as workflow_room,
+             case when kept > 0 then
+               coalesce((select sum(o.running) from unnest(own_tenants, own_counts) o (tenant_id, running) where o.tenant_id = b.tenant_id), 0)
+               else 0 end as held_here
         from unnest(busy) b
         cross join queue.state s
         join queue.tenants t on t.tenant_id = b.tenant_id and t.is_active
         join public.workflows w on w.tenant_id = b.tenant_id and w.id = b.workflow_id
     ),
     candidate as (
-      select l.tenant_id, l.workflow_id, l.weight, l.turn, l.tenant_room, l.workflow_room, j.priority, j.ready_in, j.execution_id
+      select l.tenant_id, l.workflow_id, l.weight, l.turn, l.tenant_room, l.workflow_room, l.held_here, j.priority, j.ready_in, j.execution_id
         from lane l
         cross join lateral (
           select j.priority, j.ready_in, j.execution_id
@@ -5207,12 +5254,21 @@ begin
       select p.*, row_number() over (partition by p.tenant_id order by p.priority desc, p.ready_in, p.execution_id) as place
         from placed p where p.place_in_workflow <= p.workflow_room
     ),
-    chosen as (
+    in_turn as (
       -- Each tenant's jobs are as far apart as its weight says.
-      select r.tenant_id, r.execution_id, r.turn + (r.place - 1)::double precision / r.weight as turn
+      select r.tenant_id, r.execution_id, r.place, r.turn + (r.place - 1)::double precision / r.weight as turn,
+             r.held_here + r.place > few as is_one_of_many
         from ranked r
        where r.place <= r.tenant_room
-       order by 3, 1, r.place
+    ),
+    chosen as (
+      select t.tenant_id, t.execution_id, t.turn
+        from (
+          select i.*, count(*) filter (where i.is_one_of_many) over (order by i.turn, i.tenant_id, i.place) as many
+            from in_turn i
+        ) t
+       where not t.is_one_of_many or t.many <= max_jobs - kept
+       order by t.turn, t.tenant_id, t.place
        limit max_jobs
     )
     select array_agg(c.tenant_id), array_agg(c.execution_id), array_agg(c.turn),
@@ -5232,13 +5288,17 @@ begin
         select k.tenant_id from queue.tenants k where k.tenant_id = served.tenant_id for no key update skip locked
       ) free
      where t.tenant_id = free.tenant_id;
-    update queue.state s set turn = (select max(c) from unnest(turns) c) where turns is not null;
+    update queue.state s
+       set turn = (select max(c) from unnest(turns) c),
+           turn_lately = case when s.turn_noted_at < now() - interval '100 milliseconds' then s.turn else s.turn_lately end,
+           turn_noted_at = case when s.turn_noted_at < now() - interval '100 milliseconds' then now() else s.turn_noted_at end
+     where turns is not null;
   end if;
 end
 $$;
 
--- FUNCTION pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) IS 'Which ready jobs come next: by tenant in turn, weighted; within a tenant by priority, then first come, first served; never more of a tenant or of a workflow than their caps leave room for. was_capped: there is more, held back by a cap. Called by claims, one at a time.';
+-- FUNCTION pick(for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.pick(for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) IS 'Which ready jobs come next: by tenant in turn, weighted; within a tenant by priority, then first come, first served; never more of a tenant or of a workflow than their caps leave room for. kept: of max_jobs, places for tenants of whom the worker has only a few. was_capped: there is more, held back by a cap. Called by claims, one at a time.';
 
 -- plan(uuid, uuid, integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) RETURNS TABLE(plan jsonb, tenant_name text)
@@ -5993,7 +6053,7 @@ begin
     update queue.jobs j set state = 'ready', ready_in = pg_current_xact_id(), run_at = null
      where j.tenant_id = tenant and j.execution_id = execution;
     perform queue.open_lane(tenant, job.workflow_id, job.priority);
-    perform queue.notify_workers();
+    perform queue.notify_workers(tenant);
   elsif job.state = 'claimed' then
     update queue.jobs j set is_woken = true where j.tenant_id = tenant and j.execution_id = execution;
     perform pg_notify('aias_attention', execution::text);
@@ -7099,9 +7159,13 @@ COMMENT ON COLUMN queue.mails.error IS 'What the mail server last said.';
 -- state; Type: TABLE; Schema: queue
 CREATE TABLE queue.state (
     one boolean DEFAULT true NOT NULL,
-    due_to timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    timers_to timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    leases_to timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     looked_everywhere_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    looking_took interval DEFAULT '00:00:00'::interval NOT NULL,
     turn double precision DEFAULT 0 NOT NULL,
+    turn_lately double precision DEFAULT 0 NOT NULL,
+    turn_noted_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT there_is_one_state CHECK (one)
 )
 WITH (fillfactor='50');
@@ -7109,8 +7173,14 @@ WITH (fillfactor='50');
 -- TABLE state; Type: COMMENT; Schema: queue
 COMMENT ON TABLE queue.state IS 'One row: up to when timers and leases have been looked through, and whose turn it is.';
 
+-- COLUMN state.looking_took; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.state.looking_took IS 'How long it took to look everywhere, the last time.';
+
 -- COLUMN state.turn; Type: COMMENT; Schema: queue
 COMMENT ON COLUMN queue.state.turn IS 'Where the last claim stopped. A tenant that had nothing for a while begins here: what it did not use is not saved up.';
+
+-- COLUMN state.turn_lately; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.state.turn_lately IS 'Where claims stopped a tenth of a second ago, or earlier. A tenant whose turn is before that has not been served since.';
 
 -- tenants; Type: TABLE; Schema: queue
 CREATE TABLE queue.tenants (
@@ -7175,7 +7245,7 @@ CREATE TABLE queue.workers (
 WITH (fillfactor='50');
 
 -- TABLE workers; Type: COMMENT; Schema: queue
-COMMENT ON TABLE queue.workers IS 'What each worker held when it last claimed. It may have finished some of it since, so caps counted by this are never exceeded.';
+COMMENT ON TABLE queue.workers IS 'What each worker held, where there are caps, when it last claimed. It may have finished some of it since, so caps counted by this are never exceeded.';
 
 -- COLUMN workers.wants_notice; Type: COMMENT; Schema: queue
 COMMENT ON COLUMN queue.workers.wants_notice IS 'Its last claim found less than it had room for. While nobody wants notice, nobody is sent any.';
@@ -7667,11 +7737,14 @@ CREATE INDEX workflows_created_by ON public.workflows USING btree (created_by);
 -- domain_checks_run_at; Type: INDEX; Schema: queue
 CREATE INDEX domain_checks_run_at ON queue.domain_checks USING btree (run_at);
 
+-- jobs_leases; Type: INDEX; Schema: queue
+CREATE INDEX jobs_leases ON queue.jobs USING btree (run_at) WHERE (state = 'claimed'::text);
+
 -- jobs_ready; Type: INDEX; Schema: queue
 CREATE INDEX jobs_ready ON queue.jobs USING btree (tenant_id, workflow_id, priority, ready_in, execution_id) WHERE (state = 'ready'::text);
 
--- jobs_run_at; Type: INDEX; Schema: queue
-CREATE INDEX jobs_run_at ON queue.jobs USING btree (run_at) WHERE (state <> 'ready'::text);
+-- jobs_timers; Type: INDEX; Schema: queue
+CREATE INDEX jobs_timers ON queue.jobs USING btree (run_at) WHERE (state = 'waiting'::text);
 
 -- mails_finished_at; Type: INDEX; Schema: queue
 CREATE INDEX mails_finished_at ON queue.mails USING btree (finished_at) WHERE (status <> 'queued'::text);
@@ -9326,9 +9399,9 @@ REVOKE ALL ON FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, 
 REVOKE ALL ON FUNCTION queue.chain_audit(max_entries integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.chain_audit(max_entries integer) TO aias_worker;
 
--- FUNCTION claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[]) TO aias_worker;
+-- FUNCTION claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[], kept integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[], kept integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_tenants uuid[], held_workflows uuid[], held_counts integer[], kept integer) TO aias_worker;
 
 -- FUNCTION claim_domain_checks(worker text, max_checks integer, lease interval); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) FROM PUBLIC;
@@ -9408,14 +9481,14 @@ GRANT ALL ON FUNCTION queue.next_mail_due() TO aias_worker;
 REVOKE ALL ON FUNCTION queue.next_schedule_due() FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.next_schedule_due() TO aias_worker;
 
--- FUNCTION notify_workers(); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.notify_workers() FROM PUBLIC;
+-- FUNCTION notify_workers(VARIADIC tenants uuid[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.notify_workers(VARIADIC tenants uuid[]) FROM PUBLIC;
 
 -- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) FROM PUBLIC;
 
--- FUNCTION pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.pick(for_worker text, max_jobs integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) FROM PUBLIC;
+-- FUNCTION pick(for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.pick(for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) FROM PUBLIC;
 
 -- FUNCTION plan(tenant uuid, workflow uuid, wanted_version integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) FROM PUBLIC;
