@@ -1,7 +1,11 @@
 //! Many executions and more than one worker.
 
+use std::time::Duration;
+
 use serde_json::json;
 use sqlx::PgPool;
+use tests::seed::BETA;
+use uuid::Uuid;
 
 use crate::support::{Server, Stage, Worker, edges, http, node, trigger};
 
@@ -47,4 +51,53 @@ async fn two_workers_run_each_execution_once(pool: PgPool) {
             .unwrap();
     assert_eq!(attempts, (603, 603));
     assert_eq!(stage.jobs().await, 0);
+}
+
+/// A backlog of slow executions leaves places in the worker for those of others, also for one whose timer ends meanwhile, which no notice tells.
+#[sqlx::test(migrations = "../migrations")]
+async fn somebody_elses_backlog_does_not_fill_a_worker(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let server = Server::start().await;
+    sqlx::query("update public.tenants set limit_overrides = '{\"concurrent_executions\": null}'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let slow = json!([
+        trigger(),
+        http(
+            "call",
+            &server.url("/slow/60000/{{ execution.id }}"),
+            json!({})
+        )
+    ]);
+    let slow = stage.workflow(slow, edges(&["start->call"])).await;
+    let quick = json!([
+        trigger(),
+        node("delay", json!({"kind": "delay", "seconds": 2})),
+        http("call", &server.url("/count/quick"), json!({}))
+    ]);
+    let connections = edges(&["start->delay", "delay->call"]);
+    let quick = stage.workflow_of(BETA, quick, connections).await;
+    let worker = Worker::start_with(&stage, &[&server], |config| {
+        config.concurrency = 32;
+        config.drain = Duration::ZERO;
+    });
+    let mut any = Uuid::nil();
+    for _ in 0..60 {
+        any = stage.start(slow, json!({})).await;
+    }
+    // All but the eighth that is kept.
+    stage
+        .until(
+            any,
+            "select $1 is not null and count(*) = 28 from execution_steps where node_id = 'call' and status = 'running'",
+        )
+        .await;
+    let execution = stage.enqueue(quick).await;
+    stage.until_status(execution, "succeeded").await;
+    let slow_ones: i64 = stage
+        .ask_queue("select count(*) from execution_steps where $1 is not null and node_id = 'call' and status = 'running'", any)
+        .await;
+    assert_eq!(slow_ones, 28);
+    worker.stop().await;
 }

@@ -212,6 +212,8 @@ async fn a_decision_takes_its_branch(pool: PgPool) {
     let worker = Worker::start(&stage, &[]);
     let execution = stage.start(workflow, json!({"sum": 3})).await;
     stage.until(execution, IS_WAITING).await;
+    // Nobody takes the decision up before it is tried again.
+    worker.stop().await;
     let message: String = stage
         .ask_queue(
             "select message from queue.waits where execution_id = $1",
@@ -233,6 +235,7 @@ async fn a_decision_takes_its_branch(pool: PgPool) {
         )
         .await;
     assert!(again.unwrap_err().to_string().contains("already_decided"));
+    let worker = Worker::start(&stage, &[]);
     let ended = stage.until_status(execution, "succeeded").await;
     worker.stop().await;
     assert_eq!(ended.output, Some(json!({"yes": "fine"})));

@@ -53,17 +53,30 @@ impl Stage {
 
     /// Publishes a workflow of Alpha.
     pub async fn workflow(&self, nodes: Value, connections: Value) -> Uuid {
+        self.workflow_of(ALPHA, nodes, connections).await
+    }
+
+    pub async fn workflow_of(&self, tenant: Uuid, nodes: Value, connections: Value) -> Uuid {
         sqlx::query(
             "insert into public.workflows (tenant_id, name, status, nodes, connections)
              values ($1, 'Test', 'active', $2, $3) returning id",
         )
-        .bind(ALPHA)
+        .bind(tenant)
         .bind(nodes)
         .bind(connections)
         .fetch_one(&self.pool)
         .await
         .unwrap()
         .get(0)
+    }
+
+    /// Starts an execution, whosever workflow it is.
+    pub async fn enqueue(&self, workflow: Uuid) -> Uuid {
+        self.ask_queue(
+            "select (private.enqueue_execution(w, '{}', null, null, 'manual')).id from public.workflows w where w.id = $1",
+            workflow,
+        )
+        .await
     }
 
     /// Starts an execution as Alpha's owner does.
