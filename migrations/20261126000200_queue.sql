@@ -94,7 +94,7 @@ create table queue.workers (
 ) with (fillfactor = 50);
 alter table queue.workers enable row level security;
 comment on table queue.workers is
-  'What each worker held, where there are caps, when it last claimed. It may have finished some of it since, so caps counted by this are never exceeded.';
+  'What each worker held when it last claimed. It may have finished some of it since, so caps counted by this are never exceeded.';
 comment on column queue.workers.was_capped is 'Its last claim left something that a cap holds back.';
 comment on column queue.workers.wants_notice is 'Its last claim found less than it had room for. While nobody wants notice, nobody is sent any.';
 
@@ -175,8 +175,15 @@ language sql
 set search_path = ''
 as $$
   insert into queue.tenants as q (tenant_id, is_active, max_running, weight)
-  select tenant.id, tenant.status = 'active', least(private.limit_of(tenant.id, 'concurrent_executions'), 2147483647)::integer, p.queue_weight
-    from public.subscription_plans p where p.id = tenant.plan_id
+  select tenant.id, tenant.status = 'active', l.cap, p.queue_weight
+    from public.subscription_plans p
+    -- Null is no cap, and not the least of both.
+    cross join lateral (
+      select least(x, 2147483647)::integer as cap from private.limit_of(tenant.id, 'concurrent_executions') x where x is not null
+      union all
+      select null where private.limit_of(tenant.id, 'concurrent_executions') is null
+    ) l
+   where p.id = tenant.plan_id
   on conflict (tenant_id) do update set is_active = excluded.is_active, max_running = excluded.max_running, weight = excluded.weight
     where (q.is_active, q.max_running, q.weight) is distinct from (excluded.is_active, excluded.max_running, excluded.weight)
 $$;
@@ -567,7 +574,10 @@ declare
   -- Taken before anything is read: what is not visible below is at least this new.
   horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
   busy queue.lanes[];
+  -- So many jobs of each lane at most, so that a claim reads some thousands at most.
+  most_of_each integer;
   fetch_most integer;
+  places integer;
   turns double precision[];
 begin
   -- The lanes that have something, where something may be begun. A restored database counts transactions from anew: what a lane
@@ -600,8 +610,15 @@ begin
   end if;
 
   -- First a few of each lane, so that a thousand lanes do not mean a thousand times as much reading; then, when that did not fill the
-  -- batch, as many as there may be.
-  fetch_most := case when cardinality(busy) <= 4 then max_jobs else least(max_jobs, 1 + 4 * max_jobs / cardinality(busy)) end;
+  -- batch, as many as there may be. The first few of a tenant are among the first few of each of its lanes, so its order is kept; only where
+  -- more than some sixty lanes have jobs, a claim may take one that is not quite next.
+  most_of_each := least(max_jobs, greatest(1, 8192 / cardinality(busy)));
+  fetch_most := (
+    select case when count(distinct b.tenant_id) <= 4 then max_jobs else least(max_jobs, 1 + 4 * max_jobs / count(distinct b.tenant_id)) end
+      from unnest(busy) b
+  );
+  fetch_most := least(fetch_most, most_of_each);
+  places := fetch_most;
   loop
     with running as (
       select h.tenant_id, h.workflow_id, h.running
@@ -651,7 +668,7 @@ begin
       select r.tenant_id, r.execution_id, r.place, r.turn + (r.place - 1)::double precision / r.weight as turn,
              r.held_here + r.place > few as is_one_of_many
         from ranked r
-       where r.place <= r.tenant_room
+       where r.place <= least(r.tenant_room, places)
     ),
     chosen as (
       select t.tenant_id, t.execution_id, t.turn
@@ -667,8 +684,9 @@ begin
            (select bool_or(least(l.tenant_room, l.workflow_room) < fetch_most) from lane l)
       into tenants, executions, turns, was_capped
       from chosen c;
-    exit when fetch_most >= max_jobs or coalesce(cardinality(executions), 0) >= max_jobs;
-    fetch_most := max_jobs;
+    exit when places >= max_jobs or coalesce(cardinality(executions), 0) >= max_jobs;
+    fetch_most := most_of_each;
+    places := max_jobs;
   end loop;
 
   -- Turns matter only while somebody else waits.
@@ -782,14 +800,11 @@ begin
         ) h
        group by h.tenant_id, h.workflow_id
     ) c
-    join queue.tenants t on t.tenant_id = c.tenant_id
-    join public.workflows f on f.tenant_id = c.tenant_id and f.id = c.workflow_id
-   -- Where there is no cap nobody asks, and a row that stays as it is leaves no dead one.
-   where t.max_running is not null or f.max_concurrency is not null
   on conflict (worker) do update
     set seen_at = now(), wants_notice = excluded.wants_notice, was_capped = excluded.was_capped,
         held_tenants = excluded.held_tenants, held_workflows = excluded.held_workflows, held_counts = excluded.held_counts
-    where w.seen_at < now() - lease / 6
+    -- Whoever took something was seen: what it holds counts until the last of its leases ends.
+    where w.seen_at < now() - lease / 6 or claimed_executions is not null
        or (w.wants_notice, w.was_capped, w.held_tenants, w.held_workflows, w.held_counts)
           is distinct from (excluded.wants_notice, excluded.was_capped, excluded.held_tenants, excluded.held_workflows, excluded.held_counts);
 

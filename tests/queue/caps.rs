@@ -129,3 +129,24 @@ async fn futures_of(all: impl Iterator<Item = impl Future<Output = ()>>) {
     })
     .await;
 }
+
+/// It ended one and took another, so that its counts are as before; then it stands still. Its last lease counts to its end.
+#[sqlx::test(migrations = "../migrations")]
+async fn what_was_taken_last_counts_until_its_lease_ends(pool: PgPool) {
+    let stage = Stage::with_tenants(pool, 1).await;
+    stage
+        .run("update public.tenants set limit_overrides = '{\"concurrent_executions\": 1}'")
+        .await;
+    stage.enqueue(1, 1, 0, 3).await;
+    let first = stage.claim("a", 1, &[]).await;
+    // Less than what is worth writing down by itself.
+    stage
+        .run("update queue.workers set seen_at = seen_at - interval '4 s'")
+        .await;
+    stage.finish("a", &first).await;
+    assert_eq!(stage.claim("a", 1, &[]).await.len(), 1);
+    stage
+        .run("update queue.workers set seen_at = seen_at - interval '27 s'; update queue.jobs set run_at = run_at - interval '27 s' where state = 'claimed'")
+        .await;
+    assert_eq!(stage.claim("b", 1, &[]).await, []);
+}
