@@ -52,7 +52,7 @@ const FAULTS: &[Fault] = &[
     // No places are kept.
     Fault {
         function: "queue.pick",
-        from: "t.many <= max_jobs - kept",
+        from: "t.number <= max_jobs - kept or not t.is_one_of_many",
         to: "true",
         seen_as: &["that have more than a few"],
     },

@@ -5271,10 +5271,11 @@ begin
     chosen as (
       select t.tenant_id, t.execution_id, t.turn
         from (
-          select i.*, count(*) filter (where i.is_one_of_many) over (order by i.turn, i.tenant_id, i.place) as many
+          select i.*, row_number() over (order by i.turn, i.tenant_id, i.place) as number
             from in_turn i
         ) t
-       where not t.is_one_of_many or t.many <= max_jobs - kept
+       -- What is kept is used last, and only by those who have a few.
+       where t.number <= max_jobs - kept or not t.is_one_of_many
        order by t.turn, t.tenant_id, t.place
        limit max_jobs
     )
