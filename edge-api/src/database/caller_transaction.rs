@@ -56,12 +56,18 @@ impl CallerTransaction {
         role: Role,
     ) -> Result<Self, ApiError> {
         let preamble = preamble(caller, access, role, database.statement_timeout.as_millis());
-        let begun = database.pool.begin_with(AssertSqlSafe(preamble)).await;
-        let transaction = begun
-            .map_err(|error| not_the_callers_fault(error, "beginning a transaction as the caller"));
-        Ok(Self {
-            transaction: transaction?,
-        })
+        let pool = database.pool.clone();
+        // In a task of its own, which is seen through. When a client goes away the request is dropped wherever it stands, and sqlx 0.9 does not
+        // roll back a transaction that has begun without its having heard of it: the connection would go back to the pool with the caller's
+        // role and claims on it. A transaction that nobody receives is dropped by the task, and rolled back.
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(preamble)).await });
+        let begun = begun
+            .await
+            .map_err(|error| ApiError::Internal(anyhow::Error::from(error)))?;
+        let transaction = begun.map_err(|error| {
+            not_the_callers_fault(error, "beginning a transaction as the caller")
+        })?;
+        Ok(Self { transaction })
     }
 
     pub async fn commit(self) -> Result<(), ApiError> {

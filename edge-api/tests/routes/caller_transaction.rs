@@ -1,5 +1,8 @@
 //! What the database sees of a caller.
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use tests::seed::{ALPHA, ALPHA_OWNER};
 use uuid::Uuid;
@@ -85,4 +88,44 @@ async fn what_goes_on_keeps_the_request_id(pool: PgPool) {
         message.ends_with(r#"headers {"x-request-id":"test-2"}"#),
         "{message}"
     );
+}
+
+/// Wherever in it the client goes away: nothing of a request is left on the connection, neither its transaction nor whose it was.
+#[sqlx::test(migrations = "../migrations")]
+async fn a_request_that_is_dropped_leaves_nothing_behind(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    let id = app.start(ALPHA_OWNER).await;
+    let path = format!("/v1/executions/{id}");
+    // With a connection that is there already, a request waits a few times only.
+    app.get(&path).by(ALPHA_OWNER).send().await;
+    for polls in 0..12 {
+        let mut request = Box::pin(app.get(&path).by(ALPHA_OWNER).send());
+        let mut left = polls;
+        poll_fn(|context| match left {
+            // Something has come that it waited for, and it does not hear of it any more.
+            0 => Poll::Ready(()),
+            _ => {
+                left -= 1;
+                request.as_mut().poll(context).map(drop)
+            }
+        })
+        .await;
+        drop(request);
+        app.wait_until("no transaction is open", async |pool| {
+            let open: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'aias-edge' and state like 'idle in%'",
+            )
+            .fetch_one(pool)
+            .await
+            .unwrap();
+            open == 0
+        })
+        .await;
+    }
+    // As the login itself, which a role that was left would not be allowed to.
+    let key = ApiKey::create(&app.pool, ALPHA_OWNER, ALPHA, &["executions.read"]).await;
+    for _ in 0..20 {
+        let answer = app.get(&path).bearer(&key.key).send().await;
+        assert_eq!(answer.status, 200);
+    }
 }
