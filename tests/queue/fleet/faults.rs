@@ -109,7 +109,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         function: "queue.make_due_ready",
         from: "j.state = 'claimed' and j.run_at <= now()",
-        to: "j.state = 'claimed' and j.run_at <= now() + interval '10 seconds'",
+        to: "j.state = 'claimed' and j.run_at <= now() + interval '1000 seconds'",
         seen_as: &[
             "was claimed, but it is Claimed",
             "and should be",
@@ -120,7 +120,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         function: "queue.make_due_ready",
         from: "j.state = 'waiting' and j.run_at <= now()",
-        to: "j.state = 'waiting' and j.run_at <= now() + interval '10 seconds'",
+        to: "j.state = 'waiting' and j.run_at <= now() + interval '1000 seconds'",
         seen_as: &["was claimed, but it is Waiting"],
     },
     // What came while a worker held it is slept over.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Not a multiple of `TICK`: a lease never ends at the very moment to which the clock is moved.
-pub const LEASE: i64 = 32;
+pub const LEASE: i64 = 3_200;
 /// The clock moves by multiples of this. Real time passes as well, and has to stay far below it between two moves.
-pub const TICK: i64 = 5;
+pub const TICK: i64 = 500;
 /// Of so many in one worker no places are kept from a tenant (queue.pick).
 pub const FEW: i64 = 4;
 

@@ -53,7 +53,8 @@ impl Fleet<'_> {
             55..90 => "succeeded",
             _ => "failed",
         };
-        let sleeps = [None, Some(-1), Some(7), Some(22), Some(97)][self.random.random_range(0..5)];
+        let sleeps =
+            [None, Some(-1), Some(700), Some(2_200), Some(9_700)][self.random.random_range(0..5)];
         let begins = self
             .random
             .random_bool(0.5)
