@@ -57,9 +57,9 @@ impl CallerTransaction {
     ) -> Result<Self, ApiError> {
         let preamble = preamble(caller, access, role, database.statement_timeout.as_millis());
         let pool = database.pool.clone();
-        // In a task of its own, which is seen through. When a client goes away the request is dropped wherever it stands, and sqlx 0.9 does not
-        // roll back a transaction that has begun without its having heard of it: the connection would go back to the pool with the caller's
-        // role and claims on it. A transaction that nobody receives is dropped by the task, and rolled back.
+        // In a task of its own, which is seen through. When a client goes away the request is dropped wherever it stands, and sqlx 0.9 does
+        // not roll back a transaction that has begun without its having heard of it: the connection would go back to the pool with the
+        // caller's role and claims on it. A transaction that nobody receives is dropped by the task, and rolled back.
         let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(preamble)).await });
         let begun = begun
             .await
@@ -92,13 +92,18 @@ impl DerefMut for CallerTransaction {
 /// All of it in one message, hence one round trip; such a message takes no parameters. What comes from outside travels as hex, so that
 /// no character of it can mean anything to the parser, whatever the server's settings for string literals are.
 ///
+/// `begin` comes last, and makes one transaction of all that the message holds
+/// (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>). Were it first, whatever the server
+/// refuses after it would leave a failed transaction open, which sqlx 0.9 does not roll back either: the next caller would meet it.
+///
 /// `request.jwt.claims` is today's form; the three single claims are what older `auth.uid()`, `auth.role()` and `auth.email()` read. An
 /// API key has neither user id nor e-mail address. They are set all the same, to nothing. `request.headers` holds of all headers only
 /// the request's id, by which the audit log names the request.
 fn preamble(caller: &Caller, access: Access, role: Role, timeout_ms: u128) -> String {
-    let mode = match access {
-        Access::ReadOnly => "read only",
-        Access::ReadWrite => "read write",
+    // Whoever makes the whole database read only means us, too: hence no `read write`.
+    let begin = match access {
+        Access::ReadOnly => "begin read only",
+        Access::ReadWrite => "begin",
     };
     let role = match role {
         Role::Authenticated => "set local role authenticated; ",
@@ -111,14 +116,14 @@ fn preamble(caller: &Caller, access: Access, role: Role, timeout_ms: u128) -> St
     let claims = hex(&caller.claims);
     let headers = hex(&request_headers());
     format!(
-        "begin {mode}; \
-         {role}\
+        "{role}\
          set local statement_timeout = {timeout_ms}; \
          select set_config('request.jwt.claims', convert_from(decode('{claims}', 'hex'), 'UTF8'), true), \
                 set_config('request.jwt.claim.sub', '{user_id}', true), \
                 set_config('request.jwt.claim.role', 'authenticated', true), \
                 set_config('request.jwt.claim.email', convert_from(decode('{email}', 'hex'), 'UTF8'), true), \
-                set_config('request.headers', convert_from(decode('{headers}', 'hex'), 'UTF8'), true)"
+                set_config('request.headers', convert_from(decode('{headers}', 'hex'), 'UTF8'), true); \
+         {begin}"
     )
 }
 

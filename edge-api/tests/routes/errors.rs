@@ -169,6 +169,8 @@ async fn a_database_that_is_not_there(pool: PgPool) {
 async fn a_login_without_its_rights(pool: PgPool) {
     let app = TestApp::with(pool, |configuration| {
         configuration.database = configuration.database.clone().username("aias_worker");
+        // One connection, so that whatever the first request leaves behind on it is met by the second.
+        configuration.database_connections = 1;
     })
     .await;
     let answer = app
