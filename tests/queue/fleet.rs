@@ -37,6 +37,11 @@ async fn stage(pool: PgPool) -> PgConnection {
     let mut session = PgConnection::connect_with(&options).await.unwrap();
     // How far a lane was taken is written down every thousand jobs; here, every few.
     change_function(&mut session, "queue.claim", "/ 1024.0", "/ 4.0").await;
+    // And never beyond the oldest transaction of the whole server, which may be another test's. In this database there is only this session.
+    for function in ["queue.pick", "queue.claim"] {
+        let oldest = "pg_snapshot_xmin(pg_current_snapshot())";
+        change_function(&mut session, function, oldest, "pg_current_xact_id()").await;
+    }
     session
 }
 

@@ -76,6 +76,8 @@ fn piped(command: &mut Command) -> &mut Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Whoever stops waiting for it does not want it any more.
+        .kill_on_drop(true)
 }
 
 /// Everything that a program says, handing over each line as it comes.

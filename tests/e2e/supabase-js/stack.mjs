@@ -160,15 +160,26 @@ export const provider = {
 
 /** The events of an execution as {event, id, data}, as they come; ends with the stream. */
 export async function* events(token, execution, { lastEventId, seconds = 60 } = {}) {
-  const response = await edge(`/v1/executions/${execution}/events`, {
-    token,
-    headers: lastEventId === undefined ? {} : { 'last-event-id': String(lastEventId) },
-    signal: AbortSignal.timeout(seconds * 1000),
-  })
-  assert.equal(response.status, 200, `the event stream of ${execution}`)
-  assert.match(response.headers.get('content-type'), /^text\/event-stream/)
+  // Not AbortSignal.timeout: nothing holds on to such a signal, and a stream that only says that it is alive would be read for ever.
+  const patience = new AbortController()
+  const timer = setTimeout(() => patience.abort(new Error(`the event stream of ${execution} has not ended within ${seconds} s`)), seconds * 1000)
+  try {
+    const response = await edge(`/v1/executions/${execution}/events`, {
+      token,
+      headers: lastEventId === undefined ? {} : { 'last-event-id': String(lastEventId) },
+      signal: patience.signal,
+    })
+    assert.equal(response.status, 200, `the event stream of ${execution}`)
+    assert.match(response.headers.get('content-type'), /^text\/event-stream/)
+    yield* eventsOf(response.body)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function* eventsOf(body) {
   let text = ''
-  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
     text += chunk
     const blocks = text.split('\n\n')
     text = blocks.pop()

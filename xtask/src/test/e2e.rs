@@ -20,6 +20,9 @@ use crate::stack::Stack;
 use crate::supervisor::Supervisor;
 use crate::up;
 
+/// Milliseconds. They take a few minutes together; without a limit, one that hangs would never be named.
+const NODE_LIMIT: &str = "--test-timeout=900000";
+
 pub async fn run(context: &mut Context) -> Result<Counts> {
     let progress = context.progress;
     stop().await?;
@@ -47,7 +50,7 @@ async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) 
 
     let mut node = Command::new("node");
     node.current_dir(layout::root())
-        .args(["--test", "--test-reporter=spec"])
+        .args(["--test", "--test-reporter=spec", NODE_LIMIT])
         .args(files("tests/e2e/supabase-js", "mjs")?);
     node.envs(environment(stack, layout, xtask));
     match demand(&mut node, "supabase-js").await {

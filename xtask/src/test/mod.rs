@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use crate::cli::{GateName, TestArgs};
@@ -27,6 +27,10 @@ use counts::Counts;
 use servers::Servers;
 
 pub use servers::{Server, Source, Version, stop_all as stop_servers};
+
+/// A gate takes minutes, and on a machine that has to build everything a quarter of an hour. One that takes longer hangs: the others still run,
+/// and all of them are reported.
+const GATE_LIMIT: Duration = Duration::from_secs(25 * 60);
 
 /// What the gates stand on.
 struct Context {
@@ -87,7 +91,9 @@ async fn run_gates(args: &TestArgs, progress: Progress) -> Result<Vec<Verdict>> 
         }
         progress.line(format!("\n── {}: {}", name(*gate), what(*gate)));
         let started = Instant::now();
-        let outcome = run_gate(*gate, &mut context).await;
+        let outcome = tokio::time::timeout(GATE_LIMIT, run_gate(*gate, &mut context))
+            .await
+            .unwrap_or_else(|_| bail!("it did not end within {}", seconds(GATE_LIMIT)));
         let verdict = Verdict {
             gate: *gate,
             elapsed: started.elapsed(),
