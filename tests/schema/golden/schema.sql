@@ -6009,14 +6009,11 @@ CREATE FUNCTION queue.sync_tenant(tenant public.tenants) RETURNS void
     SET search_path TO ''
     AS $$
   insert into queue.tenants as q (tenant_id, is_active, max_running, weight)
-  select tenant.id, tenant.status = 'active', l.cap, p.queue_weight
+  select tenant.id, tenant.status = 'active',
+         -- No cap stays none: least() passes over a null.
+         case when l.cap is not null then least(l.cap, 2147483647)::integer end, p.queue_weight
     from public.subscription_plans p
-    -- Null is no cap, and not the least of both.
-    cross join lateral (
-      select least(x, 2147483647)::integer as cap from private.limit_of(tenant.id, 'concurrent_executions') x where x is not null
-      union all
-      select null where private.limit_of(tenant.id, 'concurrent_executions') is null
-    ) l
+    cross join private.limit_of(tenant.id, 'concurrent_executions') l (cap)
    where p.id = tenant.plan_id
   on conflict (tenant_id) do update set is_active = excluded.is_active, max_running = excluded.max_running, weight = excluded.weight
     where (q.is_active, q.max_running, q.weight) is distinct from (excluded.is_active, excluded.max_running, excluded.weight)
