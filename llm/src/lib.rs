@@ -19,6 +19,7 @@ mod anthropic;
 mod call;
 mod completion;
 mod error;
+mod estimate;
 mod event;
 mod gemini;
 mod halves;
@@ -36,8 +37,9 @@ mod wire;
 
 pub use completion::{Completion, FinishReason, Usage};
 pub use error::{ErrorKind, LlmError, TimeoutPhase};
+pub use estimate::{tokens_of_request, tokens_of_text};
 pub use event::{ChatEvent, ChatStream, EventStream};
-pub use message::{Message, Part, Tool, ToolCall, ToolChoice};
+pub use message::{Image, Message, Part, Tool, ToolCall, ToolChoice};
 pub use provider::Provider;
 pub use providers::{Providers, ProvidersBuilder};
 pub use request::{ChatRequest, Timeouts};

@@ -1,11 +1,11 @@
 //! Asking the database whether a call may be made.
 
-use llm::{ChatRequest, Tool};
+use llm::{ChatRequest, Tool, tokens_of_request};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::ModelCalls;
 use super::meter::{Account, Meter};
-use super::{ModelCalls, tokens};
 use crate::database::CallerSession;
 use crate::error::ApiError;
 
@@ -45,7 +45,7 @@ impl ModelCalls {
             "#,
             tenant_id,
             agent,
-            as_bigint(tokens::of_request(&request)),
+            as_bigint(tokens_of_request(&request)),
             request.max_tokens.map(i64::from),
         )
         .fetch_one(&mut *transaction)
@@ -71,7 +71,7 @@ impl ModelCalls {
             account,
             self.ledger.clone(),
             request.model.clone(),
-            tokens::of_request(&request),
+            tokens_of_request(&request),
             place,
         );
         Ok(Begun { request, meter })
@@ -105,7 +105,7 @@ fn play(request: &mut ChatRequest, model: String, config: &Value) {
     if request.tools.is_empty()
         && let Some(Value::Array(tools)) = field("tools")
     {
-        request.tools = tools.iter().filter_map(tool).collect();
+        request.tools = tools.iter().filter_map(Tool::from_json).collect();
     }
 }
 
@@ -115,15 +115,6 @@ fn whole_number(value: &Value) -> Option<u32> {
         Value::String(text) => text.parse().ok(),
         other => u32::try_from(other.as_u64()?).ok(),
     }
-}
-
-/// A tool as `{name, description, parameters}`, or the same under `function`, as OpenAI writes it.
-fn tool(value: &Value) -> Option<Tool> {
-    let mut tool = value.get("function").unwrap_or(value).clone();
-    tool.as_object_mut()?
-        .entry("parameters")
-        .or_insert_with(|| serde_json::json!({"type": "object", "properties": {}}));
-    serde_json::from_value(tool).ok()
 }
 
 #[cfg(test)]

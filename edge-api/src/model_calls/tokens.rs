@@ -1,66 +1,15 @@
-//! Tokens, guessed from text: before a call, and where a provider does not come to count them.
+//! What a call took that was broken off, or whose provider never counts.
 
-use llm::{ChatRequest, Message, Part, Usage};
+use llm::{Usage, tokens_of_text};
 
-/// Characters of an average token; the database reckons alike (edge.begin_model_call).
-const CHARS_PER_TOKEN: usize = 4;
-
-pub fn of_text(chars: usize) -> u64 {
-    chars.div_ceil(CHARS_PER_TOKEN) as u64
-}
-
-/// What a request will probably be counted as.
-pub fn of_request(request: &ChatRequest) -> u64 {
-    let length = |text: &str| text.chars().count();
-    let turns: usize = request
-        .messages
-        .iter()
-        .map(|message| match message {
-            Message::User { content } => of_parts(content),
-            Message::Assistant {
-                content,
-                tool_calls,
-            } => {
-                of_parts(content)
-                    + tool_calls
-                        .iter()
-                        .map(|call| length(&call.arguments))
-                        .sum::<usize>()
-            }
-            Message::Tool { content, .. } => length(content),
-        })
-        .sum();
-    let system = request.system.as_deref().map_or(0, length);
-    let schema = request
-        .output_schema
-        .as_ref()
-        .map_or(0, |schema| schema.to_string().len());
-    let tools: usize = request
-        .tools
-        .iter()
-        .map(|tool| length(&tool.description) + tool.parameters.to_string().len())
-        .sum();
-    of_text(turns + system + schema + tools)
-}
-
-fn of_parts(parts: &[Part]) -> usize {
-    parts
-        .iter()
-        .map(|part| match part {
-            Part::Text { text } => text.chars().count(),
-            _ => 0,
-        })
-        .sum()
-}
-
-/// What a call took that was broken off, or whose provider never counts: what was said to have been used so far, and at least what can be seen.
+/// What was counted so far, and at least what can be seen.
 pub fn of_what_was_seen(counted: &Usage, input: u64, output_chars: usize) -> Usage {
     Usage {
         input_tokens: match counted.input_tokens {
             0 => input,
             counted => counted,
         },
-        output_tokens: counted.output_tokens.max(of_text(output_chars)),
+        output_tokens: counted.output_tokens.max(tokens_of_text(output_chars)),
         ..*counted
     }
 }
@@ -68,12 +17,6 @@ pub fn of_what_was_seen(counted: &Usage, input: u64, output_chars: usize) -> Usa
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quarter_of_the_characters() {
-        let request = ChatRequest::new("openai/x").system("12345678").user("1234");
-        assert_eq!(of_request(&request), 3);
-    }
 
     #[test]
     fn what_was_counted_goes_before_what_was_guessed() {

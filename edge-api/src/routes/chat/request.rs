@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llm::{ChatRequest, Message, Part, Tool, ToolCall, ToolChoice};
+use llm::{ChatRequest, Image, Message, Part, Tool, ToolCall, ToolChoice};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -24,6 +24,12 @@ pub struct ChatCompletionRequest {
     stream_options: Option<StreamOptions>,
     #[serde(default)]
     temperature: Option<f64>,
+    #[serde(default)]
+    top_p: Option<f64>,
+    /// A text, or several.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    stop: Option<Stop>,
     #[serde(default)]
     max_tokens: Option<u32>,
     /// The newer name of `max_tokens`.
@@ -54,6 +60,13 @@ struct StreamOptions {
 }
 
 #[derive(Deserialize)]
+#[serde(untagged)]
+enum Stop {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Deserialize)]
 struct Turn {
     role: String,
     #[serde(default)]
@@ -79,6 +92,13 @@ struct ContentPart {
     text: Option<String>,
     #[serde(default)]
     refusal: Option<String>,
+    #[serde(default)]
+    image_url: Option<ImageUrl>,
+}
+
+#[derive(Deserialize)]
+struct ImageUrl {
+    url: String,
 }
 
 #[derive(Deserialize)]
@@ -112,9 +132,7 @@ struct CalledWith {
 }
 
 /// Fields that ask for something that is not to be had here; in vain they would be missed.
-const NOT_HAD: [&str; 8] = [
-    "stop",
-    "top_p",
+const NOT_HAD: [&str; 6] = [
     "logprobs",
     "top_logprobs",
     "logit_bias",
@@ -166,6 +184,12 @@ impl ChatCompletionRequest {
         }
         let mut request = ChatRequest::new(self.model);
         request.temperature = self.temperature;
+        request.top_p = self.top_p;
+        request.stop = match self.stop {
+            None => Vec::new(),
+            Some(Stop::One(stop)) => vec![stop],
+            Some(Stop::Several(stops)) => stops,
+        };
         request.max_tokens = self.max_completion_tokens.or(self.max_tokens);
         let (output_schema, wants_json) = output_schema(self.response_format)?;
         request.output_schema = output_schema;
@@ -209,7 +233,9 @@ fn add(
 ) -> Result<(), ApiError> {
     match turn.role.as_str() {
         "system" | "developer" => instruct(request, &text(turn.content)?),
-        "user" => request.messages.push(Message::user(text(turn.content)?)),
+        "user" => request.messages.push(Message::User {
+            content: parts(turn.content)?,
+        }),
         "assistant" => {
             let said = text(turn.content)?;
             let content = match said.is_empty() {
@@ -263,6 +289,33 @@ fn add(
     Ok(())
 }
 
+/// What a person shows and says.
+fn parts(content: Option<Content>) -> Result<Vec<Part>, ApiError> {
+    match content {
+        Some(Content::Parts(parts)) => parts
+            .into_iter()
+            .map(|part| match (part.kind.as_str(), part.image_url) {
+                ("image_url", Some(image)) => {
+                    let image = Image::from_url(&image.url).ok_or(invalid(
+                        "an image is an address, or data:image/...;base64,...",
+                    ))?;
+                    Ok(Part::Image(image))
+                }
+                ("text", _) => Ok(Part::text(part.text.unwrap_or_default())),
+                (kind, _) => Err(no_such_part(kind)),
+            })
+            .collect(),
+        other => Ok(vec![Part::text(text(other)?)]),
+    }
+}
+
+fn no_such_part(kind: &str) -> ApiError {
+    refuse(
+        "messages are text here, and those of users text and images",
+        format!("a part is of type {kind}"),
+    )
+}
+
 fn text(content: Option<Content>) -> Result<String, ApiError> {
     match content {
         None => Ok(String::new()),
@@ -272,10 +325,7 @@ fn text(content: Option<Content>) -> Result<String, ApiError> {
             .map(|part| match part.kind.as_str() {
                 "text" => Ok(part.text.unwrap_or_default()),
                 "refusal" => Ok(part.refusal.unwrap_or_default()),
-                kind => Err(refuse(
-                    "messages are text here: no images, sounds or files",
-                    format!("a part is of type {kind}"),
-                )),
+                kind => Err(no_such_part(kind)),
             })
             .collect(),
     }
@@ -340,20 +390,29 @@ mod tests {
             "messages": [
                 {"role": "system", "content": "Be kind."},
                 {"role": "developer", "content": [{"type": "text", "text": "Be brief."}]},
-                {"role": "user", "content": [{"type": "text", "text": "What is "}, {"type": "text", "text": "the weather?"}]},
+                {"role": "user", "content": [{"type": "text", "text": "What is "}, {"type": "image_url", "image_url": {"url": "https://a.test/map.png", "detail": "low"}}, {"type": "text", "text": "the weather?"}]},
                 {"role": "assistant", "content": null, "tool_calls": [
                     {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"},
                      "extra_content": {"google": {"thought_signature": "abc"}}}]},
                 {"role": "tool", "tool_call_id": "c1", "content": "sunny"}
             ],
-            "temperature": 0.5, "max_completion_tokens": 7, "seed": 1, "user": "somebody", "parallel_tool_calls": true,
+            "temperature": 0.5, "max_completion_tokens": 7, "top_p": 0.9, "stop": "END", "seed": 1, "user": "somebody", "parallel_tool_calls": true,
             "tools": [{"type": "function", "function": {"name": "weather"}}],
             "tool_choice": {"type": "function", "function": {"name": "weather"}},
             "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
         }))
         .unwrap();
         assert_eq!(request.system.as_deref(), Some("Be kind.\n\nBe brief."));
-        assert_eq!(request.messages[0], Message::user("What is the weather?"));
+        let said = vec![
+            Part::text("What is "),
+            Part::Image(Image::Url("https://a.test/map.png".to_owned())),
+            Part::text("the weather?"),
+        ];
+        assert_eq!(request.messages[0], Message::User { content: said });
+        assert_eq!(
+            (request.top_p, request.stop.as_slice()),
+            (Some(0.9), ["END".to_owned()].as_slice())
+        );
         let Message::Assistant { tool_calls, .. } = &request.messages[1] else {
             panic!("{:?}", request.messages);
         };
@@ -379,14 +438,14 @@ mod tests {
             read(body).err().unwrap_or_default()
         };
         assert!(with("n", json!(2)).contains("unsupported_parameter"));
-        assert!(with("stop", json!(["."])).contains("leave out stop"));
         assert!(with("logprobs", json!(true)).contains("leave out logprobs"));
         assert_eq!(with("logprobs", json!(false)), "");
-        assert_eq!(with("top_p", Value::Null), "");
         assert!(with("messages", json!([])).contains("there has to be a message"));
         assert!(with("messages", json!([{"role": "robot", "content": "x"}])).contains("role"));
         let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]);
-        assert!(with("messages", image).contains("image_url"));
+        assert!(with("messages", image).contains("base64"));
+        let sound = json!([{"role": "user", "content": [{"type": "input_audio"}]}]);
+        assert!(with("messages", sound).contains("input_audio"));
         let orphan = json!([{"role": "tool", "tool_call_id": "c9", "content": "x"}]);
         assert!(with("messages", orphan).contains("invalid_body"));
     }
