@@ -19,6 +19,10 @@ pub enum ErrorKind {
     RateLimited { retry_after: Option<Duration> },
     /// The provider is out of capacity (503, or Anthropic's 529). `overloaded`
     Overloaded { retry_after: Option<Duration> },
+    /// The provider failed several times in a row and was not asked; `retry_after` is how long that stays so. `circuit_open`
+    ///
+    /// See [`BreakerPolicy`](crate::BreakerPolicy).
+    CircuitOpen { retry_after: Duration },
     /// The request itself is wrong: the same request will fail again. `invalid_request`
     InvalidRequest,
     /// The provider does not know the model, or the key may not use it. `model_not_found`
@@ -69,6 +73,7 @@ impl ErrorKind {
             Self::InsufficientQuota => "insufficient_quota",
             Self::RateLimited { .. } => "rate_limited",
             Self::Overloaded { .. } => "overloaded",
+            Self::CircuitOpen { .. } => "circuit_open",
             Self::InvalidRequest => "invalid_request",
             Self::ModelNotFound => "model_not_found",
             Self::ProviderError { .. } => "provider_error",
@@ -90,6 +95,7 @@ impl ErrorKind {
         match self {
             Self::RateLimited { .. }
             | Self::Overloaded { .. }
+            | Self::CircuitOpen { .. }
             | Self::MalformedResponse
             | Self::Connection
             | Self::Timeout { .. } => true,
@@ -128,7 +134,8 @@ pub struct LlmError {
 }
 
 impl LlmError {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error about which only these are known; the registry adds the model and the attempts.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             model: String::new(),
@@ -148,12 +155,13 @@ impl LlmError {
         self.kind.is_retryable()
     }
 
-    /// How long the provider asked us to wait before the next try.
+    /// How long to wait before the next try: as long as the provider asked for, or as its circuit stays open.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ErrorKind::RateLimited { retry_after } | ErrorKind::Overloaded { retry_after } => {
                 retry_after
             }
+            ErrorKind::CircuitOpen { retry_after } => Some(retry_after),
             _ => None,
         }
     }

@@ -16,7 +16,9 @@
 //! provider's wire format is a [`Provider`], which makes one call and knows nothing of all that.
 
 mod anthropic;
+mod breaker;
 mod call;
+mod chat;
 mod completion;
 mod error;
 mod event;
@@ -34,6 +36,7 @@ mod structured;
 mod transport;
 mod wire;
 
+pub use breaker::BreakerPolicy;
 pub use completion::{Completion, FinishReason, Usage};
 pub use error::{ErrorKind, LlmError, TimeoutPhase};
 pub use event::{ChatEvent, ChatStream, EventStream};

@@ -9,13 +9,14 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::anthropic::Anthropic;
+use crate::breaker::Breaker;
 use crate::gemini::Gemini;
 use crate::model_name::ModelName;
 use crate::openai::OpenAi;
 use crate::transport::{Endpoint, Http};
 use crate::{
-    ChatRequest, ChatStream, Completion, ErrorKind, LlmError, Provider, RetryPolicy, call,
-    structured,
+    BreakerPolicy, ChatRequest, ChatStream, Completion, ErrorKind, LlmError, Provider, RetryPolicy,
+    chat, structured,
 };
 
 const OPENAI: &str = "openai";
@@ -26,8 +27,16 @@ const GEMINI: &str = "gemini";
 #[derive(Clone)]
 pub struct Providers {
     /// `None` stands for a provider that is known but has no key.
-    by_name: BTreeMap<String, Option<Arc<dyn Provider>>>,
+    by_name: BTreeMap<String, Option<Entry>>,
     retry: RetryPolicy,
+    breaker: BreakerPolicy,
+}
+
+/// A provider that can be called, and what is known about its health.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub provider: Arc<dyn Provider>,
+    pub breaker: Arc<Breaker>,
 }
 
 impl Providers {
@@ -68,7 +77,9 @@ impl Providers {
     /// The same registry with one provider replaced, for example by one with a tenant's own key.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, provider: Arc<dyn Provider>) -> Self {
-        self.by_name.insert(name.into(), Some(provider));
+        let breaker = Breaker::new(self.breaker);
+        self.by_name
+            .insert(name.into(), Some(Entry { provider, breaker }));
         self
     }
 
@@ -76,7 +87,7 @@ impl Providers {
     ///
     /// Until then, retryable failures are retried and fallback models asked; afterwards an error ends the stream.
     pub async fn chat(&self, request: &ChatRequest) -> Result<ChatStream, LlmError> {
-        call::open(self, request, Instant::now() + request.timeouts.total, 0).await
+        chat::open(self, request, Instant::now() + request.timeouts.total, 0).await
     }
 
     /// The whole answer. With an output schema it is checked, and the model gets one chance to repair it.
@@ -84,7 +95,7 @@ impl Providers {
         let deadline = Instant::now() + request.timeouts.total;
         match &request.output_schema {
             None => {
-                call::open(self, request, deadline, 0)
+                chat::open(self, request, deadline, 0)
                     .await?
                     .into_completion()
                     .await
@@ -101,9 +112,9 @@ impl Providers {
     pub(crate) fn lookup(
         &self,
         name: &ModelName<'_>,
-    ) -> Result<Result<&dyn Provider, LlmError>, LlmError> {
+    ) -> Result<Result<&Entry, LlmError>, LlmError> {
         match self.by_name.get(name.provider) {
-            Some(Some(provider)) => Ok(Ok(provider.as_ref())),
+            Some(Some(entry)) => Ok(Ok(entry)),
             Some(None) => Ok(Err(LlmError::new(
                 ErrorKind::MissingKey,
                 format!(
@@ -147,6 +158,7 @@ enum Format {
 pub struct ProvidersBuilder {
     entries: BTreeMap<String, (Format, Option<Endpoint>)>,
     retry: RetryPolicy,
+    breaker: BreakerPolicy,
     connect_timeout: Duration,
 }
 
@@ -160,6 +172,7 @@ impl Default for ProvidersBuilder {
                 known(GEMINI, Format::Gemini),
             ]),
             retry: RetryPolicy::default(),
+            breaker: BreakerPolicy::default(),
             connect_timeout: Duration::from_secs(10),
         }
     }
@@ -225,6 +238,13 @@ impl ProvidersBuilder {
         self
     }
 
+    /// When a failing provider is left alone.
+    #[must_use]
+    pub fn breaker(mut self, policy: BreakerPolicy) -> Self {
+        self.breaker = policy;
+        self
+    }
+
     /// How long to wait for a TCP and TLS connection. Default 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
@@ -245,12 +265,17 @@ impl ProvidersBuilder {
                         Format::Gemini => Arc::new(Gemini::new(http.clone(), endpoint)),
                     }
                 });
-                (name, provider)
+                let entry = provider.map(|provider| Entry {
+                    provider,
+                    breaker: Breaker::new(self.breaker),
+                });
+                (name, entry)
             })
             .collect();
         Ok(Providers {
             by_name,
             retry: self.retry,
+            breaker: self.breaker,
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod breaker;
 mod cancelling;
 mod conformance;
 mod faults;
