@@ -188,6 +188,11 @@ impl Breaker {
         &self.policy
     }
 
+    /// Whether a new one would be the same.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.circuit().state == State::Closed { failures: 0 }
+    }
+
     /// Lets a call through, or says that it must not be made.
     pub(crate) fn admit(&self) -> Result<Permit<'_>, LlmError> {
         match self.circuit().admit(Instant::now()) {

@@ -6,8 +6,9 @@ use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::breaker::Verdict;
+use crate::entry::Callable;
 use crate::model_name::ModelName;
-use crate::providers::Entry;
+
 use crate::{ErrorKind, LlmError, Provider, Providers, TimeoutPhase, Timeouts};
 
 /// What all kinds of calls have in common.
@@ -44,9 +45,9 @@ impl<'a> Call<'a> {
         }
 
         let mut failures: Vec<LlmError> = Vec::new();
-        for (name, entry) in models {
-            let result = match entry {
-                Ok(entry) => self.try_model(name, entry, &once).await,
+        for (name, callable) in models {
+            let result = match callable {
+                Ok(callable) => self.try_model(name, callable, &once).await,
                 Err(missing_key) => Err(missing_key),
             };
             match result {
@@ -74,13 +75,13 @@ impl<'a> Call<'a> {
     async fn try_model<T>(
         &mut self,
         name: ModelName<'a>,
-        entry: &'a Entry,
+        callable: &'a Callable,
         once: &impl Fn(&'a dyn Provider, &'a str) -> BoxFuture<'a, Result<T, LlmError>>,
     ) -> Result<T, LlmError> {
         let mut last = None;
         let mut attempt = 0;
         loop {
-            let permit = match entry.breaker.admit() {
+            let permit = match callable.breaker.admit() {
                 Ok(permit) => permit,
                 // What opened the circuit says more than that it is open.
                 Err(open) => return Err(last.unwrap_or(open)),
@@ -89,7 +90,7 @@ impl<'a> Call<'a> {
             self.attempts += 1;
             let began = Instant::now();
             let result = self
-                .in_time(once(entry.provider.as_ref(), name.model))
+                .in_time(once(callable.provider.as_ref(), name.model))
                 .await;
             let error = match result {
                 Ok(value) => {
@@ -98,7 +99,7 @@ impl<'a> Call<'a> {
                 }
                 Err(error) => error,
             };
-            let verdict = Verdict::of(&error, began.elapsed(), entry.breaker.policy());
+            let verdict = Verdict::of(&error, began.elapsed(), callable.breaker.policy());
             let open = permit.settle(verdict);
             let wait = self
                 .providers

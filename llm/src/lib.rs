@@ -17,9 +17,12 @@
 
 mod anthropic;
 mod breaker;
+mod breakers;
+mod builder;
 mod call;
 mod chat;
 mod completion;
+mod entry;
 mod error;
 mod event;
 mod gemini;
@@ -37,11 +40,12 @@ mod transport;
 mod wire;
 
 pub use breaker::BreakerPolicy;
+pub use builder::ProvidersBuilder;
 pub use completion::{Completion, FinishReason, Usage};
 pub use error::{ErrorKind, LlmError, TimeoutPhase};
 pub use event::{ChatEvent, ChatStream, EventStream};
 pub use message::{Message, Part, Tool, ToolCall, ToolChoice};
 pub use provider::Provider;
-pub use providers::{Providers, ProvidersBuilder};
+pub use providers::Providers;
 pub use request::{ChatRequest, Timeouts};
 pub use retry::RetryPolicy;

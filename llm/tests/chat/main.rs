@@ -10,5 +10,6 @@ mod faults;
 mod keys;
 mod own_provider;
 mod structured_output;
+mod tenant_keys;
 mod tolerance;
 mod tools;
