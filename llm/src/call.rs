@@ -99,6 +99,10 @@ impl<'a> Call<'a> {
                 }
                 Err(error) => error,
             };
+            if error.kind == ErrorKind::Unsupported {
+                self.attempts -= 1;
+                return Err(error);
+            }
             let verdict = Verdict::of(&error, began.elapsed(), callable.breaker.policy());
             let open = permit.settle(verdict);
             let wait = self

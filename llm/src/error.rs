@@ -25,13 +25,16 @@ pub enum ErrorKind {
     CircuitOpen { retry_after: Duration },
     /// The request itself is wrong: the same request will fail again. `invalid_request`
     InvalidRequest,
+    /// The provider has nothing of this kind, as Anthropic has no embeddings; nothing was sent. `unsupported`
+    Unsupported,
     /// The provider does not know the model, or the key may not use it. `model_not_found`
     ModelNotFound,
     /// Any other HTTP status that is not a success. `provider_error`
     ProviderError { status: u16 },
     /// The provider answered something that is not its own protocol. `malformed_response`
     MalformedResponse,
-    /// The answer does not match the output schema, also after the repair attempt. `invalid_output`
+    /// The answer does not match the output schema, also after the repair attempt; or vectors do not have the dimensions that
+    /// were asked for. `invalid_output`
     InvalidOutput,
     /// Structured output was asked for and the model or its filter declined. `refused`
     Refused,
@@ -75,6 +78,7 @@ impl ErrorKind {
             Self::Overloaded { .. } => "overloaded",
             Self::CircuitOpen { .. } => "circuit_open",
             Self::InvalidRequest => "invalid_request",
+            Self::Unsupported => "unsupported",
             Self::ModelNotFound => "model_not_found",
             Self::ProviderError { .. } => "provider_error",
             Self::MalformedResponse => "malformed_response",
@@ -111,6 +115,7 @@ impl ErrorKind {
                 self,
                 Self::Authentication
                     | Self::InsufficientQuota
+                    | Self::Unsupported
                     | Self::ModelNotFound
                     | Self::MissingKey
             )

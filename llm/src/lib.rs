@@ -1,4 +1,4 @@
-//! Chat models of every provider behind one streaming interface.
+//! Chat and embedding models of every provider behind one interface.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), llm::LlmError> {
@@ -22,6 +22,7 @@ mod builder;
 mod call;
 mod chat;
 mod completion;
+mod embedding;
 mod entry;
 mod error;
 mod event;
@@ -42,6 +43,7 @@ mod wire;
 pub use breaker::BreakerPolicy;
 pub use builder::ProvidersBuilder;
 pub use completion::{Completion, FinishReason, Usage};
+pub use embedding::{EmbeddingRequest, Embeddings};
 pub use error::{ErrorKind, LlmError, TimeoutPhase};
 pub use event::{ChatEvent, ChatStream, EventStream};
 pub use message::{Message, Part, Tool, ToolCall, ToolChoice};

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use crate::{ChatRequest, EventStream, LlmError};
+use crate::{ChatRequest, EmbeddingRequest, Embeddings, ErrorKind, EventStream, LlmError};
 
 /// A provider of models: it speaks one wire format to one endpoint with one key.
 ///
@@ -17,4 +17,18 @@ pub trait Provider: Send + Sync {
         model: &'a str,
         request: &'a ChatRequest,
     ) -> BoxFuture<'a, Result<EventStream, LlmError>>;
+
+    /// Makes vectors of texts, one for each and in their order. Unless it is implemented, the provider cannot: `unsupported`.
+    fn embed<'a>(
+        &'a self,
+        _model: &'a str,
+        _request: &'a EmbeddingRequest,
+    ) -> BoxFuture<'a, Result<Embeddings, LlmError>> {
+        unsupported("the provider has no embedding models")
+    }
+}
+
+fn unsupported<T: Send + 'static>(message: &str) -> BoxFuture<'static, Result<T, LlmError>> {
+    let error = LlmError::new(ErrorKind::Unsupported, message);
+    Box::pin(std::future::ready(Err(error)))
 }

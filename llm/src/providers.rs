@@ -10,8 +10,8 @@ use crate::entry::{Callable, Entry, Shared, parse_base_url};
 use crate::model_name::ModelName;
 use crate::transport::Endpoint;
 use crate::{
-    ChatRequest, ChatStream, Completion, ErrorKind, LlmError, Provider, ProvidersBuilder,
-    RetryPolicy, chat, structured,
+    ChatRequest, ChatStream, Completion, EmbeddingRequest, Embeddings, ErrorKind, LlmError,
+    Provider, ProvidersBuilder, RetryPolicy, chat, embedding, structured,
 };
 
 /// Every provider that can be called, behind one door. Cheap to clone; connections are shared.
@@ -154,6 +154,14 @@ impl Providers {
             }
             Some(schema) => structured::complete(self, request, schema, deadline).await,
         }
+    }
+
+    /// A vector for each text, by one upstream call, which is retried and falls back as a chat call does.
+    ///
+    /// Errors beside those of a chat call: `unsupported` where the provider has no embeddings (Anthropic has none);
+    /// `malformed_response` if there are not as many vectors as inputs or their order cannot be told.
+    pub async fn embed(&self, request: &EmbeddingRequest) -> Result<Embeddings, LlmError> {
+        embedding::embed(self, request).await
     }
 
     pub(crate) fn retry(&self) -> &RetryPolicy {

@@ -1,5 +1,6 @@
 //! HTTP, the same for every provider: one connection pool, one way to send, one way to fail.
 
+mod document;
 mod endpoint;
 mod failure;
 mod retry_after;

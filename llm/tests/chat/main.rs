@@ -6,6 +6,7 @@ mod support;
 mod breaker;
 mod cancelling;
 mod conformance;
+mod embeddings;
 mod faults;
 mod keys;
 mod own_provider;
