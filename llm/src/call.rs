@@ -20,6 +20,22 @@ pub(crate) struct Call<'a> {
     pub deadline: Instant,
     /// Upstream calls that were made before, in the same name and under the same deadline.
     pub attempts: u32,
+    pub repeat: Repeat,
+}
+
+/// After which failures the same is asked again, of this model or of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Of all that may pass: what is lost is small.
+    Freely,
+    /// Only of those after which nothing can have been done that is billed.
+    UnlessBilled,
+}
+
+impl Repeat {
+    fn allows(self, error: &LlmError) -> bool {
+        self == Self::Freely || !error.may_be_billed
+    }
 }
 
 /// What a model answered.
@@ -61,7 +77,9 @@ impl<'a> Call<'a> {
                 Err(mut error) => {
                     error.model = name.full.to_owned();
                     error.attempts = self.attempts;
-                    let next = error.kind.falls_back() && Instant::now() < self.deadline;
+                    let next = error.kind.falls_back()
+                        && self.repeat.allows(&error)
+                        && Instant::now() < self.deadline;
                     failures.push(error);
                     if !next {
                         break;
@@ -78,7 +96,7 @@ impl<'a> Call<'a> {
         callable: &'a Callable,
         once: &impl Fn(&'a dyn Provider, &'a str) -> BoxFuture<'a, Result<T, LlmError>>,
     ) -> Result<T, LlmError> {
-        let mut last = None;
+        let mut last: Option<LlmError> = None;
         let mut attempt = 0;
         loop {
             let permit = match callable.breaker.admit() {
@@ -92,7 +110,7 @@ impl<'a> Call<'a> {
             let result = self
                 .in_time(once(callable.provider.as_ref(), name.model))
                 .await;
-            let error = match result {
+            let mut error = match result {
                 Ok(value) => {
                     permit.settle(Verdict::Answered);
                     return Ok(value);
@@ -103,6 +121,7 @@ impl<'a> Call<'a> {
                 self.attempts -= 1;
                 return Err(error);
             }
+            error.may_be_billed |= last.is_some_and(|last| last.may_be_billed);
             let verdict = Verdict::of(&error, began.elapsed(), callable.breaker.policy());
             let open = permit.settle(verdict);
             let wait = self
@@ -110,7 +129,7 @@ impl<'a> Call<'a> {
                 .retry()
                 .wait(attempt, &error, rand::random())
                 // An open circuit is not waited for.
-                .filter(|_| open.is_none());
+                .filter(|_| open.is_none() && self.repeat.allows(&error));
             tracing::warn!(
                 model = name.full,
                 error = error.code(),
@@ -166,6 +185,7 @@ fn summarise(failures: Vec<LlmError>, attempts: u32) -> LlmError {
         .iter()
         .position(LlmError::is_retryable)
         .unwrap_or(0);
+    let may_be_billed = failures.iter().any(|failure| failure.may_be_billed);
     let others: Vec<String> = failures
         .iter()
         .enumerate()
@@ -180,5 +200,6 @@ fn summarise(failures: Vec<LlmError>, attempts: u32) -> LlmError {
         error.message = format!("{}; also failed: {}", error.message, others.join("; "));
     }
     error.attempts = attempts;
+    error.may_be_billed = may_be_billed;
     error
 }

@@ -3,7 +3,7 @@
 use futures::stream::{self, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::call::Call;
+use crate::call::{Call, Repeat};
 use crate::model_name::ModelName;
 use crate::{
     ChatEvent, ChatRequest, ChatStream, ErrorKind, EventStream, LlmError, Provider, Providers,
@@ -26,6 +26,7 @@ pub(crate) async fn open(
         timeouts: request.timeouts,
         deadline,
         attempts,
+        repeat: Repeat::Freely,
     };
     let answer = call
         .run(|provider, model| Box::pin(first_event(provider, model, request)))
@@ -68,6 +69,8 @@ fn guard(
     let model = name.full.to_owned();
     let name_it = move |mut error: LlmError| {
         error.model = model.clone();
+        // Something was said.
+        error.may_be_billed = true;
         error.attempts = attempts;
         error
     };

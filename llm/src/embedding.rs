@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::call::Call;
+use crate::call::{Call, Repeat};
 use crate::{ErrorKind, LlmError, Provider, Providers, Timeouts, Usage};
 
 /// One call for vectors. Build it with [`EmbeddingRequest::new`]; a field that is not set is the provider's default.
@@ -89,6 +89,7 @@ pub(crate) async fn embed(
         timeouts: request.timeouts,
         deadline: Instant::now() + request.timeouts.total,
         attempts: 0,
+        repeat: Repeat::Freely,
     };
     let answer = call
         .run(|provider, model| Box::pin(checked(provider, model, request)))

@@ -108,6 +108,30 @@ impl ErrorKind {
         }
     }
 
+    /// What [`LlmError::may_be_billed`] is if nothing more is known than the kind.
+    fn may_be_billed(self) -> bool {
+        match self {
+            // A provider that is out of capacity refuses before it works; any other 5xx may come out of the middle of it.
+            Self::Overloaded { .. } | Self::RateLimited { .. } | Self::CircuitOpen { .. } => false,
+            Self::Timeout { phase } => phase != TimeoutPhase::Connect,
+            Self::ProviderError { .. }
+            | Self::MalformedResponse
+            | Self::InvalidOutput
+            | Self::Refused
+            | Self::Connection
+            | Self::Cancelled => true,
+            Self::Authentication
+            | Self::InsufficientQuota
+            | Self::InvalidRequest
+            | Self::Unsupported
+            | Self::ModelNotFound
+            | Self::UnknownProvider
+            | Self::InvalidModelName
+            | Self::MissingKey
+            | Self::InvalidConfiguration => false,
+        }
+    }
+
     /// Whether another model is worth asking: the fault lies with this provider or key, not with the request.
     pub(crate) fn falls_back(self) -> bool {
         self.is_retryable()
@@ -136,6 +160,9 @@ pub struct LlmError {
     pub attempts: u32,
     /// Tokens that were spent although the call failed. They have to be paid.
     pub usage: Usage,
+    /// Whether a provider may have done the work, in part at least, and bill it, although nothing came of it: the request had
+    /// reached it, and it did not say that it refused. The same request, sent again, may then be paid twice.
+    pub may_be_billed: bool,
 }
 
 impl LlmError {
@@ -147,6 +174,7 @@ impl LlmError {
             message: message.into(),
             attempts: 0,
             usage: Usage::default(),
+            may_be_billed: kind.may_be_billed(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Chat and embedding models of every provider behind one interface.
+//! Chat, embedding and image models of every provider behind one interface.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), llm::LlmError> {
@@ -28,6 +28,7 @@ mod error;
 mod event;
 mod gemini;
 mod halves;
+mod image;
 mod message;
 mod model_name;
 mod openai;
@@ -46,6 +47,7 @@ pub use completion::{Completion, FinishReason, Usage};
 pub use embedding::{EmbeddingRequest, Embeddings};
 pub use error::{ErrorKind, LlmError, TimeoutPhase};
 pub use event::{ChatEvent, ChatStream, EventStream};
+pub use image::{Image, ImageData, ImageRequest, Images};
 pub use message::{Message, Part, Tool, ToolCall, ToolChoice};
 pub use provider::Provider;
 pub use providers::Providers;

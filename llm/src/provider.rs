@@ -2,7 +2,10 @@
 
 use futures::future::BoxFuture;
 
-use crate::{ChatRequest, EmbeddingRequest, Embeddings, ErrorKind, EventStream, LlmError};
+use crate::{
+    ChatRequest, EmbeddingRequest, Embeddings, ErrorKind, EventStream, ImageRequest, Images,
+    LlmError,
+};
 
 /// A provider of models: it speaks one wire format to one endpoint with one key.
 ///
@@ -25,6 +28,17 @@ pub trait Provider: Send + Sync {
         _request: &'a EmbeddingRequest,
     ) -> BoxFuture<'a, Result<Embeddings, LlmError>> {
         unsupported("the provider has no embedding models")
+    }
+
+    /// Makes images. Unless it is implemented, the provider cannot: `unsupported`.
+    ///
+    /// An error says by [`LlmError::may_be_billed`] whether the call may be made again without paying twice.
+    fn make_images<'a>(
+        &'a self,
+        _model: &'a str,
+        _request: &'a ImageRequest,
+    ) -> BoxFuture<'a, Result<Images, LlmError>> {
+        unsupported("images cannot be made with this provider")
     }
 }
 

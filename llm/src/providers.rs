@@ -10,8 +10,8 @@ use crate::entry::{Callable, Entry, Shared, parse_base_url};
 use crate::model_name::ModelName;
 use crate::transport::Endpoint;
 use crate::{
-    ChatRequest, ChatStream, Completion, EmbeddingRequest, Embeddings, ErrorKind, LlmError,
-    Provider, ProvidersBuilder, RetryPolicy, chat, embedding, structured,
+    ChatRequest, ChatStream, Completion, EmbeddingRequest, Embeddings, ErrorKind, ImageRequest,
+    Images, LlmError, Provider, ProvidersBuilder, RetryPolicy, chat, embedding, image, structured,
 };
 
 /// Every provider that can be called, behind one door. Cheap to clone; connections are shared.
@@ -162,6 +162,16 @@ impl Providers {
     /// `malformed_response` if there are not as many vectors as inputs or their order cannot be told.
     pub async fn embed(&self, request: &EmbeddingRequest) -> Result<Embeddings, LlmError> {
         embedding::embed(self, request).await
+    }
+
+    /// Makes images, by one upstream call. An image costs much more than an answer in words, so what may have been billed is not
+    /// sent again, neither to this model nor to a fallback model: only refusals are (no connection, 429, 503, an open
+    /// circuit, and for the next model a wrong key and the like). See [`LlmError::may_be_billed`].
+    ///
+    /// Dropping the future closes the call, which may be billed all the same. Errors beside those of a chat call: `unsupported`
+    /// where this crate cannot ask the provider for images (OpenAI and those who speak like it can be).
+    pub async fn make_images(&self, request: &ImageRequest) -> Result<Images, LlmError> {
+        image::make(self, request).await
     }
 
     pub(crate) fn retry(&self) -> &RetryPolicy {

@@ -3,6 +3,7 @@
 mod client;
 mod embeddings;
 mod events;
+mod images;
 mod request;
 
 use std::sync::Arc;
@@ -14,7 +15,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::Value;
 
 use crate::transport::{self, Endpoint, Http};
-use crate::{ChatRequest, EmbeddingRequest, Embeddings, EventStream, LlmError, Provider, wire};
+use crate::{
+    ChatRequest, EmbeddingRequest, Embeddings, EventStream, ImageRequest, Images, LlmError,
+    Provider, wire,
+};
 
 pub(crate) struct OpenAi {
     http: Http,
@@ -85,6 +89,17 @@ impl Provider for OpenAi {
             let sent = self.post("embeddings", &embeddings::body(model, request))?;
             let answer = self.http.fetch(sent, &self.endpoint).await?;
             embeddings::read(answer, request.inputs.len())
+        })
+    }
+    fn make_images<'a>(
+        &'a self,
+        model: &'a str,
+        request: &'a ImageRequest,
+    ) -> BoxFuture<'a, Result<Images, LlmError>> {
+        Box::pin(async move {
+            let sent = self.post("images/generations", &images::body(model, request))?;
+            let answer = self.http.fetch(sent, &self.endpoint).await?;
+            Ok(images::read(&answer))
         })
     }
 }

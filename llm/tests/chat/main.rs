@@ -8,6 +8,7 @@ mod cancelling;
 mod conformance;
 mod embeddings;
 mod faults;
+mod images;
 mod keys;
 mod own_provider;
 mod structured_output;
