@@ -70,6 +70,13 @@ impl Embeddings {
     }
 }
 
+/// How long an answer may be. OpenAI writes each number on a line of its own, in some 24 bytes; this is room for 20,000 of
+/// them for each input.
+pub(crate) fn most_bytes(request: &EmbeddingRequest) -> usize {
+    const EACH: usize = 512 * 1024;
+    EACH.saturating_mul(1 + request.inputs.len())
+}
+
 pub(crate) async fn embed(
     providers: &Providers,
     request: &EmbeddingRequest,

@@ -12,7 +12,9 @@ use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use crate::transport::{self, Endpoint, Http};
-use crate::{ChatRequest, EmbeddingRequest, Embeddings, EventStream, LlmError, Provider, wire};
+use crate::{
+    ChatRequest, EmbeddingRequest, Embeddings, EventStream, LlmError, Provider, embedding, wire,
+};
 
 /// A header, not the documented `?key=`: URLs end up in logs.
 const KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
@@ -79,7 +81,8 @@ impl Provider for Gemini {
             let path = path(model);
             let body = embeddings::body(&path, request);
             let sent = self.post(&path, "batchEmbedContents", &body)?;
-            let answer = self.http.fetch(sent, &self.endpoint).await?;
+            let most = embedding::most_bytes(request);
+            let answer = self.http.fetch(sent, &self.endpoint, most).await?;
             Ok(embeddings::read(answer))
         })
     }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::transport::{self, Endpoint, Http};
 use crate::{
     ChatRequest, EmbeddingRequest, Embeddings, EventStream, ImageRequest, Images, LlmError,
-    Provider, wire,
+    Provider, embedding, wire,
 };
 
 pub(crate) struct OpenAi {
@@ -87,7 +87,8 @@ impl Provider for OpenAi {
     ) -> BoxFuture<'a, Result<Embeddings, LlmError>> {
         Box::pin(async move {
             let sent = self.post("embeddings", &embeddings::body(model, request))?;
-            let answer = self.http.fetch(sent, &self.endpoint).await?;
+            let most = embedding::most_bytes(request);
+            let answer = self.http.fetch(sent, &self.endpoint, most).await?;
             embeddings::read(answer, request.inputs.len())
         })
     }
@@ -98,7 +99,8 @@ impl Provider for OpenAi {
     ) -> BoxFuture<'a, Result<Images, LlmError>> {
         Box::pin(async move {
             let sent = self.post("images/generations", &images::body(model, request))?;
-            let answer = self.http.fetch(sent, &self.endpoint).await?;
+            // A file of the largest size is some tens of MiB, and there may be several.
+            let answer = self.http.fetch(sent, &self.endpoint, usize::MAX).await?;
             Ok(images::read(&answer))
         })
     }

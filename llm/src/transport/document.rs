@@ -6,15 +6,17 @@ use serde::de::DeserializeOwned;
 use super::{Endpoint, Http, failure, from_reqwest, read_some};
 use crate::{ErrorKind, LlmError};
 
-/// Longer answers are not read. The longest that is known is that to 2048 inputs with 3072 dimensions, some 80 MiB of text.
+/// Longer answers are not read, whatever was asked for.
 const MAX_DOCUMENT: usize = 128 * 1024 * 1024;
 
 impl Http {
-    /// Sends, and reads the answer as a `T`, which should know only the fields that it needs.
+    /// Sends, and reads the answer as a `T`, which should know only the fields that it needs. An answer of more than `most`
+    /// bytes is malformed.
     pub(crate) async fn fetch<T: DeserializeOwned>(
         &self,
         request: Request,
         endpoint: &Endpoint,
+        most: usize,
     ) -> Result<T, LlmError> {
         let response = self.client.execute(request).await.map_err(from_reqwest)?;
         let status = response.status();
@@ -23,7 +25,7 @@ impl Http {
             let body = read_some(response).await;
             return Err(endpoint.redact(failure::from_response(status.as_u16(), &headers, &body)));
         }
-        let body = read_all(response, MAX_DOCUMENT).await?;
+        let body = read_all(response, most.min(MAX_DOCUMENT)).await?;
         serde_json::from_slice(&body)
             .map_err(|error| endpoint.redact(failure::from_document(&headers, &body, &error)))
     }
@@ -35,7 +37,7 @@ async fn read_all(mut response: Response, most: usize) -> Result<Vec<u8>, LlmErr
         if body.len() + chunk.len() > most {
             return Err(LlmError::new(
                 ErrorKind::MalformedResponse,
-                format!("the provider's answer is longer than {} MiB", most >> 20),
+                format!("the provider's answer is longer than {} KiB", most >> 10),
             ));
         }
         body.extend_from_slice(&chunk);

@@ -169,6 +169,26 @@ async fn too_few_too_many_and_ragged_vectors_are_malformed() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_far_too_long_is_not_read() {
+    let long = format!(
+        r#"{{"data":[],"embeddings":[],"x":"{}"}}"#,
+        "x".repeat(2 << 20)
+    );
+    for model in MODELS {
+        let socket = Socket::start(vec![Reply::status(200, &[], &long)]).await;
+        let error = providers(socket.url())
+            .embed(&ask(model))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::MalformedResponse, "{model}");
+        assert!(
+            error.to_string().contains("longer than 1536 KiB"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn base64_is_read_where_it_comes_unasked() {
     let infinite = vectors(&json!(["AACAPw==", "AACAfw=="]));
     let good = vectors(&json!(["AACAPwAAAMA=", [0.5, 0.25]]));
