@@ -26,6 +26,7 @@ mod metrics;
 mod observe;
 mod openapi;
 mod request_id;
+mod whose;
 
 pub use app::App;
 pub use configuration::Configuration;

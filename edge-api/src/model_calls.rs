@@ -20,7 +20,7 @@ use std::sync::Arc;
 use llm::Providers;
 use tokio::sync::Semaphore;
 
-pub use self::begin::{Asked, Begun};
+pub use self::begin::Asked;
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;

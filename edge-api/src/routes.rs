@@ -9,7 +9,6 @@ pub mod hooks;
 pub mod secrets;
 pub mod tenant;
 pub mod tls;
-mod whose;
 
 use utoipa_axum::router::OpenApiRouter;
 

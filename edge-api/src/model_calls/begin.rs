@@ -11,70 +11,92 @@ use crate::error::ApiError;
 
 const AGENT: &str = "agent:";
 
-/// A call as its caller wants it. `request.model` is `provider/model` or `agent:<slug>`.
-pub struct Asked {
-    pub session: CallerSession,
+/// For whom a call is to be made, and what it will probably take.
+pub struct Asked<'a> {
+    pub session: &'a CallerSession,
     pub tenant_id: Uuid,
-    pub request: ChatRequest,
+    /// `provider/model`, or `agent:<slug>` where agents can be asked.
+    pub model: &'a str,
+    pub input_tokens: u64,
+    /// None: what its agent says, or what is usual.
+    pub most_output_tokens: Option<u32>,
 }
 
-/// A call that was admitted. What it takes is entered when the meter says so, and at the latest when it is dropped.
-pub struct Begun {
-    pub request: ChatRequest,
-    pub meter: Meter,
+/// An agent of the tenant that was asked for.
+pub struct Agent {
+    model: String,
+    config: Value,
 }
 
 impl ModelCalls {
-    /// Sets aside what the call will probably take, in one round trip beside those of the transaction.
+    /// Admits a call: tokens are set aside, in one round trip beside those of the transaction. What it takes is entered when the meter says so, and at
+    /// the latest when that is dropped.
     ///
     /// # Errors
     /// What the database refuses: 402 `quota_exceeded`, 403, 404, 429; `overloaded` when too many are being made.
-    pub async fn begin(&self, asked: Asked) -> Result<Begun, ApiError> {
-        let Asked {
-            session,
-            tenant_id,
-            mut request,
-        } = asked;
+    pub async fn admit(&self, asked: &Asked<'_>) -> Result<(Meter, Option<Agent>), ApiError> {
         let place = self.place()?;
-        let agent = request.model.strip_prefix(AGENT);
-        let mut transaction = session.begin_as_service().await?;
+        let mut transaction = asked.session.begin_as_service().await?;
         let admitted = sqlx::query!(
             r#"
             select c.reservation as "reservation!", c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config
               from edge.begin_model_call($1, $2, $3, $4) c
             "#,
-            tenant_id,
-            agent,
-            as_bigint(tokens_of_request(&request)),
-            request.max_tokens.map(i64::from),
+            asked.tenant_id,
+            asked.model.strip_prefix(AGENT),
+            as_bigint(asked.input_tokens),
+            asked.most_output_tokens.map(i64::from),
         )
         .fetch_one(&mut *transaction)
         .await?;
         transaction.commit().await?;
 
-        if let Some(model) = admitted.agent_model {
-            play(
-                &mut request,
-                model,
-                &admitted.agent_config.unwrap_or(Value::Null),
-            );
-        }
+        let agent = admitted.agent_model.map(|model| Agent {
+            model,
+            config: admitted.agent_config.unwrap_or_default(),
+        });
         let account = Account {
             id: Uuid::now_v7(),
-            tenant_id,
+            tenant_id: asked.tenant_id,
             reservation: admitted.reservation,
             user_id: admitted.user_id,
             api_key_id: admitted.api_key_id,
             agent_id: admitted.agent_id,
         };
+        let model = agent.as_ref().map_or(asked.model, |agent| &agent.model);
         let meter = Meter::new(
             account,
             self.ledger.clone(),
-            request.model.clone(),
-            tokens_of_request(&request),
+            model.to_owned(),
+            asked.input_tokens,
             place,
         );
-        Ok(Begun { request, meter })
+        Ok((meter, agent))
+    }
+
+    /// Admits a chat; one with an agent has become one with its model and role.
+    ///
+    /// # Errors
+    /// As [`ModelCalls::admit`].
+    pub async fn begin_chat(
+        &self,
+        session: &CallerSession,
+        tenant_id: Uuid,
+        request: &mut ChatRequest,
+    ) -> Result<Meter, ApiError> {
+        let asked = Asked {
+            session,
+            tenant_id,
+            model: &request.model,
+            input_tokens: tokens_of_request(request),
+            most_output_tokens: request.max_tokens,
+        };
+        let (mut meter, agent) = self.admit(&asked).await?;
+        if let Some(agent) = agent {
+            play(request, agent.model, &agent.config);
+            meter.will_read(tokens_of_request(request));
+        }
+        Ok(meter)
     }
 }
 

@@ -1,13 +1,14 @@
 //! What one call takes.
 
 use chrono::Utc;
-use llm::{ChatEvent, Completion, LlmError, Usage};
+use llm::{ChatEvent, Completion, Embeddings, LlmError, Usage};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::ended_call::EndedCall;
 use super::ledger::Ledger;
 use super::tokens;
+use crate::error::ApiError;
 
 /// For whom a call is made, and what was set aside for it.
 #[derive(Debug, Clone)]
@@ -59,6 +60,11 @@ impl Meter {
         model.clone_into(&mut self.model);
     }
 
+    /// What the request will be counted as, now that it is known better.
+    pub(super) fn will_read(&mut self, tokens: u64) {
+        self.input = tokens;
+    }
+
     /// Something came. The end of a stream is counted at once.
     pub fn observe(&mut self, event: &ChatEvent) {
         match event {
@@ -82,6 +88,12 @@ impl Meter {
         self.finished(&completion.usage);
     }
 
+    /// It came to its end, and its provider counts so much, or does not say.
+    pub fn embedded(&mut self, embeddings: &Embeddings) {
+        self.answers(&embeddings.model);
+        self.finished(&embeddings.usage.unwrap_or_default());
+    }
+
     fn said(&mut self, text: &str) {
         self.output_chars += text.chars().count();
     }
@@ -97,13 +109,17 @@ impl Meter {
     }
 
     /// It failed. Before the first word nothing is paid but what the error says; after it, what was seen.
-    pub fn failed(&mut self, error: &LlmError) {
+    pub fn failed(&mut self, error: LlmError) -> ApiError {
+        if !error.model.is_empty() {
+            self.answers(&error.model);
+        }
         if self.output_chars > 0 || self.counted.total_tokens() > 0 {
             self.counted += error.usage;
             self.cut_off();
         } else {
             self.end(error.usage, false);
         }
+        ApiError::Model(Box::new(error))
     }
 
     fn cut_off(&mut self) {

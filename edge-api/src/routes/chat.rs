@@ -3,6 +3,7 @@
 mod answer;
 mod chunks;
 mod create_chat_completion;
+mod create_embeddings;
 mod errors;
 mod list_models;
 mod request;
@@ -25,6 +26,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
     // A model may think for minutes: these calls have a number of places of their own, and the time-outs of the crate `llm`.
     OpenApiRouter::new()
         .routes(routes!(create_chat_completion::create_chat_completion))
+        .routes(routes!(create_embeddings::create_embeddings))
         .merge(listing)
         .route_layer(from_fn(errors::for_openai_clients))
 }

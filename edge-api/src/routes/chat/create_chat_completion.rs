@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream, StreamExt};
-use llm::{ChatEvent, ChatStream, LlmError};
+use llm::{ChatEvent, ChatStream};
 use serde_json::{Value, json};
 
 use super::chunks::Chunks;
@@ -14,8 +14,8 @@ use super::request::ChatCompletionRequest;
 use super::{answer, errors};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract;
-use crate::model_calls::{Asked, Begun, Meter, ModelCalls};
-use crate::routes::whose::Whose;
+use crate::model_calls::{Meter, ModelCalls};
+use crate::whose::Whose;
 
 /// Something for proxies that cut what is silent, while a model thinks.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -41,7 +41,7 @@ const SILENCE: Duration = Duration::from_secs(15);
         (status = 422, description = "`llm_invalid_output`: what the model said does not match the schema, also after it was asked to repair it. `llm_refused`.", body = ErrorBody),
         (status = 429, description = "`quota_exceeded`: too many requests in a minute. `llm_rate_limited`: the provider says so. Retry-After says when to come back.", body = ErrorBody),
         (status = 502, description = "`llm_provider_error`, `llm_connection`, `llm_malformed_response`, `llm_cancelled`: the provider failed. `llm_authentication`, `llm_insufficient_quota`: it does not take the operator's key.", body = ErrorBody),
-        (status = 503, description = "`overloaded`, `unavailable`, `llm_overloaded`: try again after Retry-After seconds. `llm_missing_key`: the operator has no key for this provider.", body = ErrorBody),
+        (status = 503, description = "`overloaded`, `unavailable`, `llm_overloaded`, `llm_circuit_open`: try again after Retry-After seconds. `llm_missing_key`: the operator has no key for this provider.", body = ErrorBody),
         (status = 504, description = "`llm_timeout`: the model took too long. `timeout`.", body = ErrorBody),
     )
 )]
@@ -51,16 +51,13 @@ pub async fn create_chat_completion(
     extract::Json(wanted): extract::Json<ChatCompletionRequest>,
 ) -> Result<Response, ApiError> {
     let (is_stream, includes_usage) = (wanted.stream, wanted.includes_usage());
-    let Begun { request, mut meter } = calls
-        .begin(Asked {
-            session: whose.session,
-            tenant_id: whose.tenant_id,
-            request: wanted.into_request()?,
-        })
+    let mut request = wanted.into_request()?;
+    let mut meter = calls
+        .begin_chat(&whose.session, whose.tenant_id, &mut request)
         .await?;
     if is_stream {
         let stream = calls.providers().chat(&request).await;
-        let stream = stream.map_err(|error| failed(&mut meter, error))?;
+        let stream = stream.map_err(|error| meter.failed(error))?;
         meter.answers(stream.model());
         let chunks = Chunks::new(stream.model(), includes_usage);
         let events = events(stream, chunks, meter);
@@ -69,17 +66,9 @@ pub async fn create_chat_completion(
             .into_response());
     }
     let completion = calls.providers().complete(&request).await;
-    let completion = completion.map_err(|error| failed(&mut meter, error))?;
+    let completion = completion.map_err(|error| meter.failed(error))?;
     meter.answered(&completion);
     Ok(Json(answer::completion(&completion)).into_response())
-}
-
-fn failed(meter: &mut Meter, error: LlmError) -> ApiError {
-    if !error.model.is_empty() {
-        meter.answers(&error.model);
-    }
-    meter.failed(&error);
-    ApiError::Model(Box::new(error))
 }
 
 /// When the client leaves, this is dropped: the call upstream is closed and the meter says how far it came.
@@ -101,7 +90,7 @@ fn events(
                 Some((lines, Some((stream, chunks, meter))))
             }
             Err(error) => {
-                let error = failed(&mut meter, error);
+                let error = meter.failed(error);
                 error.record();
                 let last = json!({"error": errors::error(&error.body(), error.status())});
                 Some((texts(vec![last]), None))

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::error::{ApiError, ErrorBody};
 use crate::model_calls::ModelCalls;
-use crate::routes::whose::Whose;
+use crate::whose::Whose;
 
 /// The models that can be named: those with a known price whose provider can be called here, and the tenant's agents as `agent:<slug>`. Others of
 /// these providers can be called as well; what they cost is not known. Who may: members with `models.call`.

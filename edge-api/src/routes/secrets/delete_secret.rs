@@ -2,7 +2,7 @@ use axum::http::StatusCode;
 
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Path;
-use crate::routes::whose::Whose;
+use crate::whose::Whose;
 
 /// Ends a secret. Who may: members with `secrets.manage`. A step that uses it fails with `secret_not_found` from its next call on.
 #[utoipa::path(

@@ -2,7 +2,7 @@ use axum::Json;
 
 use super::row::SecretRow;
 use crate::error::{ApiError, ErrorBody};
-use crate::routes::whose::Whose;
+use crate::whose::Whose;
 
 /// The tenant's secrets by name, without their values. Who may: members with `secrets.manage`. The table `tenant_secrets` has the same rows.
 #[utoipa::path(

@@ -12,7 +12,7 @@ use super::row::SecretRow;
 use super::value::SecretValue;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{self, Path};
-use crate::routes::whose::Whose;
+use crate::whose::Whose;
 
 /// How often it is sealed anew because the tenant's key has changed meanwhile: the first key is made once, and a rotation is rare.
 const MOST_TRIES: usize = 5;
