@@ -55,14 +55,14 @@ fn of_part(part: &Part) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Image;
+    use crate::Picture;
 
     #[test]
     fn a_quarter_of_the_characters() {
         let mut request = ChatRequest::new("openai/x").system("12345678").user("1234");
         assert_eq!(tokens_of_request(&request), 3);
         request.messages.push(Message::User {
-            content: vec![Part::Image(Image::Url(String::new()))],
+            content: vec![Part::Image(Picture::Url(String::new()))],
         });
         assert_eq!(tokens_of_request(&request), 1_003);
     }

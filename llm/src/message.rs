@@ -60,13 +60,13 @@ pub enum Part {
         text: String,
     },
     /// For models that see. Only in user turns; elsewhere it is left out.
-    Image(Image),
+    Image(Picture),
 }
 
 /// A picture that a model is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Image {
+pub enum Picture {
     /// Where the provider fetches it from. This crate does not.
     Url(String),
     Data {
@@ -76,7 +76,7 @@ pub enum Image {
     },
 }
 
-impl Image {
+impl Picture {
     /// From an address, or from the picture itself as a `data:` URL in base64. None for a `data:` URL of another kind.
     pub fn from_url(url: &str) -> Option<Self> {
         let Some(data) = url.strip_prefix("data:") else {

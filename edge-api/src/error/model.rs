@@ -9,11 +9,15 @@ use super::ErrorBody;
 
 pub(super) fn status(kind: ErrorKind) -> StatusCode {
     match kind {
-        ErrorKind::InvalidRequest | ErrorKind::InvalidModelName | ErrorKind::Unsupported => StatusCode::BAD_REQUEST,
+        ErrorKind::InvalidRequest | ErrorKind::InvalidModelName | ErrorKind::Unsupported => {
+            StatusCode::BAD_REQUEST
+        }
         ErrorKind::ModelNotFound | ErrorKind::UnknownProvider => StatusCode::NOT_FOUND,
         ErrorKind::InvalidOutput | ErrorKind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        ErrorKind::Overloaded { .. } | ErrorKind::CircuitOpen { .. } | ErrorKind::MissingKey => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Overloaded { .. } | ErrorKind::CircuitOpen { .. } | ErrorKind::MissingKey => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ErrorKind::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     }

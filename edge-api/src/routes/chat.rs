@@ -1,4 +1,4 @@
-//! OpenAI's own protocol, so that its clients work unchanged: <https://platform.openai.com/docs/api-reference/chat>.
+//! OpenAI's own protocol, so that its clients work unchanged: <https://platform.openai.com/docs/api-reference>.
 
 mod answer;
 mod chunks;

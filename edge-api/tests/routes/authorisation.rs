@@ -22,6 +22,7 @@ fn body(route: &Route) -> Option<Value> {
         (_, "/v1/chat/completions") => Some(
             json!({"model": "openai/plain", "messages": [{"role": "user", "content": "Hello!"}]}),
         ),
+        (_, "/v1/embeddings") => Some(json!({"model": "openai/vectors", "input": "Hello!"})),
         ("PUT", "/v1/secrets/{name}") => Some(json!({"value": "hunter2"})),
         _ => None,
     }

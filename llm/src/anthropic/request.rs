@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::structured::{self, Enforcement};
-use crate::{ChatRequest, Image, Message, Part, Tool, ToolCall, ToolChoice};
+use crate::{ChatRequest, Message, Part, Picture, Tool, ToolCall, ToolChoice};
 
 /// The API wants a limit; this one every model accepts.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -117,10 +117,10 @@ fn block(part: &Part) -> Option<Value> {
 }
 
 /// <https://platform.claude.com/docs/en/build-with-claude/vision>
-fn source(image: &Image) -> Value {
+fn source(image: &Picture) -> Value {
     match image {
-        Image::Url(url) => json!({ "type": "url", "url": url }),
-        Image::Data { media_type, base64 } => {
+        Picture::Url(url) => json!({ "type": "url", "url": url }),
+        Picture::Data { media_type, base64 } => {
             json!({ "type": "base64", "media_type": media_type, "data": base64 })
         }
     }
@@ -220,8 +220,8 @@ mod tests {
 
     #[test]
     fn shows_pictures_and_stops_where_it_is_told() {
-        let picture = Image::from_url("data:image/png;base64,AAAA").unwrap();
-        let elsewhere = Image::from_url("https://a.test/cat.png").unwrap();
+        let picture = Picture::from_url("data:image/png;base64,AAAA").unwrap();
+        let elsewhere = Picture::from_url("https://a.test/cat.png").unwrap();
         let mut request = ChatRequest::new("p/m");
         request.top_p = Some(0.5);
         request.stop = vec!["END".into()];

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::structured::Enforcement;
-use crate::{ChatRequest, Image, Message, Part, Tool, ToolCall, ToolChoice, wire};
+use crate::{ChatRequest, Message, Part, Picture, Tool, ToolCall, ToolChoice, wire};
 
 pub(super) fn body(request: &ChatRequest) -> Value {
     let mut body = Map::new();
@@ -109,10 +109,10 @@ fn part(part: &Part) -> Option<Value> {
 }
 
 /// <https://ai.google.dev/gemini-api/docs/file-input-methods>
-fn picture(image: &Image) -> Value {
+fn picture(image: &Picture) -> Value {
     match image {
-        Image::Url(url) => json!({ "fileData": { "fileUri": url } }),
-        Image::Data { media_type, base64 } => {
+        Picture::Url(url) => json!({ "fileData": { "fileUri": url } }),
+        Picture::Data { media_type, base64 } => {
             json!({ "inlineData": { "mimeType": media_type, "data": base64 } })
         }
     }
@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn shows_pictures_and_stops_where_it_is_told() {
-        let picture = Image::from_url("data:image/png;base64,AAAA").unwrap();
-        let elsewhere = Image::from_url("https://a.test/cat.png").unwrap();
+        let picture = Picture::from_url("data:image/png;base64,AAAA").unwrap();
+        let elsewhere = Picture::from_url("https://a.test/cat.png").unwrap();
         let mut request = ChatRequest::new("p/m");
         request.top_p = Some(0.5);
         request.stop = vec!["END".into()];

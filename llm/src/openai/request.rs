@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::structured::{self, Enforcement};
-use crate::{ChatRequest, Image, Message, Part, Tool, ToolCall, ToolChoice};
+use crate::{ChatRequest, Message, Part, Picture, Tool, ToolCall, ToolChoice};
 
 /// Where OpenAI itself and those who follow it differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,10 +123,10 @@ fn parts(parts: &[Part]) -> Value {
 }
 
 /// <https://platform.openai.com/docs/guides/images-vision>
-fn url(image: &Image) -> String {
+fn url(image: &Picture) -> String {
     match image {
-        Image::Url(url) => url.clone(),
-        Image::Data { media_type, base64 } => format!("data:{media_type};base64,{base64}"),
+        Picture::Url(url) => url.clone(),
+        Picture::Data { media_type, base64 } => format!("data:{media_type};base64,{base64}"),
     }
 }
 
@@ -304,8 +304,8 @@ mod tests {
 
     #[test]
     fn shows_pictures_and_stops_where_it_is_told() {
-        let picture = Image::from_url("data:image/png;base64,AAAA").unwrap();
-        let elsewhere = Image::from_url("https://a.test/cat.png").unwrap();
+        let picture = Picture::from_url("data:image/png;base64,AAAA").unwrap();
+        let elsewhere = Picture::from_url("https://a.test/cat.png").unwrap();
         let mut request = ChatRequest::new("p/m");
         request.top_p = Some(0.5);
         request.stop = vec!["END".into()];

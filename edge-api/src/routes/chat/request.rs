@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llm::{ChatRequest, Image, Message, Part, Tool, ToolCall, ToolChoice};
+use llm::{ChatRequest, Message, Part, Picture, Tool, ToolCall, ToolChoice};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -296,7 +296,7 @@ fn parts(content: Option<Content>) -> Result<Vec<Part>, ApiError> {
             .into_iter()
             .map(|part| match (part.kind.as_str(), part.image_url) {
                 ("image_url", Some(image)) => {
-                    let image = Image::from_url(&image.url).ok_or(invalid(
+                    let image = Picture::from_url(&image.url).ok_or(invalid(
                         "an image is an address, or data:image/...;base64,...",
                     ))?;
                     Ok(Part::Image(image))
@@ -405,7 +405,7 @@ mod tests {
         assert_eq!(request.system.as_deref(), Some("Be kind.\n\nBe brief."));
         let said = vec![
             Part::text("What is "),
-            Part::Image(Image::Url("https://a.test/map.png".to_owned())),
+            Part::Image(Picture::Url("https://a.test/map.png".to_owned())),
             Part::text("the weather?"),
         ];
         assert_eq!(request.messages[0], Message::User { content: said });

@@ -81,6 +81,7 @@ pub const ROUTES: &[Route] = &[
     ),
     of_alpha("GET", "/v1/models", MODELS),
     of_alpha("POST", "/v1/chat/completions", MODELS),
+    of_alpha("POST", "/v1/embeddings", MODELS),
     open("POST", "/hooks/{token}", "?a=1", 202),
     open("GET", "/v1/tenant", "", 200),
     open("GET", "/healthz", "", 200),

@@ -1,6 +1,7 @@
-//! `POST /v1/chat/completions` and `GET /v1/models`, over a provider that is stood in for.
+//! `POST /v1/chat/completions`, `POST /v1/embeddings` and `GET /v1/models`, over a provider that is stood in for.
 
 mod cut_off;
+mod embeddings;
 mod models;
 mod quota;
 mod spool;

@@ -9,6 +9,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures::stream::{self, Stream, StreamExt};
 use llm::{Providers, RetryPolicy};
 use serde_json::{Value, json};
@@ -81,6 +83,7 @@ impl Upstream {
 async fn answer(State(journal): State<Arc<Journal>>, headers: HeaderMap, body: Bytes) -> Response {
     let request: Value = serde_json::from_slice(&body).expect("JSON");
     let model = request["model"].as_str().unwrap_or_default().to_owned();
+    let vectors = vectors(&request);
     journal.requests.lock().unwrap().push(request);
     let key = headers
         .get("authorization")
@@ -106,6 +109,7 @@ async fn answer(State(journal): State<Arc<Journal>>, headers: HeaderMap, body: B
             r#"{"error": {"message": "Incorrect API key provided"}}"#,
         )
             .into_response(),
+        "vectors" => axum::Json(vectors).into_response(),
         "uncounted" => events(&journal, whole(vec![said("Hello there!"), end])),
         "calls" => {
             let call = json!({"tool_calls": [{"index": 0, "id": "c1", "type": "function",
@@ -134,6 +138,23 @@ async fn answer(State(journal): State<Arc<Journal>>, headers: HeaderMap, body: B
             whole(vec![said("Hello"), said(" there!"), end, usage]),
         ),
     }
+}
+
+/// Of each input its number, and a half; in base64 where that is asked for.
+fn vectors(request: &Value) -> Value {
+    let count = request["input"].as_array().map_or(0, Vec::len);
+    let data: Vec<Value> = (0..count)
+        .map(|index| {
+            let vector = [index as f32, 0.5];
+            let bytes: Vec<u8> = vector.iter().flat_map(|n| n.to_le_bytes()).collect();
+            let embedding = match request["encoding_format"].as_str() {
+                Some("base64") => json!(STANDARD.encode(bytes)),
+                _ => json!(vector),
+            };
+            json!({"object": "embedding", "index": index, "embedding": embedding})
+        })
+        .collect();
+    json!({"object": "list", "data": data, "usage": {"prompt_tokens": 4, "total_tokens": 4}})
 }
 
 fn chunk(delta: Value, finish_reason: &str) -> Value {
