@@ -84,7 +84,7 @@ mod tests {
     use reqwest::Url;
 
     use super::*;
-    use crate::breaker::Verdict;
+    use crate::circuit::Verdict;
 
     fn endpoint(base: &str, key: &str) -> Endpoint {
         Endpoint::new("x", Url::parse(base).unwrap(), Some(key.into())).unwrap()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::breaker::Verdict;
+use crate::circuit::Verdict;
 use crate::entry::Callable;
 use crate::model_name::ModelName;
 

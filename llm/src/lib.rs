@@ -21,6 +21,7 @@ mod breakers;
 mod builder;
 mod call;
 mod chat;
+mod circuit;
 mod completion;
 mod embedding;
 mod entry;
@@ -42,8 +43,8 @@ mod structured;
 mod transport;
 mod wire;
 
-pub use breaker::BreakerPolicy;
 pub use builder::ProvidersBuilder;
+pub use circuit::BreakerPolicy;
 pub use completion::{Completion, FinishReason, Usage};
 pub use embedding::{EmbeddingRequest, Embeddings};
 pub use error::{ErrorKind, LlmError, TimeoutPhase};
