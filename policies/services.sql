@@ -16,7 +16,11 @@ grant execute on function
   edge.secrets(uuid),
   edge.tenant_key(uuid),
   edge.set_secret(uuid, text, bytea, bytea, text, integer, bytea, text),
-  edge.delete_secret(uuid, text)
+  edge.delete_secret(uuid, text),
+  -- With the claims of its caller, who needs models.call; and, whoever called, what that took.
+  edge.begin_model_call(uuid, text, bigint, bigint),
+  edge.models(uuid),
+  edge.end_model_calls(jsonb)
 to aias_edge;
 
 grant execute on function

@@ -1,6 +1,6 @@
 //! The service put together: what the routes share, and the layers around them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -22,6 +22,7 @@ use crate::error::ApiError;
 use crate::hosts::Hosts;
 use crate::limits::Places;
 use crate::metrics::Metrics;
+use crate::model_calls::{Keeper, Ledger, ModelCalls};
 use crate::openapi::{self, Description};
 use crate::streams::{self, Streams};
 use crate::{cors, observe, routes};
@@ -34,6 +35,7 @@ pub struct App {
     pub(crate) hosts: Hosts,
     pub(crate) streams: Streams,
     pub(crate) vault: Option<Vault>,
+    pub(crate) model_calls: ModelCalls,
     pub(crate) places: Places,
     pub(crate) metrics: Metrics,
     pub(crate) description: Description,
@@ -41,6 +43,11 @@ pub struct App {
     pub(crate) limits: Limits,
     #[from_ref(skip)]
     cors_origins: Arc<CorsOrigins>,
+    #[from_ref(skip)]
+    ledger: Ledger,
+    /// Until it is run.
+    #[from_ref(skip)]
+    keeper: Arc<Mutex<Option<Keeper>>>,
     #[from_ref(skip)]
     stopping: CancellationToken,
 }
@@ -53,6 +60,7 @@ impl App {
             database_connections,
             jwt,
             vault,
+            models,
             hosts,
             cors_origins,
             limits,
@@ -61,7 +69,11 @@ impl App {
         let streams = Streams::new(&limits, database_connections, stopping.clone());
         let metrics = Metrics::start(streams.watchers().clone());
         let database = Database::new(database, database_connections, limits.statement_timeout);
+        let (ledger, keeper) = Ledger::new(database.clone(), models.spool.clone());
         let mut app = Self {
+            model_calls: ModelCalls::new(&models, ledger.clone()),
+            ledger,
+            keeper: Arc::new(Mutex::new(Some(keeper))),
             hosts: Hosts::new(database.clone(), hosts),
             database,
             verifier: Arc::new(Verifier::new(&jwt)),
@@ -91,6 +103,14 @@ impl App {
             self.streams.watchers().clone(),
             self.stopping.clone(),
         ));
+        let keeper = self
+            .keeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(keeper) = keeper {
+            tasks.spawn(keeper.run());
+        }
         let verifier = self.verifier.clone();
         tasks.spawn(async move { verifier.warm_up().await });
         tasks.spawn(
@@ -126,6 +146,11 @@ impl App {
 
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Where what calls of models took is entered; to be flushed when no request is left.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     pub fn streams(&self) -> &Streams {

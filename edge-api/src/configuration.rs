@@ -10,6 +10,10 @@
 //! | `AIAS_JWT_ISSUER` | the only `iss` that is accepted | any |
 //! | `AIAS_MASTER_KEY` | base64 of 32 bytes, which secrets of tenants are kept under; several, newest first, with commas between them | none: secrets cannot be set |
 //! | `AIAS_MASTER_KEY_FILE` | a file with such keys instead, one a line | none |
+//! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY` | the operator's keys for models | none: that provider cannot be called |
+//! | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, `GEMINI_BASE_URL` | another endpoint that speaks the provider's protocol | the provider's own |
+//! | `AIAS_SPOOL_DIR` | a directory for what calls of models took and the database does not know yet | none: in memory alone |
+//! | `AIAS_MAX_MODEL_CALLS` | calls of models at once; more get 503 | 2000 |
 //! | `AIAS_BASE_DOMAIN` | tenants are at `<subdomain>.` this; without it, at domains of their own only | none |
 //! | `AIAS_TRUST_FORWARDED_HOST` | `true` behind a proxy that sets `X-Forwarded-Host` to the host it was asked for | `false` |
 //! | `AIAS_CORS_ORIGINS` | comma-separated origins of browser frontends, or `*` | `*` |
@@ -32,6 +36,7 @@ use vault::Vault;
 use self::reader::Reader;
 use crate::auth::JwksPace;
 use crate::hosts::HostConfiguration;
+use crate::model_calls::ModelConfiguration;
 
 /// Everything that [`crate::App`] is built from.
 pub struct Configuration {
@@ -41,6 +46,7 @@ pub struct Configuration {
     pub jwt: JwtConfiguration,
     /// Without it secrets cannot be set.
     pub vault: Option<Vault>,
+    pub models: ModelConfiguration,
     pub hosts: HostConfiguration,
     pub cors_origins: CorsOrigins,
     pub log: LogFormat,
@@ -135,6 +141,7 @@ impl Configuration {
         );
         let jwt = reader.jwt();
         let vault = reader.vault();
+        let models = reader.models();
         let hosts = reader.hosts();
         let cors_origins = reader.cors_origins();
         let log = reader.log();
@@ -146,13 +153,14 @@ impl Configuration {
             ..defaults
         };
 
-        match database {
-            Some(database) if reader.problems.is_empty() => Ok(Self {
+        match (database, models) {
+            (Some(database), Some(models)) if reader.problems.is_empty() => Ok(Self {
                 database,
                 database_connections,
                 listen,
                 jwt,
                 vault,
+                models,
                 hosts,
                 cors_origins,
                 log,

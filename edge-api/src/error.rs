@@ -4,11 +4,13 @@
 
 mod body;
 mod database;
+mod model;
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use llm::LlmError;
 
 pub use self::body::ErrorBody;
 pub use self::database::{Refusal, is_unreachable};
@@ -59,6 +61,8 @@ pub enum ApiError {
     Timeout,
     /// 503 `unavailable`: something this service stands on does not answer; `Retry-After` says when to come back.
     Unavailable(&'static str),
+    /// 4xx or 5xx `llm_<kind>`: what became of a call of a model.
+    Model(Box<LlmError>),
     /// 503 `secrets_not_configured`: this service was given no master key.
     SecretsNotConfigured,
     /// 503 `not_ready`: readiness only.
@@ -104,6 +108,7 @@ impl ApiError {
             | Self::SecretsNotConfigured
             | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Model(error) => model::status(error.kind),
             Self::Refused(refusal) => refusal.status,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -173,6 +178,7 @@ impl ApiError {
                 .hint("try again; with an idempotency key nothing happens twice"),
             Self::Unavailable(message) => ErrorBody::new("unavailable", *message)
                 .hint("try again after the time in Retry-After"),
+            Self::Model(error) => model::body(error),
             Self::SecretsNotConfigured => ErrorBody::new(
                 "secrets_not_configured",
                 "this service was given no master key, so it cannot seal secrets",
@@ -212,6 +218,11 @@ impl ApiError {
             Self::Unavailable(_) | Self::NotReady { .. } => {
                 insert_retry_after(&mut headers, Duration::from_secs(5))
             }
+            Self::Model(error) => {
+                if let Some(after) = model::retry_after(error) {
+                    insert_retry_after(&mut headers, after);
+                }
+            }
             Self::Refused(refusal) => headers = refusal.headers.clone(),
             _ => {}
         }
@@ -220,11 +231,13 @@ impl ApiError {
 
     /// Writes down what the client is not told. Called once, where the error leaves the service.
     pub fn record(&self) {
-        if let Self::Internal(error) = self {
-            tracing::error!(
+        match self {
+            Self::Internal(error) => tracing::error!(
                 error = format!("{error:#}"),
                 "a request failed in a way that nobody foresaw"
-            );
+            ),
+            Self::Model(error) => model::record(error),
+            _ => {}
         }
     }
 }
@@ -236,6 +249,10 @@ fn insert_retry_after(headers: &mut HeaderMap, after: Duration) {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.record();
-        (self.status(), self.headers(), self.body()).into_response()
+        let body = self.body();
+        let mut response = (self.status(), self.headers(), body.clone()).into_response();
+        // For those who say it in other words, too.
+        response.extensions_mut().insert(body);
+        response
     }
 }

@@ -2,7 +2,7 @@
 //! PostgREST.
 //!
 //! Read in this order: [`configuration`], [`app`], [`routes`]; then what a route stands on: [`auth`], [`database`], [`error`],
-//! [`hosts`], [`streams`].
+//! [`hosts`], [`model_calls`], [`streams`].
 
 pub mod configuration;
 
@@ -16,6 +16,7 @@ pub mod auth;
 pub mod database;
 pub mod error;
 pub mod hosts;
+pub mod model_calls;
 pub mod streams;
 
 mod cors;
@@ -25,6 +26,7 @@ mod metrics;
 mod observe;
 mod openapi;
 mod request_id;
+mod whose;
 
 pub use app::App;
 pub use configuration::Configuration;

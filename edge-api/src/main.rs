@@ -1,7 +1,12 @@
 //! Configuration, then the app, then run until a signal.
 
+use std::time::Duration;
+
 use edge_api::{App, Configuration, server, telemetry};
 use tokio_util::sync::CancellationToken;
+
+/// What is not written down by then is in the spool, where there is one.
+const FLUSH_WITHIN: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -18,6 +23,8 @@ async fn main() -> anyhow::Result<()> {
     let background = app.spawn_background();
     server::serve(listener, app.router(), stopping, drain).await;
 
+    // No request is left: what their calls took is known by now.
+    app.ledger().flush(FLUSH_WITHIN).await;
     drop(background);
     app.database().close().await;
     Ok(())

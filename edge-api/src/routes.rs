@@ -1,5 +1,6 @@
 //! Every address this service answers, one file an operation.
 
+pub mod chat;
 pub mod docs;
 pub mod executions;
 pub mod exports;
@@ -18,6 +19,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(executions::router(app))
         .merge(exports::router(app))
         .merge(secrets::router(app))
+        .merge(chat::router(app))
         .merge(hooks::router(app))
         .merge(tenant::router(app))
         .merge(health::router())

@@ -1,191 +1,182 @@
-//! The life of a call until something is streamed: try, try again, ask the next model.
+//! The life of a call until something is answered: try, try again, ask the next model.
 
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
+use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::circuit::Verdict;
+use crate::entry::Callable;
 use crate::model_name::ModelName;
-use crate::{
-    ChatEvent, ChatRequest, ChatStream, ErrorKind, EventStream, LlmError, Provider, Providers,
-    TimeoutPhase,
-};
 
-/// Opens a stream that has begun: its first event is there already.
-///
-/// `attempts` calls were made before this one, in the same name and under the same deadline.
-pub(crate) async fn open(
-    providers: &Providers,
-    request: &ChatRequest,
-    deadline: Instant,
-    mut attempts: u32,
-) -> Result<ChatStream, LlmError> {
-    // A name that cannot work is the caller's mistake, also where only a bad day would have brought it to light.
-    let mut models = Vec::with_capacity(1 + request.fallback_models.len());
-    for full in std::iter::once(&request.model).chain(&request.fallback_models) {
-        let name = ModelName::parse(full)?;
-        models.push((name, providers.lookup(&name)?));
+use crate::{ErrorKind, LlmError, Provider, Providers, TimeoutPhase, Timeouts};
+
+/// What all kinds of calls have in common.
+pub(crate) struct Call<'a> {
+    pub providers: &'a Providers,
+    pub model: &'a str,
+    pub fallback_models: &'a [String],
+    pub timeouts: Timeouts,
+    pub deadline: Instant,
+    /// Upstream calls that were made before, in the same name and under the same deadline.
+    pub attempts: u32,
+    pub repeat: Repeat,
+}
+
+/// After which failures the same is asked again, of this model or of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Of all that may pass: what is lost is small.
+    Freely,
+    /// Only of those after which nothing can have been done that is billed.
+    UnlessBilled,
+}
+
+impl Repeat {
+    fn allows(self, error: &LlmError) -> bool {
+        self == Self::Freely || !error.may_be_billed
     }
+}
 
-    let mut failures: Vec<LlmError> = Vec::new();
-    for (name, provider) in models {
-        let result = match provider {
-            Ok(provider) => {
-                try_model(providers, request, name, provider, deadline, &mut attempts).await
-            }
-            Err(missing_key) => Err(missing_key),
-        };
-        match result {
-            Ok(stream) => return Ok(stream),
-            Err(mut error) => {
-                error.model = name.full.to_owned();
-                error.attempts = attempts;
-                let next = error.kind.falls_back() && Instant::now() < deadline;
-                failures.push(error);
-                if !next {
-                    break;
+/// What a model answered.
+pub(crate) struct Answer<'a, T> {
+    pub value: T,
+    pub name: ModelName<'a>,
+    pub attempts: u32,
+}
+
+impl<'a> Call<'a> {
+    /// Asks one model after the other. `once` makes one upstream call and resolves when the answer has begun.
+    pub(crate) async fn run<T>(
+        mut self,
+        once: impl Fn(&'a dyn Provider, &'a str) -> BoxFuture<'a, Result<T, LlmError>>,
+    ) -> Result<Answer<'a, T>, LlmError> {
+        // A name that cannot work is the caller's mistake, also where only a bad day would have brought it to light.
+        let mut models = Vec::with_capacity(1 + self.fallback_models.len());
+        for full in
+            std::iter::once(self.model).chain(self.fallback_models.iter().map(String::as_str))
+        {
+            let name = ModelName::parse(full)?;
+            models.push((name, self.providers.lookup(&name)?));
+        }
+
+        let mut failures: Vec<LlmError> = Vec::new();
+        for (name, callable) in models {
+            let result = match callable {
+                Ok(callable) => self.try_model(name, callable, &once).await,
+                Err(missing_key) => Err(missing_key),
+            };
+            match result {
+                Ok(value) => {
+                    return Ok(Answer {
+                        value,
+                        name,
+                        attempts: self.attempts,
+                    });
+                }
+                Err(mut error) => {
+                    error.model = name.full.to_owned();
+                    error.attempts = self.attempts;
+                    let next = error.kind.falls_back()
+                        && self.repeat.allows(&error)
+                        && Instant::now() < self.deadline;
+                    failures.push(error);
+                    if !next {
+                        break;
+                    }
                 }
             }
         }
+        Err(summarise(failures, self.attempts))
     }
-    Err(summarise(failures, attempts))
-}
 
-async fn try_model(
-    providers: &Providers,
-    request: &ChatRequest,
-    name: ModelName<'_>,
-    provider: &dyn Provider,
-    deadline: Instant,
-    attempts: &mut u32,
-) -> Result<ChatStream, LlmError> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        *attempts += 1;
-        let error = match first_event(provider, name, request, deadline).await {
-            Ok(events) => {
-                return Ok(ChatStream {
-                    provider: name.provider.to_owned(),
-                    model: name.full.to_owned(),
-                    attempts: *attempts,
-                    events: guard(events, name, *attempts, deadline),
-                });
+    async fn try_model<T>(
+        &mut self,
+        name: ModelName<'a>,
+        callable: &'a Callable,
+        once: &impl Fn(&'a dyn Provider, &'a str) -> BoxFuture<'a, Result<T, LlmError>>,
+    ) -> Result<T, LlmError> {
+        let mut last: Option<LlmError> = None;
+        let mut attempt = 0;
+        loop {
+            let permit = match callable.breaker.admit() {
+                Ok(permit) => permit,
+                // What opened the circuit says more than that it is open.
+                Err(open) => return Err(last.unwrap_or(open)),
+            };
+            attempt += 1;
+            self.attempts += 1;
+            let began = Instant::now();
+            let result = self
+                .in_time(once(callable.provider.as_ref(), name.model))
+                .await;
+            let mut error = match result {
+                Ok(value) => {
+                    permit.settle(Verdict::Answered);
+                    return Ok(value);
+                }
+                Err(error) => error,
+            };
+            if error.kind == ErrorKind::Unsupported {
+                self.attempts -= 1;
+                return Err(error);
             }
-            Err(error) => error,
-        };
-        let wait = providers.retry().wait(attempt, &error, rand::random());
-        tracing::warn!(
-            model = name.full,
-            error = error.code(),
-            attempt,
-            retry_in_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-            "llm call failed"
-        );
-        match wait {
-            Some(wait) if Instant::now() + wait < deadline => sleep(wait).await,
-            _ => return Err(error),
-        }
-    }
-}
-
-/// Makes one call and waits until the model says something.
-async fn first_event(
-    provider: &dyn Provider,
-    name: ModelName<'_>,
-    request: &ChatRequest,
-    deadline: Instant,
-) -> Result<EventStream, LlmError> {
-    let first_token = Instant::now() + request.timeouts.first_token;
-    let (until, phase) = if first_token < deadline {
-        (first_token, TimeoutPhase::FirstToken)
-    } else {
-        (deadline, TimeoutPhase::Total)
-    };
-    let opened = async {
-        let mut events = provider.chat(name.model, request).await?;
-        let mut before = Vec::new();
-        while let Some(event) = events.next().await {
-            let event = event?;
-            // Counting tokens is not yet an answer.
-            let is_answer = !matches!(event, ChatEvent::Usage(_));
-            before.push(Ok(event));
-            if is_answer {
-                return Ok(stream::iter(before).chain(events).boxed());
+            error.may_be_billed |= last.is_some_and(|last| last.may_be_billed);
+            let verdict = Verdict::of(&error, began.elapsed(), callable.breaker.policy());
+            let open = permit.settle(verdict);
+            let wait = self
+                .providers
+                .retry()
+                .wait(attempt, &error, rand::random())
+                // An open circuit is not waited for.
+                .filter(|_| open.is_none() && self.repeat.allows(&error));
+            tracing::warn!(
+                model = name.full,
+                error = error.code(),
+                attempt,
+                retry_in_ms = wait.map(milliseconds),
+                circuit_open_ms = open.map(milliseconds),
+                "llm call failed"
+            );
+            match wait {
+                Some(wait) if Instant::now() + wait < self.deadline => sleep(wait).await,
+                _ => return Err(error),
             }
+            last = Some(error);
         }
-        Err(cut_short())
-    };
-    match timeout_at(until, opened).await {
-        Ok(result) => result,
-        Err(_) => Err(timed_out(phase, request)),
     }
-}
 
-/// Holds a stream to its promises: it ends with `Finished` or an error, in time, and its errors say where they come from.
-fn guard(
-    events: EventStream,
-    name: ModelName<'_>,
-    attempts: u32,
-    deadline: Instant,
-) -> EventStream {
-    let model = name.full.to_owned();
-    let name_it = move |mut error: LlmError| {
-        error.model = model.clone();
-        error.attempts = attempts;
-        error
-    };
-    stream::unfold(Some((events, name_it)), move |state| async move {
-        let (mut events, name_it) = state?;
-        let item = match timeout_at(deadline, events.next()).await {
-            Ok(Some(Ok(event))) => Ok(event),
-            Ok(Some(Err(error))) => Err(error),
-            Ok(None) => Err(cut_short()),
-            Err(_) => Err(total_passed()),
+    /// Waits as long as one try may take.
+    async fn in_time<T>(&self, answer: BoxFuture<'_, Result<T, LlmError>>) -> Result<T, LlmError> {
+        let first_token = Instant::now() + self.timeouts.first_token;
+        let (until, phase) = if first_token < self.deadline {
+            (first_token, TimeoutPhase::FirstToken)
+        } else {
+            (self.deadline, TimeoutPhase::Total)
         };
-        match item {
-            Ok(event @ ChatEvent::Finished { .. }) => Some((Ok(event), None)),
-            Ok(event) => Some((Ok(event), Some((events, name_it)))),
-            Err(error) => Some((Err(name_it(error)), None)),
+        match timeout_at(until, answer).await {
+            Ok(result) => result,
+            Err(_) => Err(timed_out(phase, &self.timeouts)),
         }
-    })
-    .boxed()
-}
-
-fn cut_short() -> LlmError {
-    LlmError::new(
-        ErrorKind::Connection,
-        "the provider's stream ended in the middle of the answer",
-    )
-}
-
-fn total_passed() -> LlmError {
-    LlmError::new(
-        ErrorKind::Timeout {
-            phase: TimeoutPhase::Total,
-        },
-        "the answer was not complete within the time-out for the whole call",
-    )
-}
-
-fn timed_out(phase: TimeoutPhase, request: &ChatRequest) -> LlmError {
-    let seconds = |duration: Duration| duration.as_secs_f64();
-    match phase {
-        TimeoutPhase::FirstToken => LlmError::new(
-            ErrorKind::Timeout { phase },
-            format!(
-                "the model said nothing within {} s",
-                seconds(request.timeouts.first_token)
-            ),
-        ),
-        _ => LlmError::new(
-            ErrorKind::Timeout { phase },
-            format!(
-                "the call was not answered within {} s",
-                seconds(request.timeouts.total)
-            ),
-        ),
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn timed_out(phase: TimeoutPhase, timeouts: &Timeouts) -> LlmError {
+    let message = match phase {
+        TimeoutPhase::FirstToken => format!(
+            "the model said nothing within {} s",
+            timeouts.first_token.as_secs_f64()
+        ),
+        _ => format!(
+            "the call was not answered within {} s",
+            timeouts.total.as_secs_f64()
+        ),
+    };
+    LlmError::new(ErrorKind::Timeout { phase }, message)
 }
 
 /// One error for all the models that were asked: the first that may pass, so that a caller knows whether to come back.
@@ -194,6 +185,7 @@ fn summarise(failures: Vec<LlmError>, attempts: u32) -> LlmError {
         .iter()
         .position(LlmError::is_retryable)
         .unwrap_or(0);
+    let may_be_billed = failures.iter().any(|failure| failure.may_be_billed);
     let others: Vec<String> = failures
         .iter()
         .enumerate()
@@ -208,5 +200,6 @@ fn summarise(failures: Vec<LlmError>, attempts: u32) -> LlmError {
         error.message = format!("{}; also failed: {}", error.message, others.join("; "));
     }
     error.attempts = attempts;
+    error.may_be_billed = may_be_billed;
     error
 }

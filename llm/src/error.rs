@@ -19,15 +19,22 @@ pub enum ErrorKind {
     RateLimited { retry_after: Option<Duration> },
     /// The provider is out of capacity (503, or Anthropic's 529). `overloaded`
     Overloaded { retry_after: Option<Duration> },
+    /// The provider failed several times in a row and was not asked; `retry_after` is how long that stays so. `circuit_open`
+    ///
+    /// See [`BreakerPolicy`](crate::BreakerPolicy).
+    CircuitOpen { retry_after: Duration },
     /// The request itself is wrong: the same request will fail again. `invalid_request`
     InvalidRequest,
+    /// The provider has nothing of this kind, as Anthropic has no embeddings; nothing was sent. `unsupported`
+    Unsupported,
     /// The provider does not know the model, or the key may not use it. `model_not_found`
     ModelNotFound,
     /// Any other HTTP status that is not a success. `provider_error`
     ProviderError { status: u16 },
     /// The provider answered something that is not its own protocol. `malformed_response`
     MalformedResponse,
-    /// The answer does not match the output schema, also after the repair attempt. `invalid_output`
+    /// The answer does not match the output schema, also after the repair attempt; or vectors do not have the dimensions that
+    /// were asked for. `invalid_output`
     InvalidOutput,
     /// Structured output was asked for and the model or its filter declined. `refused`
     Refused,
@@ -69,7 +76,9 @@ impl ErrorKind {
             Self::InsufficientQuota => "insufficient_quota",
             Self::RateLimited { .. } => "rate_limited",
             Self::Overloaded { .. } => "overloaded",
+            Self::CircuitOpen { .. } => "circuit_open",
             Self::InvalidRequest => "invalid_request",
+            Self::Unsupported => "unsupported",
             Self::ModelNotFound => "model_not_found",
             Self::ProviderError { .. } => "provider_error",
             Self::MalformedResponse => "malformed_response",
@@ -90,11 +99,36 @@ impl ErrorKind {
         match self {
             Self::RateLimited { .. }
             | Self::Overloaded { .. }
+            | Self::CircuitOpen { .. }
             | Self::MalformedResponse
             | Self::Connection
             | Self::Timeout { .. } => true,
             Self::ProviderError { status } => status >= 500 || matches!(status, 408 | 409 | 425),
             _ => false,
+        }
+    }
+
+    /// What [`LlmError::may_be_billed`] is if nothing more is known than the kind.
+    fn may_be_billed(self) -> bool {
+        match self {
+            // A provider that is out of capacity refuses before it works; any other 5xx may come out of the middle of it.
+            Self::Overloaded { .. } | Self::RateLimited { .. } | Self::CircuitOpen { .. } => false,
+            Self::Timeout { phase } => phase != TimeoutPhase::Connect,
+            Self::ProviderError { .. }
+            | Self::MalformedResponse
+            | Self::InvalidOutput
+            | Self::Refused
+            | Self::Connection
+            | Self::Cancelled => true,
+            Self::Authentication
+            | Self::InsufficientQuota
+            | Self::InvalidRequest
+            | Self::Unsupported
+            | Self::ModelNotFound
+            | Self::UnknownProvider
+            | Self::InvalidModelName
+            | Self::MissingKey
+            | Self::InvalidConfiguration => false,
         }
     }
 
@@ -105,6 +139,7 @@ impl ErrorKind {
                 self,
                 Self::Authentication
                     | Self::InsufficientQuota
+                    | Self::Unsupported
                     | Self::ModelNotFound
                     | Self::MissingKey
             )
@@ -125,16 +160,21 @@ pub struct LlmError {
     pub attempts: u32,
     /// Tokens that were spent although the call failed. They have to be paid.
     pub usage: Usage,
+    /// Whether a provider may have done the work, in part at least, and bill it, although nothing came of it: the request had
+    /// reached it, and it did not say that it refused. The same request, sent again, may then be paid twice.
+    pub may_be_billed: bool,
 }
 
 impl LlmError {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error about which only these are known; the registry adds the model and the attempts.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             model: String::new(),
             message: message.into(),
             attempts: 0,
             usage: Usage::default(),
+            may_be_billed: kind.may_be_billed(),
         }
     }
 
@@ -148,12 +188,13 @@ impl LlmError {
         self.kind.is_retryable()
     }
 
-    /// How long the provider asked us to wait before the next try.
+    /// How long to wait before the next try: as long as the provider asked for, or as its circuit stays open.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ErrorKind::RateLimited { retry_after } | ErrorKind::Overloaded { retry_after } => {
                 retry_after
             }
+            ErrorKind::CircuitOpen { retry_after } => Some(retry_after),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Chat models of every provider behind one streaming interface.
+//! Chat, embedding and image models of every provider behind one interface.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), llm::LlmError> {
@@ -16,12 +16,21 @@
 //! provider's wire format is a [`Provider`], which makes one call and knows nothing of all that.
 
 mod anthropic;
+mod breaker;
+mod breakers;
+mod builder;
 mod call;
+mod chat;
+mod circuit;
 mod completion;
+mod embedding;
+mod entry;
 mod error;
+mod estimate;
 mod event;
 mod gemini;
 mod halves;
+mod image;
 mod message;
 mod model_name;
 mod openai;
@@ -34,11 +43,16 @@ mod structured;
 mod transport;
 mod wire;
 
+pub use builder::ProvidersBuilder;
+pub use circuit::BreakerPolicy;
 pub use completion::{Completion, FinishReason, Usage};
+pub use embedding::{EmbeddingRequest, Embeddings};
 pub use error::{ErrorKind, LlmError, TimeoutPhase};
+pub use estimate::{tokens_of_request, tokens_of_text};
 pub use event::{ChatEvent, ChatStream, EventStream};
-pub use message::{Message, Part, Tool, ToolCall, ToolChoice};
+pub use image::{Image, ImageData, ImageRequest, Images};
+pub use message::{Message, Part, Picture, Tool, ToolCall, ToolChoice};
 pub use provider::Provider;
-pub use providers::{Providers, ProvidersBuilder};
+pub use providers::Providers;
 pub use request::{ChatRequest, Timeouts};
 pub use retry::RetryPolicy;

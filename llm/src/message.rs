@@ -56,7 +56,38 @@ impl Message {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Part {
-    Text { text: String },
+    Text {
+        text: String,
+    },
+    /// For models that see. Only in user turns; elsewhere it is left out.
+    Image(Picture),
+}
+
+/// A picture that a model is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Picture {
+    /// Where the provider fetches it from. This crate does not.
+    Url(String),
+    Data {
+        /// `image/png`, `image/jpeg`, `image/webp` or `image/gif`.
+        media_type: String,
+        base64: String,
+    },
+}
+
+impl Picture {
+    /// From an address, or from the picture itself as a `data:` URL in base64. None for a `data:` URL of another kind.
+    pub fn from_url(url: &str) -> Option<Self> {
+        let Some(data) = url.strip_prefix("data:") else {
+            return Some(Self::Url(url.to_owned()));
+        };
+        let (media_type, base64) = data.split_once(";base64,")?;
+        Some(Self::Data {
+            media_type: media_type.to_owned(),
+            base64: base64.to_owned(),
+        })
+    }
 }
 
 impl Part {
@@ -96,6 +127,18 @@ pub struct Tool {
     pub description: String,
     /// JSON Schema of the arguments, an object.
     pub parameters: Value,
+}
+
+impl Tool {
+    /// `{name, description, parameters}`, or the same under `function`, as OpenAI writes it. What is left out is a tool without description or
+    /// arguments; without a name it is none.
+    pub fn from_json(value: &Value) -> Option<Self> {
+        let mut tool = value.get("function").unwrap_or(value).clone();
+        tool.as_object_mut()?
+            .entry("parameters")
+            .or_insert_with(|| serde_json::json!({"type": "object", "properties": {}}));
+        serde_json::from_value(tool).ok()
+    }
 }
 
 /// Whether the model may, must or must not call tools.

@@ -2,7 +2,10 @@
 
 use futures::future::BoxFuture;
 
-use crate::{ChatRequest, EventStream, LlmError};
+use crate::{
+    ChatRequest, EmbeddingRequest, Embeddings, ErrorKind, EventStream, ImageRequest, Images,
+    LlmError,
+};
 
 /// A provider of models: it speaks one wire format to one endpoint with one key.
 ///
@@ -17,4 +20,29 @@ pub trait Provider: Send + Sync {
         model: &'a str,
         request: &'a ChatRequest,
     ) -> BoxFuture<'a, Result<EventStream, LlmError>>;
+
+    /// Makes vectors of texts, one for each and in their order. Unless it is implemented, the provider cannot: `unsupported`.
+    fn embed<'a>(
+        &'a self,
+        _model: &'a str,
+        _request: &'a EmbeddingRequest,
+    ) -> BoxFuture<'a, Result<Embeddings, LlmError>> {
+        unsupported("the provider has no embedding models")
+    }
+
+    /// Makes images. Unless it is implemented, the provider cannot: `unsupported`.
+    ///
+    /// An error says by [`LlmError::may_be_billed`] whether the call may be made again without paying twice.
+    fn make_images<'a>(
+        &'a self,
+        _model: &'a str,
+        _request: &'a ImageRequest,
+    ) -> BoxFuture<'a, Result<Images, LlmError>> {
+        unsupported("images cannot be made with this provider")
+    }
+}
+
+fn unsupported<T: Send + 'static>(message: &str) -> BoxFuture<'static, Result<T, LlmError>> {
+    let error = LlmError::new(ErrorKind::Unsupported, message);
+    Box::pin(std::future::ready(Err(error)))
 }

@@ -2,35 +2,39 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use crate::anthropic::Anthropic;
-use crate::gemini::Gemini;
+use crate::entry::{Callable, Entry, Shared, parse_base_url};
 use crate::model_name::ModelName;
-use crate::openai::OpenAi;
-use crate::transport::{Endpoint, Http};
+use crate::transport::Endpoint;
 use crate::{
-    ChatRequest, ChatStream, Completion, ErrorKind, LlmError, Provider, RetryPolicy, call,
-    structured,
+    ChatRequest, ChatStream, Completion, EmbeddingRequest, Embeddings, ErrorKind, ImageRequest,
+    Images, LlmError, Provider, ProvidersBuilder, RetryPolicy, chat, embedding, image, structured,
 };
-
-const OPENAI: &str = "openai";
-const ANTHROPIC: &str = "anthropic";
-const GEMINI: &str = "gemini";
 
 /// Every provider that can be called, behind one door. Cheap to clone; connections are shared.
 #[derive(Clone)]
 pub struct Providers {
-    /// `None` stands for a provider that is known but has no key.
-    by_name: BTreeMap<String, Option<Arc<dyn Provider>>>,
+    by_name: BTreeMap<String, Entry>,
     retry: RetryPolicy,
+    shared: Shared,
 }
 
 impl Providers {
+    pub(crate) fn new(
+        by_name: BTreeMap<String, Entry>,
+        retry: RetryPolicy,
+        shared: Shared,
+    ) -> Self {
+        Self {
+            by_name,
+            retry,
+            shared,
+        }
+    }
+
     /// Reads `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY` and, to call another endpoint, `OPENAI_BASE_URL`
     /// (with its `/v1`), `ANTHROPIC_BASE_URL` and `GEMINI_BASE_URL` (without a version). An empty variable counts as not set.
     ///
@@ -61,22 +65,81 @@ impl Providers {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name
             .iter()
-            .filter(|(_, provider)| provider.is_some())
+            .filter(|(_, entry)| entry.callable.is_some())
             .map(|(name, _)| name.as_str())
     }
 
-    /// The same registry with one provider replaced, for example by one with a tenant's own key.
+    /// The same registry with one provider added or replaced by one of your own making.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, provider: Arc<dyn Provider>) -> Self {
-        self.by_name.insert(name.into(), Some(provider));
+        let entry = Entry {
+            place: None,
+            callable: Some(self.shared.foreign(provider)),
+        };
+        self.by_name.insert(name.into(), entry);
         self
+    }
+
+    /// A registry in which one provider is called with another key, for example a tenant's own. Cheap enough for each call:
+    /// connections, policies and all other providers are shared with this one.
+    ///
+    /// Without a base URL the key goes where this registry sends its own. With one it goes there and nowhere else, and no key
+    /// may be given at all; this registry's own key never goes to another address. The circuit is the key's own, the same for
+    /// each registry that is made from this one with the same key and address.
+    ///
+    /// An address that comes from a tenant is **not** checked. It is called from here, with the network that is here, and some
+    /// of what it answers is told in errors: whether it may be called (no private network, a name that resolves to the
+    /// same address later) is the caller's to decide before.
+    ///
+    /// Errors: `unknown_provider`; `invalid_configuration` for a provider that [`Providers::with`] brought, an empty key or
+    /// one that no header can hold, an address that is none, and neither key nor address.
+    pub fn with_key(
+        &self,
+        name: &str,
+        key: impl Into<Option<SecretString>>,
+        base_url: Option<&str>,
+    ) -> Result<Self, LlmError> {
+        let key = key.into();
+        let invalid = |message: String| LlmError::new(ErrorKind::InvalidConfiguration, message);
+        let entry = self.by_name.get(name).ok_or_else(|| self.unknown(name))?;
+        let Some((format, base)) = &entry.place else {
+            return Err(invalid(format!(
+                "the provider `{name}` brings its own key, which cannot be replaced"
+            )));
+        };
+        if key.is_none() && base_url.is_none() {
+            return Err(invalid(format!(
+                "neither a key nor a base URL was given for the provider `{name}`"
+            )));
+        }
+        // It would be sent, and refused with words that nobody understands.
+        if key
+            .as_ref()
+            .is_some_and(|key| key.expose_secret().trim().is_empty())
+        {
+            return Err(invalid(format!(
+                "the key for the provider `{name}` is empty"
+            )));
+        }
+        let base = match base_url {
+            Some(text) => parse_base_url(name, text)?,
+            None => base.clone(),
+        };
+        let endpoint = Endpoint::new(name, base.clone(), key)?;
+        let entry = Entry {
+            place: Some((*format, base)),
+            callable: Some(self.shared.callable(name, *format, endpoint)),
+        };
+        let mut other = self.clone();
+        other.by_name.insert(name.to_owned(), entry);
+        Ok(other)
     }
 
     /// Starts an answer and returns when the model has begun to speak.
     ///
     /// Until then, retryable failures are retried and fallback models asked; afterwards an error ends the stream.
     pub async fn chat(&self, request: &ChatRequest) -> Result<ChatStream, LlmError> {
-        call::open(self, request, Instant::now() + request.timeouts.total, 0).await
+        chat::open(self, request, Instant::now() + request.timeouts.total, 0).await
     }
 
     /// The whole answer. With an output schema it is checked, and the model gets one chance to repair it.
@@ -84,13 +147,31 @@ impl Providers {
         let deadline = Instant::now() + request.timeouts.total;
         match &request.output_schema {
             None => {
-                call::open(self, request, deadline, 0)
+                chat::open(self, request, deadline, 0)
                     .await?
                     .into_completion()
                     .await
             }
             Some(schema) => structured::complete(self, request, schema, deadline).await,
         }
+    }
+
+    /// A vector for each text, by one upstream call, which is retried and falls back as a chat call does.
+    ///
+    /// Errors beside those of a chat call: `unsupported` where the provider has no embeddings (Anthropic has none);
+    /// `malformed_response` if there are not as many vectors as inputs or their order cannot be told.
+    pub async fn embed(&self, request: &EmbeddingRequest) -> Result<Embeddings, LlmError> {
+        embedding::embed(self, request).await
+    }
+
+    /// Makes images, by one upstream call. An image costs much more than an answer in words, so what may have been billed is not
+    /// sent again, neither to this model nor to a fallback model: only refusals are (no connection, 429, 503, an open
+    /// circuit, and for the next model a wrong key and the like). See [`LlmError::may_be_billed`].
+    ///
+    /// Dropping the future closes the call, which may be billed all the same. Errors beside those of a chat call: `unsupported`
+    /// where this crate cannot ask the provider for images (OpenAI and those who speak like it can be).
+    pub async fn make_images(&self, request: &ImageRequest) -> Result<Images, LlmError> {
+        image::make(self, request).await
     }
 
     pub(crate) fn retry(&self) -> &RetryPolicy {
@@ -101,29 +182,32 @@ impl Providers {
     pub(crate) fn lookup(
         &self,
         name: &ModelName<'_>,
-    ) -> Result<Result<&dyn Provider, LlmError>, LlmError> {
-        match self.by_name.get(name.provider) {
-            Some(Some(provider)) => Ok(Ok(provider.as_ref())),
-            Some(None) => Ok(Err(LlmError::new(
+    ) -> Result<Result<&Callable, LlmError>, LlmError> {
+        let entry = self
+            .by_name
+            .get(name.provider)
+            .ok_or_else(|| self.unknown(name.provider))?;
+        Ok(entry.callable.as_ref().ok_or_else(|| {
+            LlmError::new(
                 ErrorKind::MissingKey,
                 format!(
                     "there is no key for the provider `{0}`; set {1}_API_KEY",
                     name.provider,
                     name.provider.to_ascii_uppercase()
                 ),
-            ))),
-            None => {
-                let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
-                Err(LlmError::new(
-                    ErrorKind::UnknownProvider,
-                    format!(
-                        "there is no provider `{}`; known are {}",
-                        name.provider,
-                        known.join(", ")
-                    ),
-                ))
-            }
-        }
+            )
+        }))
+    }
+
+    fn unknown(&self, name: &str) -> LlmError {
+        let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        LlmError::new(
+            ErrorKind::UnknownProvider,
+            format!(
+                "there is no provider `{name}`; known are {}",
+                known.join(", ")
+            ),
+        )
     }
 }
 
@@ -133,165 +217,4 @@ impl std::fmt::Debug for Providers {
             .field("names", &self.names().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
-}
-
-/// Which wire format an entry speaks.
-#[derive(Clone, Copy)]
-enum Format {
-    OpenAi,
-    Anthropic,
-    Gemini,
-}
-
-/// Collects endpoints and keys for a [`Providers`].
-pub struct ProvidersBuilder {
-    entries: BTreeMap<String, (Format, Option<Endpoint>)>,
-    retry: RetryPolicy,
-    connect_timeout: Duration,
-}
-
-impl Default for ProvidersBuilder {
-    fn default() -> Self {
-        let known = |name: &str, format| (name.to_owned(), (format, None));
-        Self {
-            entries: BTreeMap::from([
-                known(OPENAI, Format::OpenAi),
-                known(ANTHROPIC, Format::Anthropic),
-                known(GEMINI, Format::Gemini),
-            ]),
-            retry: RetryPolicy::default(),
-            connect_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-impl ProvidersBuilder {
-    /// OpenAI, or what stands at `base_url` (up to and including `/v1`) in its place.
-    pub fn openai(
-        self,
-        key: Option<SecretString>,
-        base_url: Option<&str>,
-    ) -> Result<Self, LlmError> {
-        self.entry(
-            OPENAI,
-            Format::OpenAi,
-            key,
-            base_url,
-            "https://api.openai.com/v1",
-        )
-    }
-
-    /// Another endpoint that speaks OpenAI's protocol (vLLM, Ollama, OpenRouter, ...), under a name of its own.
-    pub fn openai_compatible(
-        self,
-        name: &str,
-        key: Option<SecretString>,
-        base_url: &str,
-    ) -> Result<Self, LlmError> {
-        self.entry(name, Format::OpenAi, key, Some(base_url), base_url)
-    }
-
-    pub fn anthropic(
-        self,
-        key: Option<SecretString>,
-        base_url: Option<&str>,
-    ) -> Result<Self, LlmError> {
-        self.entry(
-            ANTHROPIC,
-            Format::Anthropic,
-            key,
-            base_url,
-            "https://api.anthropic.com",
-        )
-    }
-
-    pub fn gemini(
-        self,
-        key: Option<SecretString>,
-        base_url: Option<&str>,
-    ) -> Result<Self, LlmError> {
-        self.entry(
-            GEMINI,
-            Format::Gemini,
-            key,
-            base_url,
-            "https://generativelanguage.googleapis.com",
-        )
-    }
-
-    #[must_use]
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
-        self
-    }
-
-    /// How long to wait for a TCP and TLS connection. Default 10 s.
-    #[must_use]
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
-    pub fn build(self) -> Result<Providers, LlmError> {
-        let http = Http::new(self.connect_timeout)?;
-        let by_name = self
-            .entries
-            .into_iter()
-            .map(|(name, (format, endpoint))| {
-                let provider = endpoint.map(|endpoint| -> Arc<dyn Provider> {
-                    match format {
-                        Format::OpenAi => Arc::new(OpenAi::new(http.clone(), endpoint)),
-                        Format::Anthropic => Arc::new(Anthropic::new(http.clone(), endpoint)),
-                        Format::Gemini => Arc::new(Gemini::new(http.clone(), endpoint)),
-                    }
-                });
-                (name, provider)
-            })
-            .collect();
-        Ok(Providers {
-            by_name,
-            retry: self.retry,
-        })
-    }
-
-    fn entry(
-        mut self,
-        name: &str,
-        format: Format,
-        key: Option<SecretString>,
-        base_url: Option<&str>,
-        default_url: &str,
-    ) -> Result<Self, LlmError> {
-        // Somebody's own endpoint (a local Ollama, a proxy that holds the key) may need none.
-        let endpoint = if key.is_none() && base_url.is_none() {
-            None
-        } else {
-            Some(Endpoint::new(
-                name,
-                parse_base_url(name, base_url.unwrap_or(default_url))?,
-                key,
-            )?)
-        };
-        self.entries.insert(name.to_owned(), (format, endpoint));
-        Ok(self)
-    }
-}
-
-fn parse_base_url(name: &str, text: &str) -> Result<Url, LlmError> {
-    // The text is not repeated in the message: it may hold a password.
-    let invalid = |what: &str| {
-        LlmError::new(
-            ErrorKind::InvalidConfiguration,
-            format!("the base URL of the provider `{name}` {what}"),
-        )
-    };
-    let url = Url::parse(text.trim().trim_end_matches('/'))
-        .map_err(|error| invalid(&format!("is no URL: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(invalid("does not begin with http:// or https://"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(invalid("has a query or a fragment"));
-    }
-    Ok(url)
 }

@@ -14,6 +14,10 @@ pub struct ChatRequest {
     pub system: Option<String>,
     pub messages: Vec<Message>,
     pub temperature: Option<f64>,
+    /// Nucleus sampling, 0 to 1.
+    pub top_p: Option<f64>,
+    /// Texts at which the model stops, without saying them. OpenAI takes at most 4, Gemini 5.
+    pub stop: Vec<String>,
     /// Upper limit of output tokens.
     pub max_tokens: Option<u32>,
     /// JSON Schema that the answer has to match.

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{ChatRequest, Completion, ErrorKind, FinishReason, LlmError, Message, Providers, call};
+use crate::{ChatRequest, Completion, ErrorKind, FinishReason, LlmError, Message, Providers, chat};
 
 /// This many problems are told; a model that got more of them wrong got it all wrong.
 const MAX_PROBLEMS: usize = 8;
@@ -59,7 +59,7 @@ pub(crate) async fn complete(
     deadline: Instant,
 ) -> Result<Completion, LlmError> {
     let validator = compile(schema)?;
-    let first = call::open(providers, request, deadline, 0)
+    let first = chat::open(providers, request, deadline, 0)
         .await?
         .into_completion()
         .await?;
@@ -77,7 +77,7 @@ pub(crate) async fn complete(
     );
     let repair = ask_again(request, &first, &problem);
     let second = async {
-        call::open(providers, &repair, deadline, first.attempts)
+        chat::open(providers, &repair, deadline, first.attempts)
             .await?
             .into_completion()
             .await

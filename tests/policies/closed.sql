@@ -67,7 +67,7 @@ create temp table lent as
     'edge.watch_executions(uuid[])',
     'edge.call_webhook(text, jsonb, bytea, text, text, text, text)',
     'edge.secrets(uuid)', 'edge.tenant_key(uuid)', 'edge.set_secret(uuid, text, bytea, bytea, text, integer, bytea, text)',
-    'edge.delete_secret(uuid, text)'
+    'edge.delete_secret(uuid, text)', 'edge.begin_model_call(uuid, text, bigint, bigint)', 'edge.models(uuid)', 'edge.end_model_calls(jsonb)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

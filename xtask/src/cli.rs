@@ -425,17 +425,24 @@ pub enum BenchName {
     Fairness,
     /// What a snapshot that is held open costs the queue, and how large the queue gets.
     Bloat,
+    /// What the door to models adds to a call.
+    Gateway,
 }
 
 impl BenchName {
     /// Whether it measures the product's own tables, and not the extension alone.
     pub fn wants_migrations(self) -> bool {
-        matches!(self, Self::Rls) || self.wants_worker()
+        matches!(self, Self::Rls | Self::Gateway) || self.wants_worker()
     }
 
     /// Whether it runs a worker.
     pub fn wants_worker(self) -> bool {
         matches!(self, Self::Engine | Self::Fairness | Self::Bloat)
+    }
+
+    /// Whether it runs an `edge-api`.
+    pub fn wants_edge(self) -> bool {
+        matches!(self, Self::Gateway)
     }
 }
 

@@ -1,7 +1,9 @@
 //! One variable after the other.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use llm::Providers;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -9,6 +11,7 @@ use vault::{KeyRing, Vault};
 
 use crate::auth::JwksPace;
 use crate::hosts::{HostConfiguration, HostPace};
+use crate::model_calls::ModelConfiguration;
 
 use super::{CorsOrigins, JwtConfiguration, LogFormat};
 
@@ -88,6 +91,21 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             self.problems.push(format!("{name} must be {shape}"));
         }
         parsed
+    }
+
+    pub fn models(&mut self) -> Option<ModelConfiguration> {
+        let calls = self.number("AIAS_MAX_MODEL_CALLS", 2000, 1..=1_000_000) as usize;
+        match Providers::from_variables(|name| self.get(name)) {
+            Ok(providers) => Some(ModelConfiguration {
+                providers,
+                spool: self.get("AIAS_SPOOL_DIR").map(PathBuf::from),
+                calls,
+            }),
+            Err(error) => {
+                self.problems.push(error.to_string());
+                None
+            }
+        }
     }
 
     pub fn jwt(&mut self) -> JwtConfiguration {

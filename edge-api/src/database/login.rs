@@ -1,4 +1,4 @@
-//! What this service asks as its own login, before there is a caller or where there never is one: five functions of schema `edge`, and no table.
+//! What this service asks as its own login, before there is a caller or where there never is one: six functions of schema `edge`, and no table.
 //!
 //! Anybody can make it ask, with keys, names and addresses made up. So together these questions use at most half of the pool, and the other half
 //! is left to the transactions of those who are somebody. What is watched is said by one task, for all who watch, and needs no turn.
@@ -11,6 +11,7 @@ use super::{Database, not_the_callers_fault, refused_or_our_fault};
 use crate::auth::KeyHash;
 use crate::error::ApiError;
 use crate::hosts::{DomainName, TenantAtHost};
+use crate::model_calls::EndedCall;
 
 /// A request to a workflow's own address.
 pub(crate) struct WebhookCall<'a, Input> {
@@ -82,6 +83,14 @@ impl Database {
     /// Has changes of these executions notified for the next minute.
     pub(crate) async fn watch_executions(&self, executions: &[Uuid]) -> Result<(), sqlx::Error> {
         sqlx::query!("select edge.watch_executions($1)", executions)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes down what calls of models took. Each counts once, however often it is said.
+    pub(crate) async fn end_model_calls(&self, calls: &[EndedCall]) -> Result<(), sqlx::Error> {
+        sqlx::query!("select edge.end_model_calls($1)", Json(calls) as _)
             .execute(&self.pool)
             .await?;
         Ok(())

@@ -13,11 +13,16 @@ use uuid::Uuid;
 
 use self::table::{ALL_SCOPES, Door, READ_SCOPES, ROUTES, Route, Statuses};
 use crate::support::keys::{SigningKey, hs256_with, hs256_with_critical_extension, unsigned};
+use crate::support::upstream::Upstream;
 use crate::support::{ApiKey, Hook, SECRET, TestApp, exports, secrets};
 
 fn body(route: &Route) -> Option<Value> {
     match (route.method, route.path) {
         (_, "/v1/executions") => Some(json!({"workflow_id": ALPHA_WORKFLOW})),
+        (_, "/v1/chat/completions") => Some(
+            json!({"model": "openai/plain", "messages": [{"role": "user", "content": "Hello!"}]}),
+        ),
+        (_, "/v1/embeddings") => Some(json!({"model": "openai/vectors", "input": "Hello!"})),
         ("PUT", "/v1/secrets/{name}") => Some(json!({"value": "hunter2"})),
         _ => None,
     }
@@ -84,7 +89,9 @@ async fn status(
 async fn who_may_what(pool: PgPool) {
     let published = SigningKey::rs256("published");
     let keys = crate::jwks::Server::start(json!({"keys": [published.published()]})).await;
+    let upstream = Upstream::start().await;
     let app = TestApp::with(pool, |configuration| {
+        configuration.models.providers = upstream.providers();
         configuration.jwt = JwtConfiguration {
             secret: Some(SECRET.into()),
             jwks_url: Some(keys.url()),

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod chat;
 mod docs;
 mod executions;
 mod exports;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::structured::{self, Enforcement};
-use crate::{ChatRequest, Message, Part, Tool, ToolCall, ToolChoice};
+use crate::{ChatRequest, Message, Part, Picture, Tool, ToolCall, ToolChoice};
 
 /// The API wants a limit; this one every model accepts.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -29,6 +29,12 @@ pub(super) fn body(model: &str, request: &ChatRequest) -> Value {
     if let Some(temperature) = request.temperature {
         // Others go up to 2. A request that may fall back between providers must not fail on that.
         fields.insert("temperature".into(), temperature.min(1.0).into());
+    }
+    if let Some(top_p) = request.top_p {
+        fields.insert("top_p".into(), top_p.into());
+    }
+    if !request.stop.is_empty() {
+        fields.insert("stop_sequences".into(), request.stop.clone().into());
     }
     let mut tools: Vec<Value> = request.tools.iter().map(tool).collect();
     let mut choice = tool_choice(&request.tool_choice);
@@ -72,13 +78,16 @@ fn messages(messages: &[Message]) -> Vec<Value> {
 
 fn blocks(message: &Message) -> (&'static str, Vec<Value>) {
     match message {
-        Message::User { content } => ("user", texts(content).collect()),
+        Message::User { content } => ("user", content.iter().filter_map(block).collect()),
         Message::Assistant {
             content,
             tool_calls,
         } => (
             "assistant",
-            texts(content)
+            content
+                .iter()
+                .filter(|part| matches!(part, Part::Text { .. }))
+                .filter_map(block)
                 .chain(tool_calls.iter().map(tool_use))
                 .collect(),
         ),
@@ -100,11 +109,21 @@ fn blocks(message: &Message) -> (&'static str, Vec<Value>) {
 }
 
 /// The API refuses empty text.
-fn texts(parts: &[Part]) -> impl Iterator<Item = Value> {
-    let texts = parts.iter().map(|Part::Text { text }| text);
-    texts
-        .filter(|text| !text.is_empty())
-        .map(|text| json!({ "type": "text", "text": text }))
+fn block(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text { text } => (!text.is_empty()).then(|| json!({ "type": "text", "text": text })),
+        Part::Image(image) => Some(json!({ "type": "image", "source": source(image) })),
+    }
+}
+
+/// <https://platform.claude.com/docs/en/build-with-claude/vision>
+fn source(image: &Picture) -> Value {
+    match image {
+        Picture::Url(url) => json!({ "type": "url", "url": url }),
+        Picture::Data { media_type, base64 } => {
+            json!({ "type": "base64", "media_type": media_type, "data": base64 })
+        }
+    }
 }
 
 fn tool_use(call: &ToolCall) -> Value {
@@ -197,5 +216,34 @@ mod tests {
             parameters: json!({}),
         });
         assert_eq!(body("m", &request)["tool_choice"], json!({ "type": "any" }));
+    }
+
+    #[test]
+    fn shows_pictures_and_stops_where_it_is_told() {
+        let picture = Picture::from_url("data:image/png;base64,AAAA").unwrap();
+        let elsewhere = Picture::from_url("https://a.test/cat.png").unwrap();
+        let mut request = ChatRequest::new("p/m");
+        request.top_p = Some(0.5);
+        request.stop = vec!["END".into()];
+        request.messages.push(Message::User {
+            content: vec![
+                Part::text("What is it?"),
+                Part::Image(picture),
+                Part::Image(elsewhere),
+            ],
+        });
+        let body = body("m", &request);
+        assert_eq!(
+            body["messages"][0]["content"],
+            json!([
+                { "type": "text", "text": "What is it?" },
+                { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "AAAA" } },
+                { "type": "image", "source": { "type": "url", "url": "https://a.test/cat.png" } },
+            ])
+        );
+        assert_eq!(
+            (&body["top_p"], &body["stop_sequences"]),
+            (&json!(0.5), &json!(["END"]))
+        );
     }
 }

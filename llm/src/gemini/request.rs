@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::structured::Enforcement;
-use crate::{ChatRequest, Message, Part, Tool, ToolCall, ToolChoice, wire};
+use crate::{ChatRequest, Message, Part, Picture, Tool, ToolCall, ToolChoice, wire};
 
 pub(super) fn body(request: &ChatRequest) -> Value {
     let mut body = Map::new();
@@ -27,6 +27,12 @@ pub(super) fn body(request: &ChatRequest) -> Value {
     body.insert("contents".into(), contents(&request.messages).into());
     if let Some(temperature) = request.temperature {
         config.insert("temperature".into(), temperature.into());
+    }
+    if let Some(top_p) = request.top_p {
+        config.insert("topP".into(), top_p.into());
+    }
+    if !request.stop.is_empty() {
+        config.insert("stopSequences".into(), request.stop.clone().into());
     }
     if let Some(max_tokens) = request.max_tokens {
         config.insert("maxOutputTokens".into(), max_tokens.into());
@@ -64,13 +70,16 @@ fn contents(messages: &[Message]) -> Vec<Value> {
 
 fn parts(message: &Message) -> (&'static str, Vec<Value>) {
     match message {
-        Message::User { content } => ("user", texts(content).collect()),
+        Message::User { content } => ("user", content.iter().filter_map(part).collect()),
         Message::Assistant {
             content,
             tool_calls,
         } => (
             "model",
-            texts(content)
+            content
+                .iter()
+                .filter(|piece| matches!(piece, Part::Text { .. }))
+                .filter_map(part)
                 .chain(tool_calls.iter().map(function_call))
                 .collect(),
         ),
@@ -92,11 +101,21 @@ fn parts(message: &Message) -> (&'static str, Vec<Value>) {
     }
 }
 
-fn texts(parts: &[Part]) -> impl Iterator<Item = Value> {
-    let texts = parts.iter().map(|Part::Text { text }| text);
-    texts
-        .filter(|text| !text.is_empty())
-        .map(|text| json!({ "text": text }))
+fn part(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text { text } => (!text.is_empty()).then(|| json!({ "text": text })),
+        Part::Image(image) => Some(picture(image)),
+    }
+}
+
+/// <https://ai.google.dev/gemini-api/docs/file-input-methods>
+fn picture(image: &Picture) -> Value {
+    match image {
+        Picture::Url(url) => json!({ "fileData": { "fileUri": url } }),
+        Picture::Data { media_type, base64 } => {
+            json!({ "inlineData": { "mimeType": media_type, "data": base64 } })
+        }
+    }
 }
 
 fn function_call(call: &ToolCall) -> Value {
@@ -199,6 +218,36 @@ mod tests {
                 .as_str()
                 .unwrap()
                 .contains("\"array\"")
+        );
+    }
+
+    #[test]
+    fn shows_pictures_and_stops_where_it_is_told() {
+        let picture = Picture::from_url("data:image/png;base64,AAAA").unwrap();
+        let elsewhere = Picture::from_url("https://a.test/cat.png").unwrap();
+        let mut request = ChatRequest::new("p/m");
+        request.top_p = Some(0.5);
+        request.stop = vec!["END".into()];
+        request.messages.push(Message::User {
+            content: vec![
+                Part::text("What is it?"),
+                Part::Image(picture),
+                Part::Image(elsewhere),
+            ],
+        });
+        let body = body(&request);
+        assert_eq!(
+            body["contents"][0]["parts"],
+            json!([
+                { "text": "What is it?" },
+                { "inlineData": { "mimeType": "image/png", "data": "AAAA" } },
+                { "fileData": { "fileUri": "https://a.test/cat.png" } },
+            ])
+        );
+        let config = &body["generationConfig"];
+        assert_eq!(
+            (&config["topP"], &config["stopSequences"]),
+            (&json!(0.5), &json!(["END"]))
         );
     }
 }

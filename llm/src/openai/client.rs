@@ -10,7 +10,7 @@ use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::HeaderMap;
 use reqwest::{Body, Response};
 use secrecy::SecretString;
 use serde::de::IgnoredAny;
@@ -29,11 +29,7 @@ pub(super) struct Config {
 
 impl async_openai::config::Config for Config {
     fn headers(&self) -> HeaderMap {
-        self.endpoint
-            .key_header("Bearer ")
-            .map(|key| (AUTHORIZATION, key))
-            .into_iter()
-            .collect()
+        super::headers(&self.endpoint)
     }
 
     fn url(&self, path: &str) -> String {
@@ -53,8 +49,7 @@ impl async_openai::config::Config for Config {
     }
 }
 
-pub(super) fn new(http: Http, endpoint: Endpoint) -> Client<Config> {
-    let endpoint = Arc::new(endpoint);
+pub(super) fn new(http: Http, endpoint: Arc<Endpoint>) -> Client<Config> {
     let config = Config {
         endpoint: endpoint.clone(),
         base: endpoint.url("", ""),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::structured::{self, Enforcement};
-use crate::{ChatRequest, Message, Part, Tool, ToolCall, ToolChoice};
+use crate::{ChatRequest, Message, Part, Picture, Tool, ToolCall, ToolChoice};
 
 /// Where OpenAI itself and those who follow it differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,12 @@ pub(super) fn body(model: &str, request: &ChatRequest, dialect: Dialect) -> Valu
         .expect("the literal above is an object");
     if let Some(temperature) = request.temperature {
         fields.insert("temperature".into(), temperature.into());
+    }
+    if let Some(top_p) = request.top_p {
+        fields.insert("top_p".into(), top_p.into());
+    }
+    if !request.stop.is_empty() {
+        fields.insert("stop".into(), request.stop.clone().into());
     }
     if let Some(max_tokens) = request.max_tokens {
         fields.insert(dialect.max_tokens().into(), max_tokens.into());
@@ -106,8 +112,21 @@ fn parts(parts: &[Part]) -> Value {
         [Part::Text { text }] => text.as_str().into(),
         many => many
             .iter()
-            .map(|Part::Text { text }| json!({ "type": "text", "text": text }))
+            .map(|part| match part {
+                Part::Text { text } => json!({ "type": "text", "text": text }),
+                Part::Image(image) => {
+                    json!({ "type": "image_url", "image_url": { "url": url(image) } })
+                }
+            })
             .collect(),
+    }
+}
+
+/// <https://platform.openai.com/docs/guides/images-vision>
+fn url(image: &Picture) -> String {
+    match image {
+        Picture::Url(url) => url.clone(),
+        Picture::Data { media_type, base64 } => format!("data:{media_type};base64,{base64}"),
     }
 }
 
@@ -280,6 +299,35 @@ mod tests {
                 .as_str()
                 .unwrap()
                 .contains("\"array\"")
+        );
+    }
+
+    #[test]
+    fn shows_pictures_and_stops_where_it_is_told() {
+        let picture = Picture::from_url("data:image/png;base64,AAAA").unwrap();
+        let elsewhere = Picture::from_url("https://a.test/cat.png").unwrap();
+        let mut request = ChatRequest::new("p/m");
+        request.top_p = Some(0.5);
+        request.stop = vec!["END".into()];
+        request.messages.push(Message::User {
+            content: vec![
+                Part::text("What is it?"),
+                Part::Image(picture),
+                Part::Image(elsewhere),
+            ],
+        });
+        let body = body("m", &request, Dialect::OpenAi);
+        assert_eq!(
+            body["messages"][0]["content"],
+            json!([
+                { "type": "text", "text": "What is it?" },
+                { "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } },
+                { "type": "image_url", "image_url": { "url": "https://a.test/cat.png" } },
+            ])
+        );
+        assert_eq!(
+            (&body["top_p"], &body["stop"]),
+            (&json!(0.5), &json!(["END"]))
         );
     }
 }

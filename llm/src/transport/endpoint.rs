@@ -43,6 +43,16 @@ impl Endpoint {
         }
     }
 
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// What tells this endpoint from others. It holds the key: to be hashed, not to be kept.
+    pub(crate) fn identity(&self) -> (&str, Option<&str>) {
+        let key = self.key.as_ref().map(ExposeSecret::expose_secret);
+        (self.base.as_str(), key)
+    }
+
     pub(crate) fn host(&self) -> Option<&str> {
         self.base.host_str()
     }

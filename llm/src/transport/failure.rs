@@ -32,6 +32,23 @@ pub(super) fn from_response(status: u16, headers: &HeaderMap, body: &[u8]) -> Ll
     said.into_error(Some(status))
 }
 
+/// The error of a document that came with a good status and cannot be read; `why` would repeat what was said, so only its
+/// place is told.
+pub(super) fn from_document(headers: &HeaderMap, body: &[u8], why: &serde_json::Error) -> LlmError {
+    let error = from_response(200, headers, body);
+    if error.kind != ErrorKind::MalformedResponse {
+        return error;
+    }
+    LlmError::new(
+        ErrorKind::MalformedResponse,
+        format!(
+            "the provider's answer is not of its protocol's shape, at line {} column {}",
+            why.line(),
+            why.column()
+        ),
+    )
+}
+
 /// The error that stands in an event in the middle of a stream; `None` if the event is no error.
 pub(crate) fn from_event(event: &Value) -> Option<LlmError> {
     let said = Said::of(event);

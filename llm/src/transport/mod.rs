@@ -1,5 +1,6 @@
 //! HTTP, the same for every provider: one connection pool, one way to send, one way to fail.
 
+mod document;
 mod endpoint;
 mod failure;
 mod retry_after;
@@ -133,6 +134,7 @@ async fn read_some(mut response: Response) -> Vec<u8> {
 }
 
 pub(crate) fn from_reqwest(error: reqwest::Error) -> LlmError {
+    let sent = !error.is_connect() && !error.is_builder();
     let kind = if error.is_timeout() && error.is_connect() {
         ErrorKind::Timeout {
             phase: TimeoutPhase::Connect,
@@ -142,7 +144,10 @@ pub(crate) fn from_reqwest(error: reqwest::Error) -> LlmError {
     } else {
         ErrorKind::Connection
     };
-    LlmError::new(kind, describe(error))
+    LlmError {
+        may_be_billed: sent,
+        ..LlmError::new(kind, describe(error))
+    }
 }
 
 /// The error and its causes, without the URL: a base URL may hold a password.

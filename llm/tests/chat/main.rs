@@ -3,11 +3,15 @@
 
 mod support;
 
+mod breaker;
 mod cancelling;
 mod conformance;
+mod embeddings;
 mod faults;
+mod images;
 mod keys;
 mod own_provider;
 mod structured_output;
+mod tenant_keys;
 mod tolerance;
 mod tools;

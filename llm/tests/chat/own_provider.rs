@@ -10,7 +10,7 @@ use llm::{
 };
 
 /// Says the model's name, and finishes if the model is called so.
-struct Echo;
+pub struct Echo;
 
 impl Provider for Echo {
     fn chat<'a>(

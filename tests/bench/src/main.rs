@@ -11,6 +11,7 @@
 mod bloat;
 mod engine;
 mod fairness;
+mod gateway;
 mod machine;
 mod pgbench;
 mod quota;
@@ -21,7 +22,7 @@ mod server;
 mod validate;
 mod worker;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -41,6 +42,9 @@ struct Args {
     /// The program `worker`, for benchmarks that run one.
     #[arg(long)]
     worker: Option<PathBuf>,
+    /// The program `edge-api`, for benchmarks that run one.
+    #[arg(long)]
+    edge: Option<PathBuf>,
     /// Seconds for one side of one comparison in one round.
     #[arg(long, default_value_t = 3)]
     seconds: u32,
@@ -62,31 +66,44 @@ enum Benchmark {
     Fairness,
     /// What a snapshot that is held open costs the queue.
     Bloat,
+    /// What the door to models adds to a call.
+    Gateway,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let server = Server::connect(args.database_url, args.bindir, args.seconds).await?;
-    let report = measure(args.benchmark, &server, args.worker.as_deref()).await?;
+    let server =
+        Server::connect(args.database_url.clone(), args.bindir.clone(), args.seconds).await?;
+    let report = measure(&args, &server).await?;
     println!("{}", serde_json::to_string_pretty(&report)?);
     Ok(())
 }
 
-async fn measure(benchmark: Benchmark, server: &Server, worker: Option<&Path>) -> Result<Report> {
-    let worker = || worker.context("this benchmark runs a worker: --worker names the program");
-    let name = benchmark
+async fn measure(args: &Args, server: &Server) -> Result<Report> {
+    let program = |named: &Option<PathBuf>, option| {
+        named
+            .clone()
+            .with_context(|| format!("this benchmark runs a program: {option} names it"))
+    };
+    let worker = || program(&args.worker, "--worker");
+    let name = args
+        .benchmark
         .to_possible_value()
         .map(|value| value.get_name().to_owned());
     let mut report = Report::new(name.unwrap_or_default(), machine::describe(server).await?);
-    match benchmark {
+    match args.benchmark {
         Benchmark::Validate => validate::measure(server, &mut report).await?,
         Benchmark::Quota => quota::measure(server, &mut report).await?,
         Benchmark::RateLimit => rate_limit::measure(server, &mut report).await?,
         Benchmark::Rls => rls::measure(server, &mut report).await?,
-        Benchmark::Engine => engine::measure(server, worker()?, &mut report).await?,
-        Benchmark::Fairness => fairness::measure(server, worker()?, &mut report).await?,
-        Benchmark::Bloat => bloat::measure(server, worker()?, &mut report).await?,
+        Benchmark::Engine => engine::measure(server, &worker()?, &mut report).await?,
+        Benchmark::Fairness => fairness::measure(server, &worker()?, &mut report).await?,
+        Benchmark::Bloat => bloat::measure(server, &worker()?, &mut report).await?,
+        Benchmark::Gateway => {
+            let edge = program(&args.edge, "--edge")?;
+            gateway::measure(server, &edge, &mut report).await?;
+        }
     }
     Ok(report)
 }

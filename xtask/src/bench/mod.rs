@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::build::{self, cargo};
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, BenchName};
 use crate::cluster::Cluster;
 use crate::command;
 use crate::database::scratch::Scratch;
@@ -40,7 +40,7 @@ pub async fn run(args: &BenchArgs) -> Result<()> {
     let embedded = setup::prepare(Needs::Stack, None, progress).await?;
     let postgres = setup::for_benchmarks(progress).await?;
     build::install_extension_into(&postgres, &embedded, Profile::Release, progress).await?;
-    build_programs(args.name.wants_worker(), progress).await?;
+    build_programs(args.name, progress).await?;
 
     let mut interrupted = watch::Interruption::listen()?;
     let report = tokio::select! {
@@ -61,12 +61,15 @@ pub async fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-async fn build_programs(with_worker: bool, progress: Progress) -> Result<()> {
+async fn build_programs(name: BenchName, progress: Progress) -> Result<()> {
     let step = progress.step("the benchmarks");
     let mut build = cargo();
     build.args(["build", "--release", "--package", "bench"]);
-    if with_worker {
+    if name.wants_worker() {
         build.args(["--package", "workers", "--bins"]);
+    }
+    if name.wants_edge() {
+        build.args(["--package", "edge-api", "--bins"]);
     }
     command::watched(&mut build, &step).await?;
     step.done_with("the benchmarks are built");
@@ -100,7 +103,8 @@ async fn measure(
         .arg(&postgres.bindir)
         .arg("--seconds")
         .arg(args.seconds.to_string())
-        .args(args.name.wants_worker().then(worker).iter().flatten())
+        .args(program(args.name.wants_worker(), "--worker", "worker"))
+        .args(program(args.name.wants_edge(), "--edge", "edge-api"))
         // Not an argument: everybody on the machine could read the password.
         .env("DATABASE_URL", database.url()?)
         .stdin(Stdio::null())
@@ -115,9 +119,12 @@ async fn measure(
     Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
 }
 
-/// What names the worker to the program.
-fn worker() -> [OsString; 2] {
-    ["--worker".into(), build::release_binary("worker").into()]
+/// What names one of our programs to the benchmark, where it is wanted.
+fn program(is_wanted: bool, option: &str, name: &str) -> Vec<OsString> {
+    match is_wanted {
+        true => vec![option.into(), build::release_binary(name).into()],
+        false => Vec::new(),
+    }
 }
 
 async fn clear(layout: &Layout) -> Result<()> {

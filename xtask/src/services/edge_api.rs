@@ -1,6 +1,7 @@
 //! edge-api, as `cargo build` left it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Addresses;
 use crate::build;
@@ -17,11 +18,13 @@ pub enum TokenCheck {
     Jwks(String),
 }
 
-/// Without `master_key` it takes the one of the environment, if there is one.
+/// `extra` says what it calls and with which keys; what is left out it takes from the environment, if it is there. What the database does not
+/// take at the moment it keeps in `spool`.
 pub fn service(
     database_url: &str,
     tokens: &TokenCheck,
-    master_key: Option<&str>,
+    extra: BTreeMap<String, String>,
+    spool: &Path,
     ports: &Ports,
     addresses: &Addresses,
 ) -> Service {
@@ -29,7 +32,8 @@ pub fn service(
         TokenCheck::Secret(secret) => ("AIAS_JWT_SECRET", secret),
         TokenCheck::Jwks(url) => ("AIAS_JWKS_URL", url),
     };
-    let mut env = BTreeMap::from([
+    let mut env = extra;
+    env.extend([
         ("AIAS_DATABASE_URL".to_owned(), database_url.to_owned()),
         (
             "AIAS_LISTEN".to_owned(),
@@ -38,10 +42,8 @@ pub fn service(
         (variable.to_owned(), value.clone()),
         // Browsers find every name under it on this machine: http://alpha.localhost:54330/v1/tenant.
         ("AIAS_BASE_DOMAIN".to_owned(), "localhost".to_owned()),
+        ("AIAS_SPOOL_DIR".to_owned(), spool.display().to_string()),
     ]);
-    if let Some(key) = master_key {
-        env.insert("AIAS_MASTER_KEY".to_owned(), key.to_owned());
-    }
     Service {
         name: "edge-api".to_owned(),
         program: build::binary("edge-api"),

@@ -59,9 +59,15 @@ pub async fn bring_up(args: &UpArgs, layout: &Layout, progress: Progress) -> Res
     };
     let addresses = Addresses::local(&ports);
     let services = vec![
-        // The master key comes from the environment, here and there.
-        edge_api::service(database_url, &tokens, None, &ports, &addresses),
-        // The providers' keys come from the environment; nothing here is a stand-in.
+        // The master key and the providers' keys come from the environment, here and there; nothing here is a stand-in.
+        edge_api::service(
+            database_url,
+            &tokens,
+            Default::default(),
+            &layout.dir().join("spool"),
+            &ports,
+            &addresses,
+        ),
         worker::service(database_url, Default::default(), "", &ports, &addresses),
     ];
     super::start_all(&supervisor, &services, progress).await?;

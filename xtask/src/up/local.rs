@@ -67,7 +67,11 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     services.push(edge_api::service(
         &cluster.url_of(roles::EDGE, &secrets.edge_password, "postgres"),
         &edge_api::TokenCheck::Secret(secrets.jwt_secret.clone()),
-        Some(&secrets.master_key),
+        aimock::provider_environment(&addresses.llm)
+            .into_iter()
+            .chain([("AIAS_MASTER_KEY".to_owned(), secrets.master_key.clone())])
+            .collect(),
+        &layout.dir().join("spool"),
         &ports,
         &addresses,
     ));

@@ -10,9 +10,9 @@ use vault::{DataKey, KeyPlace, Vault, VaultError, WrappedKey, is_secret_name, la
 
 use super::row::SecretRow;
 use super::value::SecretValue;
-use super::whose::Whose;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{self, Path};
+use crate::whose::Whose;
 
 /// How often it is sealed anew because the tenant's key has changed meanwhile: the first key is made once, and a rotation is rare.
 const MOST_TRIES: usize = 5;

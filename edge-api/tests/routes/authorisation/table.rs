@@ -59,6 +59,9 @@ const EXPORT: Statuses = Statuses {
 /// Those who manage secrets see them too, and nobody else.
 const SECRETS: Statuses = EXPORT;
 
+/// The same of models, which are not seen either by who may not call them.
+const MODELS: Statuses = EXPORT;
+
 pub const ROUTES: &[Route] = &[
     credential("POST", "/v1/executions", ENQUEUE),
     credential("GET", "/v1/executions/{id}", READ),
@@ -76,6 +79,9 @@ pub const ROUTES: &[Route] = &[
             ..SECRETS
         },
     ),
+    of_alpha("GET", "/v1/models", MODELS),
+    of_alpha("POST", "/v1/chat/completions", MODELS),
+    of_alpha("POST", "/v1/embeddings", MODELS),
     open("POST", "/hooks/{token}", "?a=1", 202),
     open("GET", "/v1/tenant", "", 200),
     open("GET", "/healthz", "", 200),
@@ -124,4 +130,5 @@ pub const ALL_SCOPES: &[&str] = &[
     "executions.cancel",
     "tenant.export",
     "secrets.manage",
+    "models.call",
 ];

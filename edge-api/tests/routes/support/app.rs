@@ -7,7 +7,9 @@ use axum::http::{Method, Request};
 use edge_api::auth::JwksPace;
 use edge_api::configuration::{CorsOrigins, JwtConfiguration, Limits, LogFormat};
 use edge_api::hosts::HostConfiguration;
+use edge_api::model_calls::ModelConfiguration;
 use edge_api::{App, Configuration};
+use llm::Providers;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgPool, Postgres, Transaction};
@@ -172,6 +174,11 @@ pub fn configuration(database: PgConnectOptions) -> Configuration {
             issuer: None,
         },
         vault: Some(Vault::new(KeyRing::of([7; 32]))),
+        models: ModelConfiguration {
+            providers: Providers::builder().build().expect("providers"),
+            spool: None,
+            calls: 100,
+        },
         hosts: HostConfiguration::default(),
         cors_origins: CorsOrigins::Any,
         log: LogFormat::Text,

@@ -10,6 +10,7 @@ pub mod hosts;
 pub mod keys;
 pub mod proxy;
 pub mod secrets;
+pub mod upstream;
 pub mod worker;
 
 pub use answer::Answer;

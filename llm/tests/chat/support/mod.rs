@@ -21,6 +21,15 @@ pub const MODELS: [&str; 3] = [
 /// An event that says "so far" in every format.
 pub const BEGINNING: &str = r#"{"choices":[{"delta":{"content":"so far"}}],"type":"content_block_delta","index":0,"delta":{"text":"so far"},"candidates":[{"content":{"parts":[{"text":"so far"}]}}]}"#;
 
+/// A whole answer that says "hi", in every format.
+pub fn answer() -> Reply {
+    Reply::events(&[
+        r#"{"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}],"type":"content_block_delta","index":0,"delta":{"text":"hi"},"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":"STOP"}]}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+        r#"{"type":"message_stop"}"#,
+    ])
+}
+
 /// All three providers at one address, with waits that a test can afford.
 pub fn builder(url: &str) -> ProvidersBuilder {
     let key = || Some(KEY.to_owned().into());

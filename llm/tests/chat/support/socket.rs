@@ -1,5 +1,6 @@
 //! An HTTP server that says exactly what a test wants on the wire.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -70,33 +71,57 @@ impl Reply {
         self.end = End::Silent;
         self
     }
+
+    /// The chunks as HTTP frames them.
+    fn framed(&self) -> Vec<Vec<u8>> {
+        let chunks = self.chunks.iter().filter(|chunk| !chunk.is_empty());
+        chunks
+            .map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat())
+            .collect()
+    }
 }
 
 pub struct Socket {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
     left: Arc<Notify>,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
 impl Socket {
+    /// Gives the same answer to each request, and lets a connection be used again.
+    pub async fn start_kept_alive(reply: Reply) -> Self {
+        Self::serve(vec![reply], true).await
+    }
+
     /// Answers one request after the other; the last reply is repeated for ever.
     pub async fn start(replies: Vec<Reply>) -> Self {
+        Self::serve(replies, false).await
+    }
+
+    async fn serve(replies: Vec<Reply>, keep: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let left = Arc::new(Notify::new());
+        let connections = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn({
             let (requests, left) = (requests.clone(), left.clone());
+            let connections = connections.clone();
             async move {
                 let mut replies = replies.into_iter().peekable();
                 loop {
-                    let (stream, _) = listener.accept().await.unwrap();
+                    let (mut stream, _) = listener.accept().await.unwrap();
+                    connections.fetch_add(1, Ordering::SeqCst);
                     let reply = replies.next().unwrap();
                     if replies.peek().is_none() {
                         replies = vec![reply.clone()].into_iter().peekable();
                     }
-                    tokio::spawn(answer(stream, reply, requests.clone(), left.clone()));
+                    let (requests, left) = (requests.clone(), left.clone());
+                    tokio::spawn(async move {
+                        while answer(&mut stream, &reply, &requests, &left, keep).await && keep {}
+                    });
                 }
             }
         });
@@ -104,6 +129,7 @@ impl Socket {
             url,
             requests,
             left,
+            connections,
             task,
         }
     }
@@ -115,6 +141,11 @@ impl Socket {
     /// Head and body of each request so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// How often a client has connected.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Waits until a client has closed a connection on which the reply went silent.
@@ -131,26 +162,36 @@ impl Drop for Socket {
     }
 }
 
-/// Answers one request per connection.
+/// Answers one request; whether it came and was answered.
 async fn answer(
-    mut stream: TcpStream,
-    reply: Reply,
-    requests: Arc<Mutex<Vec<String>>>,
-    left: Arc<Notify>,
-) {
-    let Some(request) = read_request(&mut stream).await else {
-        return;
+    stream: &mut TcpStream,
+    reply: &Reply,
+    requests: &Mutex<Vec<String>>,
+    left: &Notify,
+    keep: bool,
+) -> bool {
+    let Some(request) = read_request(stream).await else {
+        return false;
     };
     requests.lock().unwrap().push(request);
     let _ = stream.set_nodelay(true);
+    if keep {
+        // In one piece: a client that has read what it wants has seen the end too.
+        let whole = [
+            reply.head.as_bytes(),
+            &reply.framed().concat(),
+            b"0\r\n\r\n",
+        ]
+        .concat();
+        return stream.write_all(&whole).await.is_ok();
+    }
     let head = reply.head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     if stream.write_all(head.as_bytes()).await.is_err() {
-        return;
+        return false;
     }
-    for chunk in reply.chunks.iter().filter(|chunk| !chunk.is_empty()) {
-        let framed = [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
-        if stream.write_all(&framed).await.is_err() {
-            return;
+    for chunk in reply.framed() {
+        if stream.write_all(&chunk).await.is_err() {
+            return false;
         }
     }
     match reply.end {
@@ -163,6 +204,7 @@ async fn answer(
             left.notify_one();
         }
     }
+    true
 }
 
 async fn read_request(stream: &mut TcpStream) -> Option<String> {

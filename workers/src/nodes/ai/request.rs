@@ -60,17 +60,9 @@ fn whole_number(value: &Value) -> Option<u32> {
     u32::try_from(number).ok().filter(|number| *number > 0)
 }
 
-/// A tool as `{name, description, parameters}`, or the same under `function`, as OpenAI writes it.
 fn tool(value: &Value) -> Result<Tool, Failure> {
-    let inner = value.get("function").unwrap_or(value);
-    let mut tool = inner.clone();
-    if let Some(fields) = tool.as_object_mut() {
-        fields
-            .entry("parameters")
-            .or_insert_with(|| serde_json::json!({"type": "object", "properties": {}}));
-    }
-    serde_json::from_value(tool)
-        .map_err(|_| Failure::invalid_config("a tool is not {name, description, parameters}"))
+    Tool::from_json(value)
+        .ok_or_else(|| Failure::invalid_config("a tool is not {name, description, parameters}"))
 }
 
 #[cfg(test)]

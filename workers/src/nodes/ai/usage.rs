@@ -1,40 +1,15 @@
 //! Tokens: guessed before a call, counted after it.
 
-use llm::{ChatRequest, Message, Part, Usage};
+use llm::{ChatRequest, Usage, tokens_of_request};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Characters of an average token.
-const CHARS_PER_TOKEN: usize = 4;
 /// Output that is expected of a call that sets no limit.
 const DEFAULT_OUTPUT: u64 = 1_000;
 
 /// What a call will probably take. It only has to be near: the difference is given back, or charged, when the call is over.
 pub(super) fn estimate(request: &ChatRequest) -> u64 {
-    let turns: usize = request
-        .messages
-        .iter()
-        .map(|message| match message {
-            Message::User { content } | Message::Assistant { content, .. } => content
-                .iter()
-                .map(|part| match part {
-                    Part::Text { text } => text.chars().count(),
-                    _ => 0,
-                })
-                .sum(),
-            Message::Tool { content, .. } => content.chars().count(),
-        })
-        .sum();
-    let system = request
-        .system
-        .as_deref()
-        .map_or(0, |text| text.chars().count());
-    let schema = request
-        .output_schema
-        .as_ref()
-        .map_or(0, |schema| schema.to_string().len());
-    let input = (turns + system + schema).div_ceil(CHARS_PER_TOKEN) as u64;
-    input + request.max_tokens.map_or(DEFAULT_OUTPUT, u64::from)
+    tokens_of_request(request) + request.max_tokens.map_or(DEFAULT_OUTPUT, u64::from)
 }
 
 /// As `queue.record` takes it. `model` is `provider/model`.

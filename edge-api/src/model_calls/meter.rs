@@ -1,0 +1,237 @@
+//! What one call takes.
+
+use chrono::Utc;
+use llm::{ChatEvent, Completion, Embeddings, LlmError, Usage};
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use super::ended_call::EndedCall;
+use super::ledger::Ledger;
+use super::tokens;
+use crate::error::ApiError;
+
+/// For whom a call is made, and what was set aside for it.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    pub id: Uuid,
+    pub tenant_id: Uuid,
+    pub reservation: Uuid,
+    pub user_id: Option<Uuid>,
+    pub api_key_id: Option<Uuid>,
+    pub agent_id: Option<Uuid>,
+}
+
+/// Counts one call, and tells the ledger once: when the call ends, or when this is dropped because nobody waits for it any more.
+pub struct Meter {
+    account: Account,
+    ledger: Ledger,
+    /// `provider/model`: the one asked for, then the one that answers.
+    model: String,
+    /// What the request will be counted as, if the provider does not come to say so.
+    input: u64,
+    counted: Usage,
+    output_chars: usize,
+    has_ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Meter {
+    pub(super) fn new(
+        account: Account,
+        ledger: Ledger,
+        model: String,
+        input: u64,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            account,
+            ledger,
+            model,
+            input,
+            counted: Usage::default(),
+            output_chars: 0,
+            has_ended: false,
+            _place: place,
+        }
+    }
+
+    /// Which model it is that answers.
+    pub fn answers(&mut self, model: &str) {
+        model.clone_into(&mut self.model);
+    }
+
+    /// What the request will be counted as, now that it is known better.
+    pub(super) fn will_read(&mut self, tokens: u64) {
+        self.input = tokens;
+    }
+
+    /// Something came. The end of a stream is counted at once.
+    pub fn observe(&mut self, event: &ChatEvent) {
+        match event {
+            ChatEvent::Text(text) | ChatEvent::Reasoning(text) => self.said(text),
+            ChatEvent::ToolCallStart { name, .. } => self.said(name),
+            ChatEvent::ToolCallArguments { json, .. } => self.said(json),
+            ChatEvent::Usage(usage) => self.counted = *usage,
+            ChatEvent::Finished { usage, .. } => self.finished(usage),
+            _ => {}
+        }
+    }
+
+    /// All of it came at once.
+    pub fn answered(&mut self, completion: &Completion) {
+        self.answers(&completion.model);
+        self.said(&completion.text);
+        for call in &completion.tool_calls {
+            self.said(&call.name);
+            self.said(&call.arguments);
+        }
+        self.finished(&completion.usage);
+    }
+
+    /// It came to its end, and its provider counts so much, or does not say.
+    pub fn embedded(&mut self, embeddings: &Embeddings) {
+        self.answers(&embeddings.model);
+        self.finished(&embeddings.usage.unwrap_or_default());
+    }
+
+    fn said(&mut self, text: &str) {
+        self.output_chars += text.chars().count();
+    }
+
+    /// It came to its end, and this is what its provider counts.
+    fn finished(&mut self, usage: &Usage) {
+        self.counted = *usage;
+        match usage.total_tokens() {
+            // A server that never counts.
+            0 => self.cut_off(),
+            _ => self.end(*usage, false),
+        }
+    }
+
+    /// It failed. Before the first word nothing is paid but what the error says; after it, what was seen.
+    pub fn failed(&mut self, error: LlmError) -> ApiError {
+        if !error.model.is_empty() {
+            self.answers(&error.model);
+        }
+        if self.output_chars > 0 || self.counted.total_tokens() > 0 {
+            self.counted += error.usage;
+            self.cut_off();
+        } else {
+            self.end(error.usage, false);
+        }
+        ApiError::Model(Box::new(error))
+    }
+
+    fn cut_off(&mut self) {
+        let seen = tokens::of_what_was_seen(&self.counted, self.input, self.output_chars);
+        self.end(seen, true);
+    }
+
+    fn end(&mut self, usage: Usage, is_estimated: bool) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        let account = &self.account;
+        let (provider, model) = self.model.split_once('/').unwrap_or(("", &self.model));
+        self.ledger.enter(EndedCall {
+            id: account.id,
+            tenant_id: account.tenant_id,
+            reservation: account.reservation,
+            user_id: account.user_id,
+            api_key_id: account.api_key_id,
+            agent_id: account.agent_id,
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            input_tokens: usage.input_tokens,
+            cached_input_tokens: usage.cached_input_tokens.min(usage.input_tokens),
+            output_tokens: usage.output_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+            is_estimated,
+            ended_at: Utc::now(),
+        });
+    }
+}
+
+/// The request was sent, and nobody waits for the rest of the answer.
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.cut_off();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use llm::FinishReason;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::model_calls::ledger;
+
+    fn meter() -> (Meter, ledger::Entered) {
+        let (ledger, entered) = ledger::to_be_read();
+        let account = Account {
+            id: Uuid::nil(),
+            tenant_id: Uuid::nil(),
+            reservation: Uuid::nil(),
+            user_id: None,
+            api_key_id: None,
+            agent_id: None,
+        };
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let meter = Meter::new(account, ledger, "openai/asked".to_owned(), 10, place);
+        (meter, entered)
+    }
+
+    fn counts(call: &EndedCall) -> (u64, u64, bool) {
+        (call.input_tokens, call.output_tokens, call.is_estimated)
+    }
+
+    #[test]
+    fn what_the_provider_counts_is_entered_once() {
+        let (mut meter, mut entered) = meter();
+        meter.answers("other/answers/this");
+        meter.observe(&ChatEvent::Text("12345678".to_owned()));
+        let usage = Usage {
+            input_tokens: 3,
+            output_tokens: 4,
+            ..Usage::default()
+        };
+        meter.observe(&ChatEvent::Finished {
+            reason: FinishReason::Stop,
+            usage,
+        });
+        drop(meter);
+        let call = entered.next().unwrap();
+        assert_eq!(counts(&call), (3, 4, false));
+        assert_eq!(
+            (call.provider.as_str(), call.model.as_str()),
+            ("other", "answers/this")
+        );
+        assert!(entered.next().is_none());
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_to_its_end_is_paid_as_far_as_it_came() {
+        let (mut meter, mut entered) = meter();
+        meter.observe(&ChatEvent::Text("12345678".to_owned()));
+        drop(meter);
+        assert_eq!(counts(&entered.next().unwrap()), (10, 2, true));
+    }
+
+    #[test]
+    fn whoever_leaves_before_the_first_word_has_asked_all_the_same() {
+        let (meter, mut entered) = meter();
+        drop(meter);
+        assert_eq!(counts(&entered.next().unwrap()), (10, 0, true));
+    }
+
+    #[test]
+    fn a_server_that_never_counts_is_counted_for() {
+        let (mut meter, mut entered) = meter();
+        meter.observe(&ChatEvent::Text("1234".to_owned()));
+        meter.finished(&Usage::default());
+        assert_eq!(counts(&entered.next().unwrap()), (10, 1, true));
+    }
+}

@@ -1,0 +1,108 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{self, Stream, StreamExt};
+use llm::{ChatEvent, ChatStream};
+use serde_json::{Value, json};
+
+use super::chunks::Chunks;
+use super::request::ChatCompletionRequest;
+use super::{answer, errors};
+use crate::error::{ApiError, ErrorBody};
+use crate::extract;
+use crate::model_calls::{Meter, ModelCalls};
+use crate::whose::Whose;
+
+/// Something for proxies that cut what is silent, while a model thinks.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Asks a model, or an agent of the tenant, in OpenAI's own protocol: its SDKs need nothing but this service's address, with `/v1`, as their
+/// base URL, and a session's access token or a tenant's API key as their key. Who may: members with `models.call`.
+///
+/// The answer is a `chat.completion`, or with `stream` server-sent events with `chat.completion.chunk`s. What a call takes is set aside before and
+/// counted after, also when it is broken off.
+#[utoipa::path(
+    post, path = "/v1/chat/completions", tag = "models", operation_id = "createChatCompletion",
+    params(("tenant_id" = Option<Uuid>, Query, description = "Whose. Left out: the API key's tenant, or the one at this address.")),
+    request_body = ChatCompletionRequest,
+    security(("session" = []), ("api_key" = [])),
+    responses(
+        (status = 200, description = "The answer.", content((Object = "application/json"), (Object = "text/event-stream"))),
+        (status = 400, description = "`invalid_json`, `invalid_body`, `unsupported_parameter`: details say which. `llm_invalid_request`: the provider refuses it. `llm_invalid_model_name`: it is neither `provider/model` nor `agent:<slug>`. `tenant_required`, `invalid_query`, `invalid_host`.", body = ErrorBody),
+        (status = 402, description = "`quota_exceeded`: the plan has no tokens left; details say how many.", body = ErrorBody),
+        (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you call models. `tenant_suspended`, `tenant_cancelled`, `second_factor_required`, `wrong_host`.", body = ErrorBody),
+        (status = 404, description = "`not_found`: there is no such tenant, or you are not in it. `agent_not_found`. `llm_model_not_found`, `llm_unknown_provider`.", body = ErrorBody),
+        (status = 413, description = "`body_too_large`.", body = ErrorBody),
+        (status = 415, description = "`unsupported_media_type`: the body is not JSON.", body = ErrorBody),
+        (status = 422, description = "`llm_invalid_output`: what the model said does not match the schema, also after it was asked to repair it. `llm_refused`.", body = ErrorBody),
+        (status = 429, description = "`quota_exceeded`: too many requests in a minute. `llm_rate_limited`: the provider says so. Retry-After says when to come back.", body = ErrorBody),
+        (status = 502, description = "`llm_provider_error`, `llm_connection`, `llm_malformed_response`, `llm_cancelled`: the provider failed. `llm_authentication`, `llm_insufficient_quota`: it does not take the operator's key.", body = ErrorBody),
+        (status = 503, description = "`overloaded`, `unavailable`, `llm_overloaded`, `llm_circuit_open`: try again after Retry-After seconds. `llm_missing_key`: the operator has no key for this provider.", body = ErrorBody),
+        (status = 504, description = "`llm_timeout`: the model took too long. `timeout`.", body = ErrorBody),
+    )
+)]
+pub async fn create_chat_completion(
+    whose: Whose,
+    State(calls): State<ModelCalls>,
+    extract::Json(wanted): extract::Json<ChatCompletionRequest>,
+) -> Result<Response, ApiError> {
+    let (is_stream, includes_usage) = (wanted.stream, wanted.includes_usage());
+    let mut request = wanted.into_request()?;
+    let mut meter = calls
+        .begin_chat(&whose.session, whose.tenant_id, &mut request)
+        .await?;
+    if is_stream {
+        let stream = calls.providers().chat(&request).await;
+        let stream = stream.map_err(|error| meter.failed(error))?;
+        meter.answers(stream.model());
+        let chunks = Chunks::new(stream.model(), includes_usage);
+        let events = events(stream, chunks, meter);
+        return Ok(Sse::new(events)
+            .keep_alive(KeepAlive::new().interval(SILENCE))
+            .into_response());
+    }
+    let completion = calls.providers().complete(&request).await;
+    let completion = completion.map_err(|error| meter.failed(error))?;
+    meter.answered(&completion);
+    Ok(Json(answer::completion(&completion)).into_response())
+}
+
+/// When the client leaves, this is dropped: the call upstream is closed and the meter says how far it came.
+fn events(
+    stream: ChatStream,
+    chunks: Chunks,
+    meter: Meter,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let first = texts(vec![chunks.first()]);
+    let said = stream::unfold(Some((stream, chunks, meter)), async |state| {
+        let (mut stream, chunks, mut meter) = state?;
+        match stream.next().await? {
+            Ok(event) => {
+                meter.observe(&event);
+                let mut lines = texts(chunks.of(&event));
+                if matches!(event, ChatEvent::Finished { .. }) {
+                    lines.push("[DONE]".to_owned());
+                }
+                Some((lines, Some((stream, chunks, meter))))
+            }
+            Err(error) => {
+                let error = meter.failed(error);
+                error.record();
+                let last = json!({"error": errors::error(&error.body(), error.status())});
+                Some((texts(vec![last]), None))
+            }
+        }
+    });
+    stream::iter([first])
+        .chain(said)
+        .flat_map(stream::iter)
+        .map(|line| Ok(Event::default().data(line)))
+}
+
+fn texts(values: Vec<Value>) -> Vec<String> {
+    values.iter().map(Value::to_string).collect()
+}

@@ -1,0 +1,88 @@
+//! What the plan has.
+
+use serde_json::Value;
+use sqlx::PgPool;
+use tests::seed::ALPHA;
+use tokio::task::JoinSet;
+
+use super::{Gateway, body, streamed};
+use crate::support::EventReader;
+
+async fn allow(pool: &PgPool, tokens: i64) {
+    sqlx::query(
+        "update public.tenants set limit_overrides = limit_overrides || jsonb_build_object('llm_tokens', $2, 'requests_per_minute', null) where id = $1",
+    )
+    .bind(ALPHA)
+    .bind(tokens)
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+/// Two tokens in, and at most so many out.
+fn with_limit(mut body: Value, max_tokens: u32) -> Value {
+    body["max_tokens"] = max_tokens.into();
+    body
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn nothing_is_asked_that_the_plan_has_no_tokens_for(pool: PgPool) {
+    let gateway = Gateway::new(pool).await;
+    allow(&gateway.app.pool, 100).await;
+    let refused = gateway.ask(&with_limit(body("plain"), 99)).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (402, "quota_exceeded".to_owned())
+    );
+    assert_eq!(refused.json()["error"]["type"], "insufficient_quota");
+    assert_eq!(gateway.upstream.journal.requests(), Vec::<Value>::new());
+    let admitted = gateway.ask(&with_limit(body("plain"), 98)).await;
+    assert_eq!(admitted.status, 200);
+    gateway.used().await;
+    assert_eq!(gateway.tokens().await, (10, 0));
+}
+
+/// Every third stream breaks. What the provider's stand-in has said is what is written down, and never more than the plan has.
+#[sqlx::test(migrations = "../migrations")]
+async fn many_at_once_never_take_more_than_there_is(pool: PgPool) {
+    let gateway = std::sync::Arc::new(Gateway::new(pool).await);
+    // Each takes ten, and the stand-in counts ten, or four where it breaks: 24 fit at once.
+    allow(&gateway.app.pool, 240).await;
+    let mut asking = JoinSet::new();
+    for number in 0..64 {
+        let gateway = gateway.clone();
+        asking.spawn(async move {
+            let model = if number % 3 == 0 { "breaks" } else { "plain" };
+            let response = gateway.open(&with_limit(streamed(model), 8)).await;
+            let status = response.status().as_u16();
+            if status == 200 {
+                let mut events = EventReader::new(response.into_body());
+                while events.next().await.is_some() {}
+            }
+            (status, model)
+        });
+    }
+    let answers = asking.join_all().await;
+    assert!(
+        answers
+            .iter()
+            .all(|(status, _)| matches!(status, 200 | 402)),
+        "{answers:?}"
+    );
+    let expected: i64 = answers
+        .iter()
+        .filter(|(status, _)| *status == 200)
+        .map(|(_, model)| if *model == "plain" { 10 } else { 4 })
+        .sum();
+    let used = gateway.used().await;
+    let written: i64 = used
+        .iter()
+        .map(|call| call.input_tokens + call.output_tokens)
+        .sum();
+    assert_eq!(written, expected);
+    assert_eq!(gateway.tokens().await, (expected, 0));
+    assert!(expected <= 240, "{expected}");
+    let admitted = answers.iter().filter(|(status, _)| *status == 200).count();
+    assert!(admitted >= 24, "what fits is admitted: {admitted}");
+    assert_eq!(gateway.upstream.journal.requests().len(), admitted);
+}
