@@ -386,6 +386,42 @@ $$;
 -- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
+-- begin_model_call(uuid, text, bigint, bigint); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint) RETURNS TABLE(reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  -- Characters of an average token; and the output that is expected of a call which sets no limit.
+  chars_per_token constant integer := 4;
+  usual_output constant bigint := 1000;
+begin
+  perform private.demand(tenant, 'models.call');
+  perform private.count_request(tenant);
+  user_id := auth.uid();
+  api_key_id := case when user_id is null then private.principal() end;
+  if agent_slug is not null then
+    select a.id, a.model, a.config into agent_id, agent_model, agent_config
+      from public.ai_agents a where a.tenant_id = tenant and a.slug = agent_slug;
+    if not found then
+      perform private.refuse(404, 'agent_not_found', format('there is no agent with the slug %s', agent_slug), null,
+        'GET /v1/models lists the agents of this tenant');
+    end if;
+  end if;
+  reservation := aias.quota_reserve(tenant, 'llm_tokens',
+    input_tokens
+    + coalesce(length(agent_config ->> 'system_prompt') + length(agent_config ->> 'output_schema'), length(agent_config ->> 'system_prompt'), 0)
+      / chars_per_token
+    + coalesce(most_output_tokens, (agent_config ->> 'max_tokens')::bigint, usual_output),
+    interval '15 minutes');
+  return next;
+end
+$$;
+
+-- FUNCTION begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint) IS 'Admits a call of a model, or of one of the tenant''s agents: sets aside the tokens that it will probably take, and refuses when the plan has none left. What is set aside lasts 15 minutes.';
+
 -- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -463,6 +499,70 @@ $$;
 
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.domain_is_served(domain text, base_domain text) IS 'Whether a certificate may be asked for that name.';
+
+-- end_model_calls(jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.end_model_calls(calls jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  call record;
+begin
+  for call in
+    select c.*, c.input_tokens + c.output_tokens as total
+      from jsonb_to_recordset(calls) as c (
+        id uuid, tenant_id uuid, reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
+        input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, ended_at timestamptz)
+      -- A tenant that is no more has no quota either.
+      join public.tenants t on t.id = c.tenant_id
+     -- Always in the same order, so that two who settle do not wait for each other.
+     order by c.tenant_id, c.id
+  loop
+    if call.total > 0 then
+      insert into public.usage (
+        tenant_id, idempotency_key, user_id, api_key_id, agent_id, provider, model,
+        input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, is_estimated, cost_usd, created_at)
+      values (
+        call.tenant_id, 'call:' || call.id, call.user_id, call.api_key_id, call.agent_id, call.provider, call.model,
+        call.input_tokens, call.cached_input_tokens, call.output_tokens, call.reasoning_tokens, call.is_estimated,
+        private.llm_cost_usd(call.provider, call.model, call.ended_at, call.input_tokens, call.cached_input_tokens, call.output_tokens),
+        call.ended_at)
+      on conflict on constraint usage_is_counted_once do nothing;
+      -- Said before: then it was settled before, too.
+      continue when not found;
+    end if;
+    begin
+      perform aias.quota_settle(call.reservation, call.total);
+    exception
+      -- Forgotten, a week after its lease was over; or nothing was used, and that has been said before.
+      when invalid_parameter_value then
+        null;
+    end;
+  end loop;
+end
+$$;
+
+-- FUNCTION end_model_calls(calls jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.end_model_calls(calls jsonb) IS 'Writes down what calls took and settles what was set aside for them; a call that took nothing leaves no row. Each once, however often it is said.';
+
+-- models(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  perform private.demand(tenant, 'models.call');
+  return query
+    select p.provider || '/' || p.model, p.provider, min(p.valid_from) from private.llm_prices p group by p.provider, p.model
+    union all
+    select 'agent:' || a.slug, 'agent', a.created_at from public.ai_agents a where a.tenant_id = tenant
+    order by 2, 1;
+end
+$$;
+
+-- FUNCTION models(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.models(tenant uuid) IS 'What may be named as model: those with a price, and the tenant''s agents.';
 
 -- tenant_secrets; Type: TABLE; Schema: public
 CREATE TABLE public.tenant_secrets (
@@ -6790,6 +6890,9 @@ CREATE TABLE public.usage (
     reasoning_tokens bigint DEFAULT 0 NOT NULL,
     cost_usd numeric(18,9),
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    user_id uuid,
+    api_key_id uuid,
+    is_estimated boolean DEFAULT false NOT NULL,
     CONSTRAINT usage_is_not_negative CHECK ((LEAST(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens) >= 0))
 );
 
@@ -6798,6 +6901,15 @@ COMMENT ON TABLE public.usage IS 'One row per LLM call, under a key that a repla
 
 -- COLUMN usage.cost_usd; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.usage.cost_usd IS 'List price; null when the model has no price.';
+
+-- COLUMN usage.user_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.usage.user_id IS 'Who called, through edge-api. No reference: what was used outlives who used it.';
+
+-- COLUMN usage.api_key_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.usage.api_key_id IS 'The API key that called, through edge-api.';
+
+-- COLUMN usage.is_estimated; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.usage.is_estimated IS 'The provider did not come to say what was used, because the call was broken off or it never says: counted from the text.';
 
 -- users; Type: TABLE; Schema: public
 CREATE TABLE public.users (
@@ -8730,6 +8842,10 @@ GRANT ALL ON FUNCTION auth.uid() TO service_role;
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
+-- FUNCTION begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint) TO aias_edge;
+
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) TO aias_edge;
@@ -8741,6 +8857,14 @@ GRANT ALL ON FUNCTION edge.delete_secret(tenant uuid, secret text) TO aias_edge;
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO aias_edge;
+
+-- FUNCTION end_model_calls(calls jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb) TO aias_edge;
+
+-- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.models(tenant uuid) TO aias_edge;
 
 -- TABLE tenant_secrets; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.tenant_secrets TO authenticated;
