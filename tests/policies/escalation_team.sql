@@ -9,7 +9,7 @@ select plan(93);
 -- What an owner, an admin, an editor and a viewer may, and hr may not. What only an owner is, no list of permissions says.
 \set owner_over_admin '{billing.manage,tenant.close}'
 \set viewer_over_hr '{executions.read,workflows.read}'
-\set editor_over_hr '{agents.write,executions.cancel,executions.read,usage.read,workflows.execute,workflows.read,workflows.write}'
+\set editor_over_hr '{agents.write,executions.cancel,executions.read,models.call,usage.read,workflows.execute,workflows.read,workflows.write}'
 select array(select distinct p from unnest(:'editor_over_hr'::text[] || '{audit.read,billing.read,secrets.manage,tenant.export,tenant.manage}') p order by 1) as admin_over_hr,
        array(select distinct p from unnest(:'editor_over_hr'::text[] || '{audit.read,billing.read,secrets.manage,tenant.export,tenant.manage}' || :'owner_over_admin') p
              order by 1) as owner_over_hr
@@ -35,7 +35,7 @@ select caught(actor, calling('public.change_member_role', :'alpha', member, role
     ('key:everything', :'viewer', 'owner', '{}', 'makes nobody an owner, with all scopes'),
     ('key:everything', :'owner', 'viewer', '{}', 'unmakes no owner, with all scopes'),
     ('key:manager', :'viewer', 'editor',
-      '{agents.write,executions.cancel,executions.read,usage.read,workflows.execute,workflows.read,workflows.write}',
+      '{agents.write,executions.cancel,executions.read,models.call,usage.read,workflows.execute,workflows.read,workflows.write}',
       'gives nobody more than its scopes')
   ) tried (actor, member, role, missing, why);
 select allowed(actor, calling('public.change_member_role', :'alpha', member, role), 1, 'may')
