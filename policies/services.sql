@@ -16,7 +16,12 @@ grant execute on function
   edge.secrets(uuid),
   edge.tenant_key(uuid),
   edge.set_secret(uuid, text, bytea, bytea, text, integer, bytea, text),
-  edge.delete_secret(uuid, text)
+  edge.delete_secret(uuid, text),
+  -- The same, with providers.manage.
+  edge.provider_keys(uuid),
+  edge.tenant_key_for_providers(uuid),
+  edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text),
+  edge.delete_provider_key(uuid, text)
 to aias_edge;
 
 grant execute on function
@@ -26,6 +31,7 @@ grant execute on function
   queue.agent(uuid, uuid),
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
+  queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[]),
   queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
   queue.record(text, uuid[], uuid[], bigint[], text[], timestamptz[], jsonb[], jsonb[], timestamptz[], integer[],
     integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamptz[], timestamptz[],
@@ -51,7 +57,7 @@ grant execute on function
   queue.keys_to_rewrap(text, uuid, integer),
   queue.rewrap_key(uuid, integer, bytea, bytea, text),
   queue.next_key_to_rotate(uuid),
-  queue.rotate_key(uuid, integer, bytea, text, text[], bytea[], bytea[], bytea[]),
+  queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[]),
   queue.sweep()
 to aias_worker;
 

@@ -3,7 +3,7 @@
 use tests::world::Thing;
 
 /// Everything that a role can allow. The test compares it with the table.
-pub const PERMISSIONS: [&str; 19] = [
+pub const PERMISSIONS: [&str; 20] = [
     "tenant.manage",
     "members.read",
     "members.manage",
@@ -23,6 +23,7 @@ pub const PERMISSIONS: [&str; 19] = [
     "tenant.export",
     "tenant.close",
     "secrets.manage",
+    "providers.manage",
 ];
 
 /// What is left while a tenant is suspended, and to owners while it is cancelled.
@@ -69,6 +70,7 @@ pub fn of_role(role: Thing) -> &'static [&'static str] {
             "audit.read",
             "tenant.export",
             "secrets.manage",
+            "providers.manage",
         ],
         Thing::Editor => &[
             "members.read",
