@@ -39,6 +39,8 @@ pub enum ApiError {
     NoSuchTenant,
     /// 404 `domain_not_served`: nobody has shown that this domain is theirs, so no certificate is asked for.
     DomainNotServed,
+    /// 404 `no_such_provider`: not one of the providers of models that a tenant can have a key of its own to.
+    NoSuchProvider,
     /// 404 `no_such_hook`: not the shape of an address; the database says the same of one that is nobody's.
     NoSuchHook,
     /// 404 `no_such_route`.
@@ -93,6 +95,7 @@ impl ApiError {
             Self::NotFound(_)
             | Self::NoSuchTenant
             | Self::DomainNotServed
+            | Self::NoSuchProvider
             | Self::NoSuchHook
             | Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -138,6 +141,10 @@ impl ApiError {
             Self::DomainNotServed => {
                 ErrorBody::new("domain_not_served", "nothing is served at this domain")
                     .hint("a tenant adds the domain and shows that it is theirs: rpc add_domain, check_domain")
+            }
+            Self::NoSuchProvider => {
+                ErrorBody::new("no_such_provider", "there is no provider of this name")
+                    .hint("GET /v1/providers lists them")
             }
             Self::NoSuchHook => {
                 ErrorBody::new("no_such_hook", "there is no webhook at this address")

@@ -25,6 +25,8 @@ mod metrics;
 mod observe;
 mod openapi;
 mod request_id;
+mod sealing;
+mod whose;
 
 pub use app::App;
 pub use configuration::Configuration;

@@ -5,6 +5,7 @@ pub mod executions;
 pub mod exports;
 pub mod health;
 pub mod hooks;
+pub mod providers;
 pub mod secrets;
 pub mod tenant;
 pub mod tls;
@@ -18,6 +19,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(executions::router(app))
         .merge(exports::router(app))
         .merge(secrets::router(app))
+        .merge(providers::router(app))
         .merge(hooks::router(app))
         .merge(tenant::router(app))
         .merge(health::router())

@@ -6,7 +6,6 @@ mod list_secrets;
 mod row;
 mod set_secret;
 mod value;
-mod whose;
 
 use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;

@@ -7,6 +7,7 @@ mod executions;
 mod exports;
 mod health;
 mod hooks;
+mod providers;
 mod secrets;
 mod tenant;
 mod tls;

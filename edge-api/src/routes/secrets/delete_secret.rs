@@ -1,8 +1,8 @@
 use axum::http::StatusCode;
 
-use super::whose::Whose;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Path;
+use crate::whose::Whose;
 
 /// Ends a secret. Who may: members with `secrets.manage`. A step that uses it fails with `secret_not_found` from its next call on.
 #[utoipa::path(

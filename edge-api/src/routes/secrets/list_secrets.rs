@@ -1,8 +1,8 @@
 use axum::Json;
 
 use super::row::SecretRow;
-use super::whose::Whose;
 use crate::error::{ApiError, ErrorBody};
+use crate::whose::Whose;
 
 /// The tenant's secrets by name, without their values. Who may: members with `secrets.manage`. The table `tenant_secrets` has the same rows.
 #[utoipa::path(

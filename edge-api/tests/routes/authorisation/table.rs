@@ -59,6 +59,9 @@ const EXPORT: Statuses = Statuses {
 /// Those who manage secrets see them too, and nobody else.
 const SECRETS: Statuses = EXPORT;
 
+/// As secrets.
+const PROVIDERS: Statuses = SECRETS;
+
 pub const ROUTES: &[Route] = &[
     credential("POST", "/v1/executions", ENQUEUE),
     credential("GET", "/v1/executions/{id}", READ),
@@ -74,6 +77,17 @@ pub const ROUTES: &[Route] = &[
             owner: 204,
             key: 204,
             ..SECRETS
+        },
+    ),
+    of_alpha("GET", "/v1/providers", PROVIDERS),
+    of_alpha("PUT", "/v1/providers/{provider}", PROVIDERS),
+    of_alpha(
+        "DELETE",
+        "/v1/providers/{provider}",
+        Statuses {
+            owner: 204,
+            key: 204,
+            ..PROVIDERS
         },
     ),
     open("POST", "/hooks/{token}", "?a=1", 202),
@@ -124,4 +138,5 @@ pub const ALL_SCOPES: &[&str] = &[
     "executions.cancel",
     "tenant.export",
     "secrets.manage",
+    "providers.manage",
 ];

@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::extract::Query;
 use crate::hosts::{Hosts, RequestedHost};
 
-/// A caller, and the tenant whose secrets the request is about: the one that it names, or that of the caller's API key, or the one at whose
+/// A caller, and the tenant whose secrets or providers the request is about: the one that it names, or that of the caller's API key, or the one at whose
 /// address it came in. Whether the caller may is for the database to say.
 pub struct Whose {
     pub session: CallerSession,
