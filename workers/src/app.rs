@@ -20,6 +20,7 @@ use crate::heartbeat::Heartbeat;
 use crate::held::Held;
 use crate::job::Jobs;
 use crate::listener::{self, Wakes};
+use crate::nodes::ai::Models;
 use crate::nodes::{Effects, http};
 use crate::plans::Plans;
 use crate::queue::Queue;
@@ -116,7 +117,10 @@ impl App {
                 committer,
                 perform: Arc::new(Effects {
                     http,
-                    providers: config.providers,
+                    models: Models {
+                        providers: config.providers,
+                        urls: config.provider_urls,
+                    },
                     queue: queue.clone(),
                     secrets: Opener {
                         queue: queue.clone(),

@@ -1,6 +1,6 @@
 //! What the environment says, checked before anything starts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,7 +26,8 @@ pub struct Config {
     pub drain: Duration,
     pub http_allow: HttpAllow,
     pub providers: Providers,
-    /// Without it steps that use secrets fail.
+    pub provider_urls: ProviderUrls,
+    /// Without it steps fail that use secrets, or that a tenant has a key of its own for.
     pub vault: Option<Vault>,
     /// Without it mails stay queued.
     pub mail: Option<MailSettings>,
@@ -38,6 +39,10 @@ pub struct Config {
 /// Addresses (`host:port`) that HTTP steps may call although they are private.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpAllow(BTreeSet<(String, u16)>);
+
+/// Where else than at home the built-in providers are, by name: the operator's to say, for the platform's key and for a tenant's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderUrls(BTreeMap<&'static str, String>);
 
 /// A variable that is missing or cannot be used. The message never repeats a value that may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +103,7 @@ impl Config {
                     .map_err(|text| problem("AIAS_HTTP_ALLOW", text))?,
             },
             providers: providers(read)?,
+            provider_urls: ProviderUrls::read(read),
             vault: KeyRing::from_variables(read)
                 .map_err(|error| problem(error.variable, error.problem))?
                 .map(Vault::new),
@@ -179,6 +185,31 @@ fn providers(read: impl Fn(&'static str) -> Option<String>) -> Result<Providers,
         .map_err(wrong("GEMINI_BASE_URL"))?
         .build()
         .map_err(wrong("OPENAI_BASE_URL"))
+}
+
+impl ProviderUrls {
+    fn read(read: impl Fn(&'static str) -> Option<String>) -> Self {
+        let variables = [
+            ("openai", "OPENAI_BASE_URL"),
+            ("anthropic", "ANTHROPIC_BASE_URL"),
+            ("gemini", "GEMINI_BASE_URL"),
+        ];
+        let set = variables
+            .into_iter()
+            .filter_map(|(name, variable)| Some((name, read(variable)?)));
+        Self(set.collect())
+    }
+
+    pub fn get(&self, provider: &str) -> Option<&str> {
+        self.0.get(provider).map(String::as_str)
+    }
+
+    /// The same, with one of them elsewhere.
+    #[must_use]
+    pub fn with(mut self, provider: &'static str, url: impl Into<String>) -> Self {
+        self.0.insert(provider, url.into());
+        self
+    }
 }
 
 impl HttpAllow {

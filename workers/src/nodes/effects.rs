@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use llm::Providers;
 use workflow::Kind;
 use workflow::expression::Engine;
 
@@ -18,7 +17,7 @@ use crate::secrets::Opener;
 /// The world as a worker's configuration opens it to steps.
 pub struct Effects {
     pub http: http::Clients,
-    pub providers: Providers,
+    pub models: ai::Models,
     pub queue: Queue,
     pub secrets: Opener,
     pub engine: Arc<Engine>,
@@ -54,7 +53,8 @@ impl Effects {
             Kind::Ai => {
                 // A little less than the whole, so that the provider's side ends first and says what it has used.
                 let inner = timeout.mul_f64(0.98);
-                ai::run(&self.queue, &self.providers, call, inner, reserved).await
+                let (queue, opener) = (&self.queue, &self.secrets);
+                ai::run(queue, &self.models, opener, call, inner, reserved).await
             }
             Kind::CallWorkflow => call_workflow::run(&self.queue, call).await,
             other => Err(Failure::not_runnable(other).into()),

@@ -7,7 +7,7 @@ use llm::{Providers, RetryPolicy};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use workers::app::App;
-use workers::config::{Config, HttpAllow};
+use workers::config::{Config, HttpAllow, ProviderUrls};
 use workers::mail::MailSettings;
 use workers::telemetry::LogFormat;
 
@@ -31,6 +31,7 @@ pub fn config(stage: &Stage) -> Config {
         drain: Duration::from_secs(10),
         http_allow: HttpAllow::default(),
         providers: Providers::builder().build().unwrap(),
+        provider_urls: ProviderUrls::default(),
         vault: None,
         mail: None,
         dns_server: None,

@@ -1,0 +1,118 @@
+//! The tenant's own keys, in the place of the platform's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use llm::{ChatRequest, EventStream, LlmError, Provider, Providers, RetryPolicy};
+use secrecy::SecretString;
+
+use crate::config::ProviderUrls;
+
+/// The providers that a request may be sent to, by the names of its models.
+pub(super) fn providers_of(request: &ChatRequest) -> BTreeSet<&str> {
+    let models = std::iter::once(&request.model).chain(&request.fallback_models);
+    models.filter_map(|model| provider_of(model)).collect()
+}
+
+pub(super) fn provider_of(model: &str) -> Option<&str> {
+    model.split_once('/').map(|(provider, _)| provider)
+}
+
+/// The same providers, called with these keys where the platform calls them.
+///
+/// # Errors
+/// When a key cannot be one.
+pub(super) fn with_keys(
+    providers: &Providers,
+    urls: &ProviderUrls,
+    keys: &BTreeMap<String, SecretString>,
+) -> Result<Providers, LlmError> {
+    keys.iter()
+        .try_fold(providers.clone(), |providers, (name, key)| {
+            with_key(providers, name, key.clone(), urls.get(name))
+        })
+}
+
+/// The same registry with one of the built-in providers called with another key.
+fn with_key(
+    providers: Providers,
+    name: &str,
+    key: SecretString,
+    base_url: Option<&str>,
+) -> Result<Providers, LlmError> {
+    // The registry around it has its own.
+    let once = RetryPolicy {
+        max_attempts: 1,
+        ..RetryPolicy::default()
+    };
+    let builder = Providers::builder().retry(once);
+    let builder = match name {
+        "openai" => builder.openai(Some(key), base_url),
+        "anthropic" => builder.anthropic(Some(key), base_url),
+        "gemini" => builder.gemini(Some(key), base_url),
+        // The table knows no others.
+        _ => Ok(builder),
+    };
+    let one = One {
+        name: name.to_owned(),
+        registry: builder?.build()?,
+    };
+    Ok(providers.with(name, Arc::new(one)))
+}
+
+/// A registry of one provider, as that provider.
+struct One {
+    name: String,
+    registry: Providers,
+}
+
+impl Provider for One {
+    fn chat<'a>(
+        &'a self,
+        model: &'a str,
+        request: &'a ChatRequest,
+    ) -> BoxFuture<'a, Result<EventStream, LlmError>> {
+        async move {
+            let request = ChatRequest {
+                model: format!("{}/{model}", self.name),
+                fallback_models: Vec::new(),
+                ..request.clone()
+            };
+            Ok(self.registry.chat(&request).await?.boxed())
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fallback_model_may_be_another_providers() {
+        let mut request = ChatRequest::new("openai/gpt-4o");
+        request.fallback_models = ["anthropic/claude", "openai/gpt-4o-mini", "nonsense"]
+            .map(str::to_owned)
+            .to_vec();
+        assert_eq!(
+            providers_of(&request),
+            BTreeSet::from(["anthropic", "openai"])
+        );
+    }
+
+    #[test]
+    fn an_own_key_makes_a_provider_that_the_platform_has_no_key_to() {
+        let platform = Providers::builder().build().unwrap();
+        assert_eq!(platform.names().count(), 0);
+        let keys = ["anthropic", "gemini", "openai"]
+            .map(|name| (name.to_owned(), SecretString::from("sk-hunter2hunter2")));
+        let ours = with_keys(&platform, &ProviderUrls::default(), &keys.into()).unwrap();
+        assert_eq!(
+            ours.names().collect::<Vec<_>>(),
+            ["anthropic", "gemini", "openai"]
+        );
+        assert!(!format!("{ours:?}").contains("hunter2"));
+    }
+}
