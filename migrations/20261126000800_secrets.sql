@@ -67,15 +67,20 @@ comment on table private.tenant_keys is
 comment on column private.tenant_keys.generation is 'Counts from 1; a rotation takes the next, seals everything anew and lets go of the one before.';
 comment on column private.tenant_keys.rotation_asked_at is 'Since when a worker is to rotate it; see private.ask_for_key_rotation.';
 
--- A table of its own: column grants are not a wall.
+-- A table of its own: column grants are not a wall. One for all kinds of values that a tenant's data key seals, so that no rotation forgets one.
 create table private.secret_values (
   tenant_id uuid not null,
   name text not null,
   key_generation integer not null,
   nonce bytea not null,
   ciphertext bytea not null,
-  primary key (tenant_id, name),
-  constraint value_belongs_to_a_secret foreign key (tenant_id, name)
+  -- What it is the value of; see the enum Slot of vault/. Part of what its seal is bound to.
+  kind text not null default 'secret',
+  -- The row that it goes along with, a column for each kind.
+  secret text generated always as (case when kind = 'secret' then name end) stored,
+  primary key (tenant_id, kind, name),
+  constraint value_is_of_a_known_kind check (kind in ('secret', 'provider_key')),
+  constraint value_belongs_to_a_secret foreign key (tenant_id, secret)
     references public.tenant_secrets (tenant_id, name) on delete cascade,
   -- Deferred: a tenant that goes takes both along, in whatever order. No cascade: a key on which a value stands is not deleted.
   constraint value_is_sealed_by_a_key foreign key (tenant_id, key_generation)
@@ -84,9 +89,10 @@ create table private.secret_values (
   constraint ciphertext_has_a_tag check (octet_length(ciphertext) between 17 and 65536)
 );
 create index secret_values_key on private.secret_values (tenant_id, key_generation);
+create index secret_values_secret on private.secret_values (tenant_id, secret);
 alter table private.secret_values enable row level security;
 comment on table private.secret_values is
-  'Values, AES-256-GCM under the tenant''s data key, bound to tenant and name: a row that is copied elsewhere does not open.';
+  'Values, AES-256-GCM under the tenant''s data key, bound to tenant, kind and name: a row that is copied elsewhere does not open.';
 
 -- Exports ------------------------------------------------------------------------------------------------------------------------
 
@@ -136,6 +142,72 @@ as $$ select pg_advisory_xact_lock(hashtextextended('secrets:' || tenant, 0)) $$
 
 comment on function private.lock_secrets is 'From here on nobody else changes secrets of this tenant, or their key, until we commit.';
 
+create function private.hold_key(tenant uuid, key_generation integer, new_key bytea, new_key_master text) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  known_generation integer;
+begin
+  perform private.lock_secrets(tenant);
+  known_generation := (select max(k.generation) from private.tenant_keys k where k.tenant_id = tenant);
+  if new_key is null and known_generation is distinct from key_generation or new_key is not null and known_generation is not null then
+    -- Somebody else made the first key, or rotated it, after our caller looked.
+    return false;
+  end if;
+  if new_key is not null then
+    insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id) values (tenant, key_generation, new_key, new_key_master);
+  end if;
+  return true;
+end
+$$;
+
+comment on function private.hold_key is
+  'Locks the tenant''s secrets and says whether its data key is of this generation, having kept it when it comes along as the first.';
+
+create function private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) returns void
+language sql
+set search_path = ''
+as $$
+  insert into private.secret_values as v (tenant_id, kind, name, key_generation, nonce, ciphertext)
+  values (tenant, of_kind, called, keep_value.key_generation, keep_value.nonce, keep_value.ciphertext)
+  on conflict (tenant_id, kind, name) do update
+    set key_generation = excluded.key_generation, nonce = excluded.nonce, ciphertext = excluded.ciphertext
+$$;
+
+comment on function private.keep_value is 'Keeps a sealed value, in the place of the one before. The caller holds the lock of private.hold_key.';
+
+create function private.tenant_key(tenant uuid) returns table (generation integer, wrapped bytea, master_key_id text)
+language sql
+stable
+set search_path = ''
+as $$
+  select k.generation, k.wrapped, k.master_key_id from private.tenant_keys k where k.tenant_id = tenant order by k.generation desc limit 1
+$$;
+
+comment on function private.tenant_key is 'The tenant''s data key, wrapped. No row: it has none yet.';
+
+create function private.sealed(tenant uuid, of_kind text, wanted text[])
+returns table (generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+language sql
+-- One statement, so that key and values are of one instant.
+stable
+set search_path = ''
+as $$
+  select k.generation, k.wrapped, k.master_key_id, coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
+    from (select) always
+    left join lateral private.tenant_key(tenant) k on true
+    left join lateral (
+      select array_agg(v.name order by v.name) as names, array_agg(v.nonce order by v.name) as nonces,
+             array_agg(v.ciphertext order by v.name) as ciphertexts
+        from private.secret_values v
+       where v.tenant_id = tenant and v.kind = of_kind and v.name = any (wanted) and v.key_generation = k.generation
+    ) found on true
+$$;
+
+comment on function private.sealed is
+  'One row: those of the wanted values of a kind that a tenant has, and the data key that they are sealed under, null where it has none.';
+
 create function edge.secrets(tenant uuid) returns setof public.tenant_secrets
 language plpgsql
 stable
@@ -158,11 +230,9 @@ stable
 security definer
 set search_path = ''
 as $$
-#variable_conflict use_column
 begin
   perform private.demand(tenant, 'secrets.manage');
-  return query
-    select k.generation, k.wrapped, k.master_key_id from private.tenant_keys k where k.tenant_id = tenant order by k.generation desc limit 1;
+  return query select k.generation, k.wrapped, k.master_key_id from private.tenant_key(tenant) k;
 end
 $$;
 
@@ -178,20 +248,12 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  known_generation integer;
   is_there boolean;
   kept public.tenant_secrets;
 begin
   perform private.demand(tenant, 'secrets.manage');
-  perform private.lock_secrets(tenant);
-  known_generation := (select max(k.generation) from private.tenant_keys k where k.tenant_id = tenant);
-  if new_key is null and known_generation is distinct from set_secret.key_generation or new_key is not null and known_generation is not null then
-    -- Somebody else made the first key, or rotated it, after our caller looked.
+  if not private.hold_key(tenant, set_secret.key_generation, new_key, new_key_master) then
     return null;
-  end if;
-  if new_key is not null then
-    insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id)
-    values (tenant, set_secret.key_generation, new_key, new_key_master);
   end if;
   is_there := exists (select from public.tenant_secrets s where s.tenant_id = tenant and s.name = secret);
   if not is_there and (select count(*) from public.tenant_secrets s where s.tenant_id = tenant) >= 100 then
@@ -201,10 +263,7 @@ begin
   values (tenant, secret, set_secret.last_four, (select auth.uid()), (select auth.uid()))
   on conflict (tenant_id, name) do update set last_four = excluded.last_four, updated_by = excluded.updated_by, updated_at = now()
   returning * into kept;
-  insert into private.secret_values as v (tenant_id, name, key_generation, nonce, ciphertext)
-  values (tenant, secret, set_secret.key_generation, set_secret.nonce, set_secret.ciphertext)
-  on conflict (tenant_id, name) do update
-    set key_generation = excluded.key_generation, nonce = excluded.nonce, ciphertext = excluded.ciphertext;
+  perform private.keep_value(tenant, 'secret', secret, set_secret.key_generation, set_secret.nonce, set_secret.ciphertext);
   -- Not by the trigger that tells changes of rows: the log keeps for good what it is told, and the last characters are not for that.
   perform audit.record_event(tenant, 'security.secret_set', 'tenant_secrets', secret, jsonb_build_object('replaced', is_there));
   return to_jsonb(kept);
@@ -239,23 +298,13 @@ comment on function edge.delete_secret is 'Ends a secret: the next call that use
 create function queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[])
 returns table (generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
 language sql
--- One statement, so that key and values are of one instant.
 stable
 -- Definer: see queue.claim.
 security definer
 set search_path = ''
 as $$
-  select k.generation, k.wrapped, k.master_key_id, coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
-    from queue.jobs j
-    left join lateral (
-      select x.generation, x.wrapped, x.master_key_id from private.tenant_keys x where x.tenant_id = tenant order by x.generation desc limit 1
-    ) k on true
-    left join lateral (
-      select array_agg(v.name order by v.name) as names, array_agg(v.nonce order by v.name) as nonces,
-             array_agg(v.ciphertext order by v.name) as ciphertexts
-        from private.secret_values v
-       where v.tenant_id = tenant and v.name = any (wanted) and v.key_generation = k.generation
-    ) found on true
+  select s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+    from queue.jobs j, private.sealed(tenant, 'secret', wanted) s
    where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
 $$;
 
@@ -297,7 +346,9 @@ $$;
 comment on function queue.rewrap_key is 'Keeps the same data key as another master key has wrapped it. False: it is not as it was read any more.';
 
 create function queue.next_key_to_rotate(after uuid)
-returns table (tenant_id uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+returns table (
+  tenant_id uuid, generation integer, wrapped bytea, master_key_id text, kinds text[], names text[], nonces bytea[], ciphertexts bytea[]
+)
 language sql
 stable
 -- Definer: see queue.claim.
@@ -305,15 +356,15 @@ security definer
 set search_path = ''
 as $$
   select k.tenant_id, k.generation, k.wrapped, k.master_key_id,
-         coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
+         coalesce(found.kinds, '{}'), coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
     from (
       select x.* from private.tenant_keys x
        where x.rotation_asked_at is not null and (after is null or x.tenant_id > after)
        order by x.tenant_id limit 1
     ) k
     left join lateral (
-      select array_agg(v.name order by v.name) as names, array_agg(v.nonce order by v.name) as nonces,
-             array_agg(v.ciphertext order by v.name) as ciphertexts
+      select array_agg(v.kind order by v.kind, v.name) as kinds, array_agg(v.name order by v.kind, v.name) as names,
+             array_agg(v.nonce order by v.kind, v.name) as nonces, array_agg(v.ciphertext order by v.kind, v.name) as ciphertexts
         from private.secret_values v where v.tenant_id = k.tenant_id
     ) found on true
 $$;
@@ -321,7 +372,8 @@ $$;
 comment on function queue.next_key_to_rotate is 'The next tenant, after one, whose data key is to be rotated: the key, and all that it has sealed.';
 
 create function queue.rotate_key(
-  tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]
+  tenant uuid, generation_before integer, wrapped_now bytea, master text,
+  value_kinds text[], value_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]
 ) returns boolean
 language plpgsql
 -- Definer: see queue.claim.
@@ -334,8 +386,8 @@ begin
   if generation_before is distinct from (select max(k.generation) from private.tenant_keys k where k.tenant_id = tenant)
     -- A nonce is drawn for each sealing, so it tells whether a value is the one that was read.
     or exists (
-      select from (select v.name, v.nonce from private.secret_values v where v.tenant_id = tenant) kept
-        full join unnest(secret_names, nonces_before) read (name, nonce) on read.name = kept.name
+      select from (select v.kind, v.name, v.nonce from private.secret_values v where v.tenant_id = tenant) kept
+        full join unnest(value_kinds, value_names, nonces_before) read (kind, name, nonce) on read.kind = kept.kind and read.name = kept.name
        where read.nonce is distinct from kept.nonce)
   then
     return false;
@@ -343,8 +395,8 @@ begin
   insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id) values (tenant, generation_before + 1, wrapped_now, master);
   update private.secret_values v
      set key_generation = generation_before + 1, nonce = sealed.nonce, ciphertext = sealed.ciphertext
-    from unnest(secret_names, rotate_key.nonces, rotate_key.ciphertexts) sealed (name, nonce, ciphertext)
-   where v.tenant_id = tenant and v.name = sealed.name;
+    from unnest(value_kinds, value_names, rotate_key.nonces, rotate_key.ciphertexts) sealed (kind, name, nonce, ciphertext)
+   where v.tenant_id = tenant and v.kind = sealed.kind and v.name = sealed.name;
   delete from private.tenant_keys k where k.tenant_id = tenant and k.generation = generation_before;
   perform audit.record_event(tenant, 'security.secret_key_rotated', 'tenant_secrets', null, jsonb_build_object('generation', generation_before + 1));
   return true;

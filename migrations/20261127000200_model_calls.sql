@@ -26,8 +26,11 @@ comment on column public.usage.api_key_id is 'The API key that called, through e
 comment on column public.usage.is_estimated is
   'The provider did not come to say what was used, because the call was broken off or it never says: counted from the text.';
 
-create function edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint)
-returns table (reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb)
+create function edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint)
+returns table (
+  reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb,
+  generation integer, wrapped bytea, master_key_id text, nonce bytea, ciphertext bytea
+)
 language plpgsql
 -- Definer: edge-api has no rights on tables. It asks for those who hold models.call.
 security definer
@@ -38,6 +41,7 @@ declare
   -- Characters of an average token; and the output that is expected of a call which sets no limit.
   chars_per_token constant integer := 4;
   usual_output constant bigint := 1000;
+  agent_slug constant text := substring(wanted_model from '^agent:(.*)$');
 begin
   perform private.demand(tenant, 'models.call');
   perform private.count_request(tenant);
@@ -57,13 +61,17 @@ begin
       / chars_per_token
     + coalesce(most_output_tokens, (agent_config ->> 'max_tokens')::bigint, usual_output),
     interval '15 minutes');
+  select s.generation, s.wrapped, s.master_key_id, s.nonces[1], s.ciphertexts[1]
+    into generation, wrapped, master_key_id, nonce, ciphertext
+    from private.sealed(tenant, 'provider_key', array[split_part(coalesce(agent_model, wanted_model), '/', 1)]) s
+   where cardinality(s.names) > 0;
   return next;
 end
 $$;
 
 comment on function edge.begin_model_call is
-  'Admits a call of a model, or of one of the tenant''s agents: sets aside the tokens that it will probably take, and refuses when the plan has none left. '
-  'What is set aside lasts 15 minutes.';
+  'Admits a call of a model, or of agent:<slug>, one of the tenant''s: sets aside the tokens that it will probably take, and refuses when the plan has none '
+  'left. What is set aside lasts 15 minutes. With the tenant''s own key to the provider, sealed, where there is one.';
 
 create function edge.end_model_calls(calls jsonb) returns void
 language plpgsql
@@ -78,7 +86,7 @@ begin
     select c.*, c.input_tokens + c.output_tokens as total
       from jsonb_to_recordset(calls) as c (
         id uuid, tenant_id uuid, reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
-        input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, ended_at timestamptz)
+        input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, own_key boolean, ended_at timestamptz)
       -- A tenant that is no more has no quota either.
       join public.tenants t on t.id = c.tenant_id
      -- Always in the same order, so that two who settle do not wait for each other.
@@ -87,10 +95,10 @@ begin
     if call.total > 0 then
       insert into public.usage (
         tenant_id, idempotency_key, user_id, api_key_id, agent_id, provider, model,
-        input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, is_estimated, cost_usd, created_at)
+        input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, is_estimated, own_key, cost_usd, created_at)
       values (
         call.tenant_id, 'call:' || call.id, call.user_id, call.api_key_id, call.agent_id, call.provider, call.model,
-        call.input_tokens, call.cached_input_tokens, call.output_tokens, call.reasoning_tokens, call.is_estimated,
+        call.input_tokens, call.cached_input_tokens, call.output_tokens, call.reasoning_tokens, call.is_estimated, call.own_key,
         private.llm_cost_usd(call.provider, call.model, call.ended_at, call.input_tokens, call.cached_input_tokens, call.output_tokens),
         call.ended_at)
       on conflict on constraint usage_is_counted_once do nothing;

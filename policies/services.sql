@@ -17,6 +17,11 @@ grant execute on function
   edge.tenant_key(uuid),
   edge.set_secret(uuid, text, bytea, bytea, text, integer, bytea, text),
   edge.delete_secret(uuid, text),
+  -- The same, with providers.manage.
+  edge.provider_keys(uuid),
+  edge.tenant_key_for_providers(uuid),
+  edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text),
+  edge.delete_provider_key(uuid, text),
   -- With the claims of its caller, who needs models.call; and, whoever called, what that took.
   edge.begin_model_call(uuid, text, bigint, bigint),
   edge.models(uuid),
@@ -30,6 +35,7 @@ grant execute on function
   queue.agent(uuid, uuid),
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
+  queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[]),
   queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
   queue.record(text, uuid[], uuid[], bigint[], text[], timestamptz[], jsonb[], jsonb[], timestamptz[], integer[],
     integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamptz[], timestamptz[],
@@ -55,7 +61,7 @@ grant execute on function
   queue.keys_to_rewrap(text, uuid, integer),
   queue.rewrap_key(uuid, integer, bytea, bytea, text),
   queue.next_key_to_rotate(uuid),
-  queue.rotate_key(uuid, integer, bytea, text, text[], bytea[], bytea[], bytea[]),
+  queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[]),
   queue.sweep()
 to aias_worker;
 

@@ -71,7 +71,7 @@ impl App {
         let database = Database::new(database, database_connections, limits.statement_timeout);
         let (ledger, keeper) = Ledger::new(database.clone(), models.spool.clone());
         let mut app = Self {
-            model_calls: ModelCalls::new(&models, ledger.clone()),
+            model_calls: ModelCalls::new(&models, vault.clone(), ledger.clone()),
             ledger,
             keeper: Arc::new(Mutex::new(Some(keeper))),
             hosts: Hosts::new(database.clone(), hosts),

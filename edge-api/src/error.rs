@@ -41,6 +41,8 @@ pub enum ApiError {
     NoSuchTenant,
     /// 404 `domain_not_served`: nobody has shown that this domain is theirs, so no certificate is asked for.
     DomainNotServed,
+    /// 404 `no_such_provider`: not one of the providers of models that a tenant can have a key of its own to.
+    NoSuchProvider,
     /// 404 `no_such_hook`: not the shape of an address; the database says the same of one that is nobody's.
     NoSuchHook,
     /// 404 `no_such_route`.
@@ -62,7 +64,11 @@ pub enum ApiError {
     /// 503 `unavailable`: something this service stands on does not answer; `Retry-After` says when to come back.
     Unavailable(&'static str),
     /// 4xx or 5xx `llm_<kind>`: what became of a call of a model.
-    Model(Box<LlmError>),
+    Model {
+        error: Box<LlmError>,
+        /// With the tenant's own key, and not the operator's.
+        with_own_key: bool,
+    },
     /// 503 `secrets_not_configured`: this service was given no master key.
     SecretsNotConfigured,
     /// 503 `not_ready`: readiness only.
@@ -97,6 +103,7 @@ impl ApiError {
             Self::NotFound(_)
             | Self::NoSuchTenant
             | Self::DomainNotServed
+            | Self::NoSuchProvider
             | Self::NoSuchHook
             | Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -108,7 +115,7 @@ impl ApiError {
             | Self::SecretsNotConfigured
             | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Model(error) => model::status(error.kind),
+            Self::Model { error, .. } => model::status(error.kind),
             Self::Refused(refusal) => refusal.status,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -144,6 +151,10 @@ impl ApiError {
                 ErrorBody::new("domain_not_served", "nothing is served at this domain")
                     .hint("a tenant adds the domain and shows that it is theirs: rpc add_domain, check_domain")
             }
+            Self::NoSuchProvider => {
+                ErrorBody::new("no_such_provider", "there is no provider of this name")
+                    .hint("GET /v1/providers lists them")
+            }
             Self::NoSuchHook => {
                 ErrorBody::new("no_such_hook", "there is no webhook at this address")
             }
@@ -178,10 +189,10 @@ impl ApiError {
                 .hint("try again; with an idempotency key nothing happens twice"),
             Self::Unavailable(message) => ErrorBody::new("unavailable", *message)
                 .hint("try again after the time in Retry-After"),
-            Self::Model(error) => model::body(error),
+            Self::Model { error, with_own_key } => model::body(error, *with_own_key),
             Self::SecretsNotConfigured => ErrorBody::new(
                 "secrets_not_configured",
-                "this service was given no master key, so it cannot seal secrets",
+                "this service was given no master key, so it can neither seal nor open secrets and keys",
             )
             .hint("ask the operator to set AIAS_MASTER_KEY or AIAS_MASTER_KEY_FILE"),
             Self::NotReady { message, hint } => {
@@ -218,7 +229,7 @@ impl ApiError {
             Self::Unavailable(_) | Self::NotReady { .. } => {
                 insert_retry_after(&mut headers, Duration::from_secs(5))
             }
-            Self::Model(error) => {
+            Self::Model { error, .. } => {
                 if let Some(after) = model::retry_after(error) {
                     insert_retry_after(&mut headers, after);
                 }
@@ -236,7 +247,10 @@ impl ApiError {
                 error = format!("{error:#}"),
                 "a request failed in a way that nobody foresaw"
             ),
-            Self::Model(error) => model::record(error),
+            Self::Model {
+                error,
+                with_own_key,
+            } => model::record(error, *with_own_key),
             _ => {}
         }
     }

@@ -26,6 +26,7 @@ mod metrics;
 mod observe;
 mod openapi;
 mod request_id;
+mod sealing;
 mod whose;
 
 pub use app::App;

@@ -11,6 +11,7 @@ mod begin;
 mod ended_call;
 mod ledger;
 mod meter;
+mod own_key;
 mod spool;
 mod tokens;
 
@@ -19,8 +20,9 @@ use std::sync::Arc;
 
 use llm::Providers;
 use tokio::sync::Semaphore;
+use vault::Vault;
 
-pub use self::begin::Asked;
+pub use self::begin::{Admitted, Asked};
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;
@@ -39,23 +41,27 @@ pub struct ModelConfiguration {
 /// What routes call models with. Cheap to clone.
 #[derive(Clone)]
 pub struct ModelCalls {
+    /// With the operator's keys.
     providers: Providers,
+    vault: Option<Vault>,
     ledger: Ledger,
     places: Arc<Semaphore>,
 }
 
 impl ModelCalls {
-    pub fn new(configuration: &ModelConfiguration, ledger: Ledger) -> Self {
+    pub fn new(configuration: &ModelConfiguration, vault: Option<Vault>, ledger: Ledger) -> Self {
         let places = configuration.calls.min(Semaphore::MAX_PERMITS);
         Self {
             providers: configuration.providers.clone(),
+            vault,
             ledger,
             places: Arc::new(Semaphore::new(places)),
         }
     }
 
-    pub fn providers(&self) -> &Providers {
-        &self.providers
+    /// The providers that the operator has keys to.
+    pub fn provider_names(&self) -> impl Iterator<Item = &str> {
+        self.providers.names()
     }
 
     fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {

@@ -28,7 +28,7 @@ pub fn base() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "What must answer over HTTP. Tables and RPCs are PostgREST's; this service starts executions, streams their events, cancels \
-             them, serves exports and takes secrets, as the caller and under the same row-level security.\n\n\
+             them, serves exports and takes secrets and own keys to providers of models, as the caller and under the same row-level security.\n\n\
              The caller is a person with the access token of a Supabase Auth session, or a program with a tenant's API key, which may what \
              its scopes say and nothing else. Both are sent as `Authorization: Bearer ...`.\n\n\
              Every error has one body: `{code, message, details, hint}`. Codes are stable. Every answer carries `X-Request-Id`.",

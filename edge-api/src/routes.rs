@@ -6,6 +6,7 @@ pub mod executions;
 pub mod exports;
 pub mod health;
 pub mod hooks;
+pub mod providers;
 pub mod secrets;
 pub mod tenant;
 pub mod tls;
@@ -20,6 +21,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(exports::router(app))
         .merge(secrets::router(app))
         .merge(chat::router(app))
+        .merge(providers::router(app))
         .merge(hooks::router(app))
         .merge(tenant::router(app))
         .merge(health::router())

@@ -3,7 +3,7 @@
 use tests::world::Thing;
 
 /// Everything that a role can allow. The test compares it with the table.
-pub const PERMISSIONS: [&str; 20] = [
+pub const PERMISSIONS: [&str; 21] = [
     "tenant.manage",
     "members.read",
     "members.manage",
@@ -23,6 +23,7 @@ pub const PERMISSIONS: [&str; 20] = [
     "tenant.export",
     "tenant.close",
     "secrets.manage",
+    "providers.manage",
     "models.call",
 ];
 
@@ -70,6 +71,7 @@ pub fn of_role(role: Thing) -> &'static [&'static str] {
             "audit.read",
             "tenant.export",
             "secrets.manage",
+            "providers.manage",
             "models.call",
         ],
         Thing::Editor => &[

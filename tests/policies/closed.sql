@@ -48,7 +48,7 @@ create temp table lent as
   select 'aias_worker', unnest(array[
     'queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer)', 'queue.was_capped(text)',
     'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
-    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
+    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[])', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',
     'queue.record_mail(text, uuid, uuid, bigint, text, text, timestamptz)', 'queue.next_mail_due()', 'queue.chain_audit(integer)',
     'queue.next_export()', 'queue.run_next_export()', 'queue.fail_export(uuid, uuid, text)', 'queue.erase_next_tenant(integer)',
@@ -57,7 +57,7 @@ create temp table lent as
     'queue.run_schedule(text, uuid, uuid, bigint, timestamptz[], timestamptz, timestamptz, text)',
     'queue.send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer)', 'queue.secrets(uuid, uuid, bigint, text[])',
     'queue.keys_to_rewrap(text, uuid, integer)', 'queue.rewrap_key(uuid, integer, bytea, bytea, text)', 'queue.next_key_to_rotate(uuid)',
-    'queue.rotate_key(uuid, integer, bytea, text, text[], bytea[], bytea[], bytea[])'
+    'queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[])'
   ]::regprocedure[])
   union all
   select 'aias_worker', p.oid::regprocedure from pg_catalog.pg_proc p where p.pronamespace = 'queue'::regnamespace and p.proname = 'record'
@@ -67,7 +67,10 @@ create temp table lent as
     'edge.watch_executions(uuid[])',
     'edge.call_webhook(text, jsonb, bytea, text, text, text, text)',
     'edge.secrets(uuid)', 'edge.tenant_key(uuid)', 'edge.set_secret(uuid, text, bytea, bytea, text, integer, bytea, text)',
-    'edge.delete_secret(uuid, text)', 'edge.begin_model_call(uuid, text, bigint, bigint)', 'edge.models(uuid)', 'edge.end_model_calls(jsonb)'
+    'edge.delete_secret(uuid, text)',
+    'edge.provider_keys(uuid)', 'edge.tenant_key_for_providers(uuid)',
+    'edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text)', 'edge.delete_provider_key(uuid, text)',
+    'edge.begin_model_call(uuid, text, bigint, bigint)', 'edge.models(uuid)', 'edge.end_model_calls(jsonb)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

@@ -10,8 +10,8 @@ select plan(93);
 \set owner_over_admin '{billing.manage,tenant.close}'
 \set viewer_over_hr '{executions.read,workflows.read}'
 \set editor_over_hr '{agents.write,executions.cancel,executions.read,models.call,usage.read,workflows.execute,workflows.read,workflows.write}'
-select array(select distinct p from unnest(:'editor_over_hr'::text[] || '{audit.read,billing.read,secrets.manage,tenant.export,tenant.manage}') p order by 1) as admin_over_hr,
-       array(select distinct p from unnest(:'editor_over_hr'::text[] || '{audit.read,billing.read,secrets.manage,tenant.export,tenant.manage}' || :'owner_over_admin') p
+select array(select distinct p from unnest(:'editor_over_hr'::text[] || '{audit.read,billing.read,providers.manage,secrets.manage,tenant.export,tenant.manage}') p order by 1) as admin_over_hr,
+       array(select distinct p from unnest(:'editor_over_hr'::text[] || '{audit.read,billing.read,providers.manage,secrets.manage,tenant.export,tenant.manage}' || :'owner_over_admin') p
              order by 1) as owner_over_hr
 \gset
 

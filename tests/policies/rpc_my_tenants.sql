@@ -12,9 +12,9 @@ $$;
 
 select answers(actor, pg_temp.mine(subdomain), mine, 'is told what is in force in ' || subdomain)
   from (values
-    ('owner@alpha.test',          'alpha',   'Alpha owner active 19 f f '),
-    ('admin@alpha.test',          'alpha',   'Alpha admin active 17 f f '),
-    ('editor@alpha.test',         'alpha',   'Alpha editor active 9 f f '),
+    ('owner@alpha.test',          'alpha',   'Alpha owner active 21 f f '),
+    ('admin@alpha.test',          'alpha',   'Alpha admin active 19 f f '),
+    ('editor@alpha.test',         'alpha',   'Alpha editor active 10 f f '),
     ('viewer@alpha.test',         'alpha',   'Alpha viewer active 4 f f '),
     ('billing@alpha.test',        'alpha',   'Alpha billing active 4 f f '),
     ('auditor@alpha.test',        'alpha',   'Alpha auditor active 1 f f '),
@@ -29,7 +29,7 @@ select answers(actor, pg_temp.mine(subdomain), mine, 'is told what is in force i
     -- A second factor: less without it, and told so; nothing is missing where the role has no more.
     ('owner@guarded.test',        'guarded', 'Guarded owner active 4 t t '),
     ('owner@guarded.test+aal1',   'guarded', 'Guarded owner active 4 t t '),
-    ('owner@guarded.test+aal2',   'guarded', 'Guarded owner active 19 t f '),
+    ('owner@guarded.test+aal2',   'guarded', 'Guarded owner active 21 t f '),
     ('auditor@guarded.test',      'guarded', 'Guarded auditor active 1 t f '),
     ('key:guarded robot',         'guarded', 'Guarded  active 4 t f '),
     -- Nobody else's.

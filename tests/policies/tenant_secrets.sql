@@ -81,7 +81,7 @@ select keep('aias_edge:key:manager', calling('edge.delete_secret', :'alpha', 'pi
 select results_eq($$select action, actor_kind, subject_id, after from audit.inbox where subject = 'tenant_secrets' order by id$$,
   $$values ('security.secret_set', 'user', 'stripe', '{"replaced": true}'::jsonb), ('security.secret_deleted', 'api_key', 'pin', null)$$,
   'who set and deleted what is in the audit log, and nothing of the value');
-select is(count(*), 1::bigint, 'the value goes with its secret') from private.secret_values where tenant_id = :'alpha';
+select is(count(*), 1::bigint, 'the value goes with its secret') from private.secret_values where tenant_id = :'alpha' and kind = 'secret';
 select is(updated_by, :'owner'::uuid, 'the row says who') from public.tenant_secrets where tenant_id = :'alpha' and name = 'stripe';
 select refused('aias_edge:owner@alpha.test', calling('edge.delete_secret', :'alpha', 'pin'), 404, 'not_found', 'deletes nothing twice');
 insert into public.tenant_secrets (tenant_id, name) select :'alpha', 'many_' || n from generate_series(1, 99) n;

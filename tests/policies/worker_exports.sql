@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(39);
+select plan(40);
 
 select queue.chain_audit(100000) \g /dev/null
 select is(keep('aias_worker', 'select id from queue.next_export()'), null, 'aias_worker: finds nothing to do');
@@ -57,7 +57,7 @@ select is_empty($$select source from lines where text ~ '00000000b000|beta'  and
 select is_empty($$select l.source from lines l, private.api_key_hashes h where l.text like '%' || encode(h.hash, 'hex') || '%'$$,
   'it holds no hash of a key');
 select is_empty($$select l.source from lines l, private.secret_values v where l.text like '%' || encode(v.ciphertext, 'hex') || '%' or l.text ~ 'last_four|wxyz'$$,
-  'nor anything of a secret but its name');
+  'nor anything of a secret but its name, and of an own key but its provider');
 select is_empty($$select l.source from lines l, private.invitation_tokens t where l.text like '%' || encode(t.hash, 'hex') || '%'$$,
   'nor one of a link');
 select is_empty($$select from lines where text ~ 'encrypted_password|\$2b\$'$$, 'nor a password');

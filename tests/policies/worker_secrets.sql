@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(31);
+select plan(33);
 
 -- queue.secrets: w1 holds a0e2 of Alpha by the token 1 ------------------------------------------------------------------------------------
 
@@ -29,6 +29,8 @@ select answers('aias_worker', pg_temp.asking(:'alpha', '01900000-0000-7000-8000-
 insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id) values (:'alpha', 1, 'wrapped alpha', 'mk_a');
 insert into private.secret_values (tenant_id, name, key_generation, nonce, ciphertext) values
   (:'alpha', 'stripe', 1, 'alpha nonce.', 'the value of stripe of alpha'), (:'alpha', 'pin', 1, 'alpha pin...', 'the value of pin of alpha');
+insert into private.secret_values (tenant_id, kind, name, key_generation, nonce, ciphertext) values
+  (:'alpha', 'provider_key', 'openai', 1, 'alpha openai', 'the key of alpha to openai');
 
 -- Another master key ----------------------------------------------------------------------------------------------------------------------
 
@@ -47,25 +49,33 @@ select results_eq('select * from private.master_keys_in_use()', $$values ('mk_a'
 select sees('aias_worker', 'select from queue.next_key_to_rotate(null)', 0, 'rotates nothing by itself');
 select ok(private.ask_for_key_rotation(:'alpha'), 'the operator asks for it');
 select ok(not private.ask_for_key_rotation(:'guarded'), 'where there is a key');
-select answers('aias_worker', 'select tenant_id || '' '' || generation || '' '' || names::text from queue.next_key_to_rotate(null)', :'alpha' || ' 1 {pin,stripe}', 'is told all that is sealed');
+select answers('aias_worker', 'select concat_ws('' '', tenant_id, generation, kinds, names) from queue.next_key_to_rotate(null)', :'alpha' || ' 1 {provider_key,secret,secret} {openai,pin,stripe}', 'is told all that is sealed');
 select sees('aias_worker', format('select from queue.next_key_to_rotate(%L)', :'alpha'), 0, 'after the last');
 
-create function pg_temp.rotating(before integer, names text[], nonces bytea[]) returns text language sql as $$
-  select format('select queue.rotate_key(%L, %s, %L, %L, %L, %L, %L, %L)', '01900000-0000-7000-8000-00000000a000', before, 'new key', 'mk_b', names, nonces,
+create function pg_temp.rotating(before integer, kinds text[], names text[], nonces bytea[]) returns text language sql as $$
+  select format('select queue.rotate_key(%L, %s, %L, %L, %L, %L, %L, %L, %L)', '01900000-0000-7000-8000-00000000a000', before, 'new key', 'mk_b', kinds, names, nonces,
     array_fill('fresh nonce.'::bytea, array[cardinality(names)]), array_fill('sealed once again'::bytea, array[cardinality(names)]))
 $$;
-select answers('aias_worker', pg_temp.rotating(before, names, nonces), 'false', why)
+select answers('aias_worker', pg_temp.rotating(before, kinds, names, nonces), 'false', why)
   from (values
-    (2, '{pin,stripe}'::text[], array['alpha pin...', 'alpha nonce.']::bytea[], 'rotates no other key than the tenant''s'),
-    (1, '{stripe}', array['alpha nonce.']::bytea[], 'leaves no value behind'),
-    (1, '{pin,stripe}', array['alpha pin...', 'what it was.']::bytea[], 'overwrites no value that it has not read'),
-    (1, '{pin,gone,stripe}', array['alpha pin...', 'alpha gone..', 'alpha nonce.']::bytea[], 'brings back none that is gone')
-  ) rotation (before, names, nonces, why);
-select keep('aias_worker', pg_temp.rotating(1, '{pin,stripe}', array['alpha pin...', 'alpha nonce.']::bytea[])) \g /dev/null
-select set_eq(format('select k.generation, k.wrapped, v.name, v.nonce, v.ciphertext, k.rotation_asked_at from private.tenant_keys k
+    (2, '{provider_key,secret,secret}'::text[], '{openai,pin,stripe}'::text[], array['alpha openai', 'alpha pin...', 'alpha nonce.']::bytea[],
+      'rotates no other key than the tenant''s'),
+    (1, '{provider_key,secret}', '{openai,stripe}', array['alpha openai', 'alpha nonce.']::bytea[], 'leaves no secret behind'),
+    (1, '{secret,secret}', '{pin,stripe}', array['alpha pin...', 'alpha nonce.']::bytea[], 'leaves no provider''s key behind'),
+    (1, '{secret,secret,secret}', '{openai,pin,stripe}', array['alpha openai', 'alpha pin...', 'alpha nonce.']::bytea[],
+      'takes no secret for a provider''s key'),
+    (1, '{provider_key,secret,secret}', '{openai,pin,stripe}', array['alpha openai', 'alpha pin...', 'what it was.']::bytea[],
+      'overwrites no value that it has not read'),
+    (1, '{provider_key,secret,secret,secret}', '{openai,pin,gone,stripe}',
+      array['alpha openai', 'alpha pin...', 'alpha gone..', 'alpha nonce.']::bytea[], 'brings back none that is gone')
+  ) rotation (before, kinds, names, nonces, why);
+select keep('aias_worker', pg_temp.rotating(1, '{provider_key,secret,secret}', '{openai,pin,stripe}',
+  array['alpha openai', 'alpha pin...', 'alpha nonce.']::bytea[])) \g /dev/null
+select set_eq(format('select k.generation, k.wrapped, v.kind, v.name, v.nonce, v.ciphertext, k.rotation_asked_at from private.tenant_keys k
     join private.secret_values v on v.tenant_id = k.tenant_id and v.key_generation = k.generation where k.tenant_id = %L', :'alpha'),
-  $$values (2, 'new key'::bytea, 'pin', 'fresh nonce.'::bytea, 'sealed once again'::bytea, null::timestamptz),
-    (2, 'new key', 'stripe', 'fresh nonce.', 'sealed once again', null)$$,
+  $$values (2, 'new key'::bytea, 'secret', 'pin', 'fresh nonce.'::bytea, 'sealed once again'::bytea, null::timestamptz),
+    (2, 'new key', 'secret', 'stripe', 'fresh nonce.', 'sealed once again', null),
+    (2, 'new key', 'provider_key', 'openai', 'fresh nonce.', 'sealed once again', null)$$,
   'all of it is sealed by the new key, at once');
 select is(count(*), 1::bigint, 'and the old key is gone') from private.tenant_keys where tenant_id = :'alpha';
 

@@ -7,10 +7,10 @@ use zeroize::Zeroize;
 
 use crate::cipher::{self, KeyBytes};
 use crate::error::VaultError;
-use crate::place::{KeyPlace, SecretPlace};
+use crate::place::{KeyPlace, Slot, SlotPlace};
 use crate::vault::Sealed;
 
-/// Seals and opens the secrets of one tenant. Wiped when it is let go of.
+/// Seals and opens the values of one tenant. Wiped when it is let go of.
 pub struct DataKey {
     place: KeyPlace,
     bytes: KeyBytes,
@@ -31,8 +31,8 @@ impl DataKey {
 
     /// # Errors
     /// `encryption_failed`.
-    pub fn seal(&self, name: &str, value: &SecretString) -> Result<Sealed, VaultError> {
-        let place = self.secret(name).bytes();
+    pub fn seal(&self, slot: Slot<'_>, value: &SecretString) -> Result<Sealed, VaultError> {
+        let place = self.within(slot).bytes();
         cipher::close(&self.bytes, &place, value.expose_secret().as_bytes())
             .map(|closed| Sealed {
                 nonce: closed.nonce.to_vec(),
@@ -42,9 +42,9 @@ impl DataKey {
     }
 
     /// # Errors
-    /// `secret_unreadable`: it was not sealed by this key under this name, or was changed since.
-    pub fn open(&self, name: &str, sealed: &Sealed) -> Result<SecretString, VaultError> {
-        let place = self.secret(name).bytes();
+    /// `secret_unreadable`: it was not sealed by this key for this slot, or was changed since.
+    pub fn open(&self, slot: Slot<'_>, sealed: &Sealed) -> Result<SecretString, VaultError> {
+        let place = self.within(slot).bytes();
         let mut plain = cipher::open(&self.bytes, &place, &sealed.nonce, &sealed.ciphertext)
             .map_err(|_| VaultError::SecretUnreadable)?;
         match String::from_utf8(std::mem::take(&mut *plain)) {
@@ -56,10 +56,10 @@ impl DataKey {
         }
     }
 
-    fn secret<'a>(&self, name: &'a str) -> SecretPlace<'a> {
-        SecretPlace {
+    fn within<'a>(&self, slot: Slot<'a>) -> SlotPlace<'a> {
+        SlotPlace {
             tenant_id: self.place.tenant_id,
-            name,
+            slot,
         }
     }
 }

@@ -10,11 +10,20 @@ pub struct KeyPlace {
     pub generation: i32,
 }
 
-/// A secret of a tenant.
+/// What of a tenant's is sealed: a value of one kind, by its name among those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slot<'a> {
+    /// What steps use as `secrets.<name>`.
+    Secret(&'a str),
+    /// The tenant's own key to a provider of models.
+    ProviderKey(&'a str),
+}
+
+/// A slot of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SecretPlace<'a> {
+pub(crate) struct SlotPlace<'a> {
     pub tenant_id: Uuid,
-    pub name: &'a str,
+    pub slot: Slot<'a>,
 }
 
 impl KeyPlace {
@@ -28,12 +37,43 @@ impl KeyPlace {
     }
 }
 
-impl SecretPlace<'_> {
-    /// All parts but the last are of a fixed length, so no two places have the same bytes.
+impl<'a> Slot<'a> {
+    const SECRET: &'static str = "secret";
+    const PROVIDER_KEY: &'static str = "provider_key";
+
+    /// As a row has it. `None` for a kind that this release does not know.
+    pub fn from_row(kind: &str, name: &'a str) -> Option<Self> {
+        match kind {
+            Self::SECRET => Some(Self::Secret(name)),
+            Self::PROVIDER_KEY => Some(Self::ProviderKey(name)),
+            _ => None,
+        }
+    }
+
+    /// As the column `kind` has it.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Secret(_) => Self::SECRET,
+            Self::ProviderKey(_) => Self::PROVIDER_KEY,
+        }
+    }
+
+    pub fn name(self) -> &'a str {
+        match self {
+            Self::Secret(name) | Self::ProviderKey(name) => name,
+        }
+    }
+}
+
+impl SlotPlace<'_> {
+    /// The first part ends where it says, the second is of a fixed length: no two places have the same bytes.
     pub(crate) fn bytes(self) -> Vec<u8> {
-        let mut bytes = b"aias secret 1\0".to_vec();
+        let mut bytes = match self.slot {
+            Slot::Secret(_) => b"aias secret 1\0".to_vec(),
+            Slot::ProviderKey(_) => b"aias provider key 1\0".to_vec(),
+        };
         bytes.extend_from_slice(self.tenant_id.as_bytes());
-        bytes.extend_from_slice(self.name.as_bytes());
+        bytes.extend_from_slice(self.slot.name().as_bytes());
         bytes
     }
 }
@@ -51,6 +91,32 @@ pub fn is_secret_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_places_have_the_same_bytes() {
+        let tenant_id = Uuid::from_u128(0xa);
+        let slots = ["openai", "", "provider key 1"]
+            .into_iter()
+            .flat_map(|name| [Slot::Secret(name), Slot::ProviderKey(name)]);
+        let places: std::collections::BTreeSet<Vec<u8>> = slots
+            .map(|slot| SlotPlace { tenant_id, slot }.bytes())
+            .collect();
+        assert_eq!(places.len(), 6);
+        // What was sealed before there were other kinds still opens.
+        let slot = Slot::Secret("a");
+        assert_eq!(
+            SlotPlace { tenant_id, slot }.bytes(),
+            [b"aias secret 1\0".as_slice(), tenant_id.as_bytes(), b"a"].concat()
+        );
+    }
+
+    #[test]
+    fn a_slot_is_as_its_row_says() {
+        for slot in [Slot::Secret("openai"), Slot::ProviderKey("openai")] {
+            assert_eq!(Slot::from_row(slot.kind(), slot.name()), Some(slot));
+        }
+        assert_eq!(Slot::from_row("password", "openai"), None);
+    }
 
     #[test]
     fn a_name_is_an_identifier() {

@@ -2,10 +2,11 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
-use vault::{DataKey, KeyPlace, KeyRing, Sealed, Vault, WrappedKey};
+use vault::{DataKey, KeyPlace, KeyRing, Sealed, Slot, Vault, WrappedKey};
 
 const ALPHA: Uuid = Uuid::from_u128(0xa);
 const BETA: Uuid = Uuid::from_u128(0xb);
+const STRIPE: Slot<'_> = Slot::Secret("stripe");
 const OLD: [u8; 32] = [1; 32];
 const NEW: [u8; 32] = [2; 32];
 
@@ -23,7 +24,7 @@ fn secret() -> SecretString {
 async fn sealed() -> (Vault, DataKey, WrappedKey, Sealed) {
     let vault = Vault::new(KeyRing::of(OLD));
     let (key, wrapped) = vault.make_key(ALPHA, 1).await.unwrap();
-    let sealed = key.seal("stripe", &secret()).unwrap();
+    let sealed = key.seal(STRIPE, &secret()).unwrap();
     (vault, key, wrapped, sealed)
 }
 
@@ -39,7 +40,7 @@ async fn what_was_sealed_opens_by_the_key_that_was_kept() {
     let (vault, _, wrapped, sealed) = sealed().await;
     let key = vault.open_key(place(ALPHA, 1), &wrapped).await.unwrap();
     assert_eq!(
-        key.open("stripe", &sealed).unwrap().expose_secret(),
+        key.open(STRIPE, &sealed).unwrap().expose_secret(),
         secret().expose_secret()
     );
     // Nothing of the value is to be seen, but its length.
@@ -53,7 +54,7 @@ async fn what_was_sealed_opens_by_the_key_that_was_kept() {
 #[tokio::test]
 async fn the_same_value_is_never_sealed_the_same() {
     let (_, key, _, first) = sealed().await;
-    let second = key.seal("stripe", &secret()).unwrap();
+    let second = key.seal(STRIPE, &secret()).unwrap();
     assert_ne!(first.nonce, second.nonce);
     assert_ne!(first.ciphertext, second.ciphertext);
 }
@@ -62,8 +63,27 @@ async fn the_same_value_is_never_sealed_the_same() {
 async fn another_name_does_not_open_it() {
     let (_, key, _, sealed) = sealed().await;
     for name in ["", "strip", "stripe2", "Stripe"] {
-        assert_eq!(code(key.open(name, &sealed)), "secret_unreadable", "{name}");
+        assert_eq!(
+            code(key.open(Slot::Secret(name), &sealed)),
+            "secret_unreadable",
+            "{name}"
+        );
     }
+}
+
+/// A secret may be called as a provider is.
+#[tokio::test]
+async fn a_secret_is_no_provider_key_and_a_provider_key_no_secret() {
+    let (_, key, _, _) = sealed().await;
+    let (as_secret, as_key) = (Slot::Secret("openai"), Slot::ProviderKey("openai"));
+    for (mine, other) in [(as_secret, as_key), (as_key, as_secret)] {
+        let sealed = key.seal(mine, &secret()).unwrap();
+        assert_eq!(code(key.open(mine, &sealed)), "opened");
+        assert_eq!(code(key.open(other, &sealed)), "secret_unreadable");
+    }
+    let sealed = key.seal(as_key, &secret()).unwrap();
+    let elsewhere = key.open(Slot::ProviderKey("anthropic"), &sealed);
+    assert_eq!(code(elsewhere), "secret_unreadable");
 }
 
 #[tokio::test]
@@ -76,7 +96,7 @@ async fn another_tenant_does_not_open_it() {
     }
     // The secret alone, beside a key of its own.
     let (theirs, _) = vault.make_key(BETA, 1).await.unwrap();
-    assert_eq!(code(theirs.open("stripe", &sealed)), "secret_unreadable");
+    assert_eq!(code(theirs.open(STRIPE, &sealed)), "secret_unreadable");
 }
 
 #[tokio::test]
@@ -85,12 +105,12 @@ async fn a_changed_bit_anywhere_closes_it() {
     for bit in 0..sealed.ciphertext.len() * 8 {
         let mut changed = sealed.clone();
         changed.ciphertext[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(code(key.open("stripe", &changed)), "secret_unreadable");
+        assert_eq!(code(key.open(STRIPE, &changed)), "secret_unreadable");
     }
     for bit in 0..sealed.nonce.len() * 8 {
         let mut changed = sealed.clone();
         changed.nonce[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(code(key.open("stripe", &changed)), "secret_unreadable");
+        assert_eq!(code(key.open(STRIPE, &changed)), "secret_unreadable");
     }
     for bit in 0..wrapped.bytes.len() * 8 {
         let mut changed = wrapped.clone();
@@ -106,7 +126,7 @@ async fn what_is_cut_short_is_an_error_and_no_panic() {
     for length in 0..sealed.ciphertext.len() {
         let mut cut = sealed.clone();
         cut.ciphertext.truncate(length);
-        assert_eq!(code(key.open("stripe", &cut)), "secret_unreadable");
+        assert_eq!(code(key.open(STRIPE, &cut)), "secret_unreadable");
     }
     for length in 0..wrapped.bytes.len() {
         let mut cut = wrapped.clone();
@@ -118,7 +138,7 @@ async fn what_is_cut_short_is_an_error_and_no_panic() {
         nonce: Vec::new(),
         ..sealed
     };
-    assert_eq!(code(key.open("stripe", &no_nonce)), "secret_unreadable");
+    assert_eq!(code(key.open(STRIPE, &no_nonce)), "secret_unreadable");
 }
 
 #[tokio::test]
@@ -127,7 +147,7 @@ async fn a_new_master_key_wraps_and_the_old_one_still_unwraps() {
     let both = Vault::new(KeyRing::of(OLD).with_newest(NEW));
     assert_ne!(both.newest_master_key(), wrapped.master_key_id);
     let key = both.open_key(place(ALPHA, 1), &wrapped).await.unwrap();
-    assert_eq!(code(key.open("stripe", &sealed)), "opened");
+    assert_eq!(code(key.open(STRIPE, &sealed)), "opened");
 
     let rewrapped = both.rewrap(place(ALPHA, 1), &wrapped).await.unwrap();
     assert_eq!(rewrapped.master_key_id, both.newest_master_key());
@@ -137,7 +157,7 @@ async fn a_new_master_key_wraps_and_the_old_one_still_unwraps() {
         .open_key(place(ALPHA, 1), &rewrapped)
         .await
         .unwrap();
-    assert_eq!(code(key.open("stripe", &sealed)), "opened");
+    assert_eq!(code(key.open(STRIPE, &sealed)), "opened");
     let lost = only_new.open_key(place(ALPHA, 1), &wrapped).await;
     assert_eq!(code(lost), "master_key_unknown");
 }
@@ -155,17 +175,17 @@ async fn a_row_cannot_claim_another_master_key() {
 async fn a_rotated_data_key_opens_nothing_of_before() {
     let (vault, old, _, sealed) = sealed().await;
     let (new, _) = vault.make_key(ALPHA, 2).await.unwrap();
-    assert_eq!(code(new.open("stripe", &sealed)), "secret_unreadable");
-    let value = old.open("stripe", &sealed).unwrap();
-    let resealed = new.seal("stripe", &value).unwrap();
-    assert_eq!(code(new.open("stripe", &resealed)), "opened");
-    assert_eq!(code(old.open("stripe", &resealed)), "secret_unreadable");
+    assert_eq!(code(new.open(STRIPE, &sealed)), "secret_unreadable");
+    let value = old.open(STRIPE, &sealed).unwrap();
+    let resealed = new.seal(STRIPE, &value).unwrap();
+    assert_eq!(code(new.open(STRIPE, &resealed)), "opened");
+    assert_eq!(code(old.open(STRIPE, &resealed)), "secret_unreadable");
 }
 
 #[tokio::test]
 async fn nothing_prints_a_secret() {
     let (vault, key, wrapped, sealed) = sealed().await;
-    let opened = key.open("stripe", &sealed).unwrap();
+    let opened = key.open(STRIPE, &sealed).unwrap();
     let ring = KeyRing::of(OLD);
     let printed = format!("{vault:?} {key:?} {wrapped:?} {sealed:?} {opened:?} {ring:?}");
     assert!(!printed.contains("hunter2"), "{printed}");
@@ -182,8 +202,8 @@ proptest::proptest! {
     #[test]
     fn any_text_comes_back(value in ".{0,200}", name in "[a-z_]{1,64}") {
         let key = futures::executor::block_on(Vault::new(KeyRing::of(OLD)).make_key(ALPHA, 1)).unwrap().0;
-        let sealed = key.seal(&name, &value.as_str().into()).unwrap();
-        let opened = key.open(&name, &sealed).unwrap();
+        let sealed = key.seal(Slot::Secret(&name), &value.as_str().into()).unwrap();
+        let opened = key.open(Slot::Secret(&name), &sealed).unwrap();
         proptest::prop_assert_eq!(opened.expose_secret(), value.as_str());
     }
 }

@@ -26,7 +26,7 @@ pub struct Config {
     pub drain: Duration,
     pub http_allow: HttpAllow,
     pub providers: Providers,
-    /// Without it steps that use secrets fail.
+    /// Without it steps fail that use secrets, or that a tenant has a key of its own for.
     pub vault: Option<Vault>,
     /// Without it mails stay queued.
     pub mail: Option<MailSettings>,

@@ -23,9 +23,16 @@ pub(super) fn status(kind: ErrorKind) -> StatusCode {
     }
 }
 
-pub(super) fn body(error: &LlmError) -> ErrorBody {
+pub(super) fn body(error: &LlmError, with_own_key: bool) -> ErrorBody {
     let code = format!("llm_{}", error.code());
-    if is_the_operators(error.kind) {
+    if is_about_the_key(error.kind) && with_own_key {
+        return ErrorBody::new(
+            code,
+            "the provider of this model does not take this tenant's own key",
+        )
+        .hint("who holds providers.manage sets another: PUT /v1/providers/{provider}");
+    }
+    if is_about_the_key(error.kind) {
         return ErrorBody::new(
             code,
             "the provider of this model cannot be used at the moment",
@@ -54,13 +61,13 @@ pub(super) fn retry_after(error: &LlmError) -> Option<Duration> {
 }
 
 /// What the caller can do nothing about is told to whoever can.
-pub(super) fn record(error: &LlmError) {
-    if is_the_operators(error.kind) {
+pub(super) fn record(error: &LlmError, with_own_key: bool) {
+    if is_about_the_key(error.kind) && !with_own_key {
         tracing::error!(%error, code = error.code(), "a provider does not take the operator's key");
     }
 }
 
-fn is_the_operators(kind: ErrorKind) -> bool {
+fn is_about_the_key(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Authentication

@@ -1,15 +1,16 @@
 //! Asking the database whether a call may be made.
 
-use llm::{ChatRequest, Tool, tokens_of_request};
+use llm::{ChatRequest, Providers, Tool, tokens_of_request};
 use serde_json::Value;
 use uuid::Uuid;
+use vault::Sealed;
 
 use super::ModelCalls;
 use super::meter::{Account, Meter};
+use super::own_key::OwnKey;
 use crate::database::CallerSession;
 use crate::error::ApiError;
-
-const AGENT: &str = "agent:";
+use crate::sealing::kept_key;
 
 /// For whom a call is to be made, and what it will probably take.
 pub struct Asked<'a> {
@@ -28,22 +29,31 @@ pub struct Agent {
     config: Value,
 }
 
+/// A call that may be made: with these providers, and counted by this meter.
+pub struct Admitted {
+    pub meter: Meter,
+    pub providers: Providers,
+    pub agent: Option<Agent>,
+}
+
 impl ModelCalls {
     /// Admits a call: tokens are set aside, in one round trip beside those of the transaction. What it takes is entered when the meter says so, and at
     /// the latest when that is dropped.
     ///
     /// # Errors
-    /// What the database refuses: 402 `quota_exceeded`, 403, 404, 429; `overloaded` when too many are being made.
-    pub async fn admit(&self, asked: &Asked<'_>) -> Result<(Meter, Option<Agent>), ApiError> {
+    /// What the database refuses: 402 `quota_exceeded`, 403, 404, 429; `overloaded` when too many are being made; `secrets_not_configured`,
+    /// `unavailable` and `internal` when the tenant's own key does not open.
+    pub async fn admit(&self, asked: &Asked<'_>) -> Result<Admitted, ApiError> {
         let place = self.place()?;
         let mut transaction = asked.session.begin_as_service().await?;
-        let admitted = sqlx::query!(
+        let row = sqlx::query!(
             r#"
-            select c.reservation as "reservation!", c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config
+            select c.reservation as "reservation!", c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config,
+                   c.generation, c.wrapped, c.master_key_id, c.nonce, c.ciphertext
               from edge.begin_model_call($1, $2, $3, $4) c
             "#,
             asked.tenant_id,
-            asked.model.strip_prefix(AGENT),
+            asked.model,
             as_bigint(asked.input_tokens),
             asked.most_output_tokens.map(i64::from),
         )
@@ -51,27 +61,65 @@ impl ModelCalls {
         .await?;
         transaction.commit().await?;
 
-        let agent = admitted.agent_model.map(|model| Agent {
+        let agent = row.agent_model.map(|model| Agent {
             model,
-            config: admitted.agent_config.unwrap_or_default(),
+            config: row.agent_config.unwrap_or_default(),
         });
         let account = Account {
             id: Uuid::now_v7(),
             tenant_id: asked.tenant_id,
-            reservation: admitted.reservation,
-            user_id: admitted.user_id,
-            api_key_id: admitted.api_key_id,
-            agent_id: admitted.agent_id,
+            reservation: row.reservation,
+            user_id: row.user_id,
+            api_key_id: row.api_key_id,
+            agent_id: row.agent_id,
         };
         let model = agent.as_ref().map_or(asked.model, |agent| &agent.model);
-        let meter = Meter::new(
+        let provider = model.split_once('/').map_or("", |(provider, _)| provider);
+        let mut meter = Meter::new(
             account,
             self.ledger.clone(),
             model.to_owned(),
             asked.input_tokens,
             place,
         );
-        Ok((meter, agent))
+        let key = (
+            row.generation,
+            row.wrapped,
+            row.master_key_id,
+            row.nonce,
+            row.ciphertext,
+        );
+        let (Some(generation), Some(bytes), Some(master_key_id), Some(nonce), Some(ciphertext)) =
+            key
+        else {
+            let providers = self.providers.clone();
+            return Ok(Admitted {
+                meter,
+                providers,
+                agent,
+            });
+        };
+        let (place, wrapped) = kept_key(asked.tenant_id, generation, bytes, master_key_id);
+        let key = OwnKey {
+            place,
+            wrapped,
+            sealed: Sealed { nonce, ciphertext },
+        };
+        let vault = self.vault.as_ref();
+        match key.put_into(&self.providers, provider, vault).await {
+            Ok(providers) => {
+                meter.uses_own_key_to(provider);
+                Ok(Admitted {
+                    meter,
+                    providers,
+                    agent,
+                })
+            }
+            Err(error) => {
+                meter.was_not_made();
+                Err(error)
+            }
+        }
     }
 
     /// Admits a chat; one with an agent has become one with its model and role.
@@ -83,7 +131,7 @@ impl ModelCalls {
         session: &CallerSession,
         tenant_id: Uuid,
         request: &mut ChatRequest,
-    ) -> Result<Meter, ApiError> {
+    ) -> Result<(Meter, Providers), ApiError> {
         let asked = Asked {
             session,
             tenant_id,
@@ -91,12 +139,16 @@ impl ModelCalls {
             input_tokens: tokens_of_request(request),
             most_output_tokens: request.max_tokens,
         };
-        let (mut meter, agent) = self.admit(&asked).await?;
+        let Admitted {
+            mut meter,
+            providers,
+            agent,
+        } = self.admit(&asked).await?;
         if let Some(agent) = agent {
             play(request, agent.model, &agent.config);
             meter.will_read(tokens_of_request(request));
         }
-        Ok(meter)
+        Ok((meter, providers))
     }
 }
 

@@ -19,5 +19,6 @@ pub struct EndedCall {
     pub output_tokens: u64,
     pub reasoning_tokens: u64,
     pub is_estimated: bool,
+    pub own_key: bool,
     pub ended_at: DateTime<Utc>,
 }

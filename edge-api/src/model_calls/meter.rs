@@ -32,6 +32,8 @@ pub struct Meter {
     counted: Usage,
     output_chars: usize,
     has_ended: bool,
+    /// The provider that is called with the tenant's own key.
+    own_key_to: Option<String>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -51,8 +53,19 @@ impl Meter {
             counted: Usage::default(),
             output_chars: 0,
             has_ended: false,
+            own_key_to: None,
             _place: place,
         }
+    }
+
+    /// This provider is called with the tenant's own key.
+    pub(super) fn uses_own_key_to(&mut self, provider: &str) {
+        self.own_key_to = Some(provider.to_owned());
+    }
+
+    /// It was never made, and what was set aside for it is given back.
+    pub(super) fn was_not_made(mut self) {
+        self.end(Usage::default(), false);
     }
 
     /// Which model it is that answers.
@@ -119,7 +132,15 @@ impl Meter {
         } else {
             self.end(error.usage, false);
         }
-        ApiError::Model(Box::new(error))
+        ApiError::Model {
+            with_own_key: self.is_on_own_key(),
+            error: Box::new(error),
+        }
+    }
+
+    fn is_on_own_key(&self) -> bool {
+        let provider = self.model.split_once('/').map(|(provider, _)| provider);
+        self.own_key_to.is_some() && provider == self.own_key_to.as_deref()
     }
 
     fn cut_off(&mut self) {
@@ -147,6 +168,7 @@ impl Meter {
             output_tokens: usage.output_tokens,
             reasoning_tokens: usage.reasoning_tokens,
             is_estimated,
+            own_key: self.is_on_own_key(),
             ended_at: Utc::now(),
         });
     }

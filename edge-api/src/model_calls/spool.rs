@@ -160,6 +160,7 @@ mod tests {
             output_tokens: 3,
             reasoning_tokens: 0,
             is_estimated: true,
+            own_key: false,
             ended_at: DateTime::UNIX_EPOCH,
         }
     }

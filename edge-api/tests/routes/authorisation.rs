@@ -14,7 +14,7 @@ use uuid::Uuid;
 use self::table::{ALL_SCOPES, Door, READ_SCOPES, ROUTES, Route, Statuses};
 use crate::support::keys::{SigningKey, hs256_with, hs256_with_critical_extension, unsigned};
 use crate::support::upstream::Upstream;
-use crate::support::{ApiKey, Hook, SECRET, TestApp, exports, secrets};
+use crate::support::{ApiKey, Hook, SECRET, TestApp, exports, providers, secrets};
 
 fn body(route: &Route) -> Option<Value> {
     match (route.method, route.path) {
@@ -24,6 +24,7 @@ fn body(route: &Route) -> Option<Value> {
         ),
         (_, "/v1/embeddings") => Some(json!({"model": "openai/vectors", "input": "Hello!"})),
         ("PUT", "/v1/secrets/{name}") => Some(json!({"value": "hunter2"})),
+        ("PUT", "/v1/providers/{provider}") => Some(json!({"key": "sk-hunter2"})),
         _ => None,
     }
 }
@@ -39,6 +40,12 @@ async fn address(app: &TestApp, route: &Route) -> String {
         let answer = secrets::set(app, ALPHA_OWNER, "stripe", "hunter2").await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let path = route.path.replace("{name}", "stripe");
+        return format!("{path}{}", route.query);
+    }
+    if route.path.contains("{provider}") {
+        let answer = providers::set(app, ALPHA_OWNER, "openai", "sk-hunter2").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let path = route.path.replace("{provider}", "openai");
         return format!("{path}{}", route.query);
     }
     let id = match route.path {

@@ -9,7 +9,7 @@ use tests::seed::{ALPHA, ALPHA_OWNER};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::support::{ApiKey, SECRET, TestApp, secrets};
+use crate::support::{ApiKey, SECRET, TestApp, providers, secrets};
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -64,6 +64,7 @@ async fn no_credential_and_no_claim(pool: PgPool) {
     events.rest().await;
     app.get(&path).bearer(&key).send().await;
     secrets::set(&app, ALPHA_OWNER, "stripe", "hunter4hunter4").await;
+    providers::set(&app, ALPHA_OWNER, "openai", "sk-hunter5hunter5").await;
     app.pool.close().await;
 
     let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
@@ -89,6 +90,7 @@ async fn no_credential_and_no_claim(pool: PgPool) {
         &format!("{key_hash:?}"),
         "hunter3",
         "hunter4",
+        "hunter5",
     ] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }

@@ -8,6 +8,7 @@ mod executions;
 mod exports;
 mod health;
 mod hooks;
+mod providers;
 mod secrets;
 mod tenant;
 mod tls;

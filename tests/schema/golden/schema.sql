@@ -387,15 +387,16 @@ $$;
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
 -- begin_model_call(uuid, text, bigint, bigint); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint) RETURNS TABLE(reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb)
+CREATE FUNCTION edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint) RETURNS TABLE(reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, nonce bytea, ciphertext bytea)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    AS $_$
 #variable_conflict use_column
 declare
   -- Characters of an average token; and the output that is expected of a call which sets no limit.
   chars_per_token constant integer := 4;
   usual_output constant bigint := 1000;
+  agent_slug constant text := substring(wanted_model from '^agent:(.*)$');
 begin
   perform private.demand(tenant, 'models.call');
   perform private.count_request(tenant);
@@ -415,12 +416,16 @@ begin
       / chars_per_token
     + coalesce(most_output_tokens, (agent_config ->> 'max_tokens')::bigint, usual_output),
     interval '15 minutes');
+  select s.generation, s.wrapped, s.master_key_id, s.nonces[1], s.ciphertexts[1]
+    into generation, wrapped, master_key_id, nonce, ciphertext
+    from private.sealed(tenant, 'provider_key', array[split_part(coalesce(agent_model, wanted_model), '/', 1)]) s
+   where cardinality(s.names) > 0;
   return next;
 end
-$$;
+$_$;
 
--- FUNCTION begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint) IS 'Admits a call of a model, or of one of the tenant''s agents: sets aside the tokens that it will probably take, and refuses when the plan has none left. What is set aside lasts 15 minutes.';
+-- FUNCTION begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint) IS 'Admits a call of a model, or of agent:<slug>, one of the tenant''s: sets aside the tokens that it will probably take, and refuses when the plan has none left. What is set aside lasts 15 minutes. With the tenant''s own key to the provider, sealed, where there is one.';
 
 -- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
@@ -470,6 +475,25 @@ $$;
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) IS 'Starts the workflow at this address and answers the execution. The same idempotency key, or the same signature, starts one.';
 
+-- delete_provider_key(uuid, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'providers.manage');
+  perform private.lock_secrets(tenant);
+  delete from public.provider_keys k where k.tenant_id = tenant and k.provider = of_provider;
+  if not found then
+    perform private.refuse(404, 'not_found', 'there is no key of your own to this provider');
+  end if;
+  perform audit.record_event(tenant, 'security.provider_key_deleted', 'provider_keys', of_provider);
+end
+$$;
+
+-- FUNCTION delete_provider_key(tenant uuid, of_provider text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) IS 'Ends a tenant''s own key: the next call is made with the platform''s.';
+
 -- delete_secret(uuid, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.delete_secret(tenant uuid, secret text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -512,7 +536,7 @@ begin
     select c.*, c.input_tokens + c.output_tokens as total
       from jsonb_to_recordset(calls) as c (
         id uuid, tenant_id uuid, reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
-        input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, ended_at timestamptz)
+        input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, own_key boolean, ended_at timestamptz)
       -- A tenant that is no more has no quota either.
       join public.tenants t on t.id = c.tenant_id
      -- Always in the same order, so that two who settle do not wait for each other.
@@ -521,10 +545,10 @@ begin
     if call.total > 0 then
       insert into public.usage (
         tenant_id, idempotency_key, user_id, api_key_id, agent_id, provider, model,
-        input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, is_estimated, cost_usd, created_at)
+        input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, is_estimated, own_key, cost_usd, created_at)
       values (
         call.tenant_id, 'call:' || call.id, call.user_id, call.api_key_id, call.agent_id, call.provider, call.model,
-        call.input_tokens, call.cached_input_tokens, call.output_tokens, call.reasoning_tokens, call.is_estimated,
+        call.input_tokens, call.cached_input_tokens, call.output_tokens, call.reasoning_tokens, call.is_estimated, call.own_key,
         private.llm_cost_usd(call.provider, call.model, call.ended_at, call.input_tokens, call.cached_input_tokens, call.output_tokens),
         call.ended_at)
       on conflict on constraint usage_is_counted_once do nothing;
@@ -563,6 +587,43 @@ $$;
 
 -- FUNCTION models(tenant uuid); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.models(tenant uuid) IS 'What may be named as model: those with a price, and the tenant''s agents.';
+
+-- provider_keys; Type: TABLE; Schema: public
+CREATE TABLE public.provider_keys (
+    tenant_id uuid NOT NULL,
+    provider text NOT NULL,
+    last_four text,
+    set_by uuid,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT last_four_are_four CHECK ((char_length(last_four) = 4)),
+    CONSTRAINT provider_is_built_in CHECK ((provider = ANY (ARRAY['anthropic'::text, 'gemini'::text, 'openai'::text])))
+);
+
+-- TABLE provider_keys; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.provider_keys IS 'To which providers of models a tenant has keys of its own, without the keys. Set and deleted through edge-api: PUT and DELETE /v1/providers/{provider}.';
+
+-- COLUMN provider_keys.provider; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.provider_keys.provider IS 'The part of a model''s name before the slash.';
+
+-- COLUMN provider_keys.last_four; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.provider_keys.last_four IS 'The last four characters, to recognise it by; null where the key is shorter than 12.';
+
+-- COLUMN provider_keys.set_by; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.provider_keys.set_by IS 'Null when that was an API key, and once the person is gone; the audit log knows.';
+
+-- provider_keys(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.provider_keys(tenant uuid) RETURNS SETOF public.provider_keys
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'providers.manage');
+  return query select k.* from public.provider_keys k where k.tenant_id = tenant order by k.provider collate "C";
+end
+$$;
+
+-- FUNCTION provider_keys(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.provider_keys(tenant uuid) IS 'To which providers the tenant has keys of its own, without the keys.';
 
 -- tenant_secrets; Type: TABLE; Schema: public
 CREATE TABLE public.tenant_secrets (
@@ -603,6 +664,34 @@ $$;
 -- FUNCTION secrets(tenant uuid); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.secrets(tenant uuid) IS 'The tenant''s secrets by name, without their values.';
 
+-- set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.set_provider_key(tenant uuid, of_provider text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  is_there boolean;
+  kept public.provider_keys;
+begin
+  perform private.demand(tenant, 'providers.manage');
+  if not private.hold_key(tenant, set_provider_key.key_generation, new_key, new_key_master) then
+    return null;
+  end if;
+  is_there := exists (select from public.provider_keys k where k.tenant_id = tenant and k.provider = of_provider);
+  insert into public.provider_keys (tenant_id, provider, last_four, set_by)
+  values (tenant, of_provider, set_provider_key.last_four, (select auth.uid()))
+  on conflict (tenant_id, provider) do update set last_four = excluded.last_four, set_by = excluded.set_by, set_at = excluded.set_at
+  returning * into kept;
+  perform private.keep_value(tenant, 'provider_key', of_provider, set_provider_key.key_generation, set_provider_key.nonce, set_provider_key.ciphertext);
+  perform audit.record_event(tenant, 'security.provider_key_set', 'provider_keys', of_provider, jsonb_build_object('replaced', is_there));
+  return to_jsonb(kept);
+end
+$$;
+
+-- FUNCTION set_provider_key(tenant uuid, of_provider text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.set_provider_key(tenant uuid, of_provider text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) IS 'Keeps a tenant''s own key to a provider, in the place of the one before. Otherwise as edge.set_secret.';
+
 -- set_secret(uuid, text, bytea, bytea, text, integer, bytea, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -610,20 +699,12 @@ CREATE FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertex
     AS $$
 #variable_conflict use_column
 declare
-  known_generation integer;
   is_there boolean;
   kept public.tenant_secrets;
 begin
   perform private.demand(tenant, 'secrets.manage');
-  perform private.lock_secrets(tenant);
-  known_generation := (select max(k.generation) from private.tenant_keys k where k.tenant_id = tenant);
-  if new_key is null and known_generation is distinct from set_secret.key_generation or new_key is not null and known_generation is not null then
-    -- Somebody else made the first key, or rotated it, after our caller looked.
+  if not private.hold_key(tenant, set_secret.key_generation, new_key, new_key_master) then
     return null;
-  end if;
-  if new_key is not null then
-    insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id)
-    values (tenant, set_secret.key_generation, new_key, new_key_master);
   end if;
   is_there := exists (select from public.tenant_secrets s where s.tenant_id = tenant and s.name = secret);
   if not is_there and (select count(*) from public.tenant_secrets s where s.tenant_id = tenant) >= 100 then
@@ -633,10 +714,7 @@ begin
   values (tenant, secret, set_secret.last_four, (select auth.uid()), (select auth.uid()))
   on conflict (tenant_id, name) do update set last_four = excluded.last_four, updated_by = excluded.updated_by, updated_at = now()
   returning * into kept;
-  insert into private.secret_values as v (tenant_id, name, key_generation, nonce, ciphertext)
-  values (tenant, secret, set_secret.key_generation, set_secret.nonce, set_secret.ciphertext)
-  on conflict (tenant_id, name) do update
-    set key_generation = excluded.key_generation, nonce = excluded.nonce, ciphertext = excluded.ciphertext;
+  perform private.keep_value(tenant, 'secret', secret, set_secret.key_generation, set_secret.nonce, set_secret.ciphertext);
   -- Not by the trigger that tells changes of rows: the log keeps for good what it is told, and the last characters are not for that.
   perform audit.record_event(tenant, 'security.secret_set', 'tenant_secrets', secret, jsonb_build_object('replaced', is_there));
   return to_jsonb(kept);
@@ -651,16 +729,28 @@ CREATE FUNCTION edge.tenant_key(tenant uuid) RETURNS TABLE(generation integer, w
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-#variable_conflict use_column
 begin
   perform private.demand(tenant, 'secrets.manage');
-  return query
-    select k.generation, k.wrapped, k.master_key_id from private.tenant_keys k where k.tenant_id = tenant order by k.generation desc limit 1;
+  return query select k.generation, k.wrapped, k.master_key_id from private.tenant_key(tenant) k;
 end
 $$;
 
 -- FUNCTION tenant_key(tenant uuid); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.tenant_key(tenant uuid) IS 'The tenant''s data key, wrapped. No row: it has none yet.';
+
+-- tenant_key_for_providers(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.tenant_key_for_providers(tenant uuid) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'providers.manage');
+  return query select k.generation, k.wrapped, k.master_key_id from private.tenant_key(tenant) k;
+end
+$$;
+
+-- FUNCTION tenant_key_for_providers(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.tenant_key_for_providers(tenant uuid) IS 'As edge.tenant_key, for those who hold providers.manage.';
 
 -- tenant_of_host(text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.tenant_of_host(host text, base_domain text) RETURNS TABLE(tenant_id uuid, name text, subdomain text)
@@ -2216,6 +2306,30 @@ $$;
 -- FUNCTION hmac_sha256(key bytea, message bytea); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.hmac_sha256(key bytea, message bytea) IS 'HMAC-SHA256 (RFC 2104).';
 
+-- hold_key(uuid, integer, bytea, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.hold_key(tenant uuid, key_generation integer, new_key bytea, new_key_master text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  known_generation integer;
+begin
+  perform private.lock_secrets(tenant);
+  known_generation := (select max(k.generation) from private.tenant_keys k where k.tenant_id = tenant);
+  if new_key is null and known_generation is distinct from key_generation or new_key is not null and known_generation is not null then
+    -- Somebody else made the first key, or rotated it, after our caller looked.
+    return false;
+  end if;
+  if new_key is not null then
+    insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id) values (tenant, key_generation, new_key, new_key_master);
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION hold_key(tenant uuid, key_generation integer, new_key bytea, new_key_master text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.hold_key(tenant uuid, key_generation integer, new_key bytea, new_key_master text) IS 'Locks the tenant''s secrets and says whether its data key is of this generation, having kept it when it comes along as the first.';
+
 -- invitations; Type: TABLE; Schema: public
 CREATE TABLE public.invitations (
     tenant_id uuid NOT NULL,
@@ -2463,6 +2577,20 @@ $$;
 
 -- FUNCTION keep_identity(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.keep_identity() IS 'Refuses an update. The trigger''s condition says that it moves a row to another tenant or to another id.';
+
+-- keep_value(uuid, text, text, integer, bytea, bytea); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  insert into private.secret_values as v (tenant_id, kind, name, key_generation, nonce, ciphertext)
+  values (tenant, of_kind, called, keep_value.key_generation, keep_value.nonce, keep_value.ciphertext)
+  on conflict (tenant_id, kind, name) do update
+    set key_generation = excluded.key_generation, nonce = excluded.nonce, ciphertext = excluded.ciphertext
+$$;
+
+-- FUNCTION keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) IS 'Keeps a sealed value, in the place of the one before. The caller holds the lock of private.hold_key.';
 
 -- key_of(jsonb, text[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.key_of(changed jsonb, key_columns text[]) RETURNS jsonb
@@ -3370,6 +3498,25 @@ begin
 end
 $$;
 
+-- sealed(uuid, text, text[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select k.generation, k.wrapped, k.master_key_id, coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
+    from (select) always
+    left join lateral private.tenant_key(tenant) k on true
+    left join lateral (
+      select array_agg(v.name order by v.name) as names, array_agg(v.nonce order by v.name) as nonces,
+             array_agg(v.ciphertext order by v.name) as ciphertexts
+        from private.secret_values v
+       where v.tenant_id = tenant and v.kind = of_kind and v.name = any (wanted) and v.key_generation = k.generation
+    ) found on true
+$$;
+
+-- FUNCTION sealed(tenant uuid, of_kind text, wanted text[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) IS 'One row: those of the wanted values of a kind that a tenant has, and the data key that they are sealed under, null where it has none.';
+
 -- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3774,6 +3921,17 @@ $$;
 
 -- FUNCTION take_stock(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.take_stock() IS 'Charges inserted rows to the meter named by the trigger''s argument.';
+
+-- tenant_key(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.tenant_key(tenant uuid) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select k.generation, k.wrapped, k.master_key_id from private.tenant_keys k where k.tenant_id = tenant order by k.generation desc limit 1
+$$;
+
+-- FUNCTION tenant_key(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.tenant_key(tenant uuid) IS 'The tenant''s data key, wrapped. No row: it has none yet.';
 
 -- tenant_of_object(text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.tenant_of_object(name text) RETURNS uuid
@@ -5183,20 +5341,20 @@ $$;
 COMMENT ON FUNCTION queue.next_export() IS 'Takes the next export for this transaction, in which queue.run_next_export makes it: who fails knows which one it was.';
 
 -- next_key_to_rotate(uuid); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.next_key_to_rotate(after uuid) RETURNS TABLE(tenant_id uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+CREATE FUNCTION queue.next_key_to_rotate(after uuid) RETURNS TABLE(tenant_id uuid, generation integer, wrapped bytea, master_key_id text, kinds text[], names text[], nonces bytea[], ciphertexts bytea[])
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
   select k.tenant_id, k.generation, k.wrapped, k.master_key_id,
-         coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
+         coalesce(found.kinds, '{}'), coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
     from (
       select x.* from private.tenant_keys x
        where x.rotation_asked_at is not null and (after is null or x.tenant_id > after)
        order by x.tenant_id limit 1
     ) k
     left join lateral (
-      select array_agg(v.name order by v.name) as names, array_agg(v.nonce order by v.name) as nonces,
-             array_agg(v.ciphertext order by v.name) as ciphertexts
+      select array_agg(v.kind order by v.kind, v.name) as kinds, array_agg(v.name order by v.kind, v.name) as names,
+             array_agg(v.nonce order by v.kind, v.name) as nonces, array_agg(v.ciphertext order by v.kind, v.name) as ciphertexts
         from private.secret_values v where v.tenant_id = k.tenant_id
     ) found on true
 $$;
@@ -5422,6 +5580,26 @@ $$;
 
 -- FUNCTION plan(tenant uuid, workflow uuid, wanted_version integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) IS 'The plan of a version, which never changes, so a worker may keep it.';
+
+-- prepare_llm_call(uuid, uuid, bigint, bigint, text[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) RETURNS TABLE(reservation uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  reserved uuid := queue.reserve_tokens(tenant, execution, token, amount);
+begin
+  if reserved is not null then
+    return query
+      select reserved, s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+        from private.sealed(tenant, 'provider_key', providers) s;
+  end if;
+end
+$$;
+
+-- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) IS 'What an LLM call of a claimed execution begins with: tokens set aside as by queue.reserve_tokens, and the tenant''s own keys to these providers, sealed, with the data key they are sealed under. No row: the lease is lost.';
 
 -- record(text, uuid[], uuid[], bigint[], text[], timestamp with time zone[], jsonb[], jsonb[], timestamp with time zone[], integer[], integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[], jsonb[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
@@ -5679,11 +5857,13 @@ begin
   cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output);
   insert into public.usage (
     tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
-    input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_usd)
+    input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
     tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt), execution, node,
     (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
-    input, cached, output, coalesce((call ->> 'reasoning_tokens')::bigint, 0), cost)
+    input, cached, output, coalesce((call ->> 'reasoning_tokens')::bigint, 0), cost,
+    -- Workers of before do not say it, and know no keys but the platform's.
+    coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;
   is_new := found;
 end
@@ -5787,8 +5967,8 @@ $$;
 -- FUNCTION rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text) IS 'Keeps the same data key as another master key has wrapped it. False: it is not as it was read any more.';
 
--- rotate_key(uuid, integer, bytea, text, text[], bytea[], bytea[], bytea[]); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) RETURNS boolean
+-- rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, value_kinds text[], value_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -5798,8 +5978,8 @@ begin
   if generation_before is distinct from (select max(k.generation) from private.tenant_keys k where k.tenant_id = tenant)
     -- A nonce is drawn for each sealing, so it tells whether a value is the one that was read.
     or exists (
-      select from (select v.name, v.nonce from private.secret_values v where v.tenant_id = tenant) kept
-        full join unnest(secret_names, nonces_before) read (name, nonce) on read.name = kept.name
+      select from (select v.kind, v.name, v.nonce from private.secret_values v where v.tenant_id = tenant) kept
+        full join unnest(value_kinds, value_names, nonces_before) read (kind, name, nonce) on read.kind = kept.kind and read.name = kept.name
        where read.nonce is distinct from kept.nonce)
   then
     return false;
@@ -5807,16 +5987,16 @@ begin
   insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id) values (tenant, generation_before + 1, wrapped_now, master);
   update private.secret_values v
      set key_generation = generation_before + 1, nonce = sealed.nonce, ciphertext = sealed.ciphertext
-    from unnest(secret_names, rotate_key.nonces, rotate_key.ciphertexts) sealed (name, nonce, ciphertext)
-   where v.tenant_id = tenant and v.name = sealed.name;
+    from unnest(value_kinds, value_names, rotate_key.nonces, rotate_key.ciphertexts) sealed (kind, name, nonce, ciphertext)
+   where v.tenant_id = tenant and v.kind = sealed.kind and v.name = sealed.name;
   delete from private.tenant_keys k where k.tenant_id = tenant and k.generation = generation_before;
   perform audit.record_event(tenant, 'security.secret_key_rotated', 'tenant_secrets', null, jsonb_build_object('generation', generation_before + 1));
   return true;
 end
 $$;
 
--- FUNCTION rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) IS 'Replaces a tenant''s data key and everything that it has sealed, at once. False: something was set, deleted or rotated since it was read; nothing is changed then.';
+-- FUNCTION rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, value_kinds text[], value_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, value_kinds text[], value_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) IS 'Replaces a tenant''s data key and everything that it has sealed, at once. False: something was set, deleted or rotated since it was read; nothing is changed then.';
 
 -- run_next_export(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.run_next_export() RETURNS TABLE(tenant_id uuid, id uuid, lines bigint, bytes bigint)
@@ -5938,17 +6118,8 @@ CREATE FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted 
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-  select k.generation, k.wrapped, k.master_key_id, coalesce(found.names, '{}'), coalesce(found.nonces, '{}'), coalesce(found.ciphertexts, '{}')
-    from queue.jobs j
-    left join lateral (
-      select x.generation, x.wrapped, x.master_key_id from private.tenant_keys x where x.tenant_id = tenant order by x.generation desc limit 1
-    ) k on true
-    left join lateral (
-      select array_agg(v.name order by v.name) as names, array_agg(v.nonce order by v.name) as nonces,
-             array_agg(v.ciphertext order by v.name) as ciphertexts
-        from private.secret_values v
-       where v.tenant_id = tenant and v.name = any (wanted) and v.key_generation = k.generation
-    ) found on true
+  select s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+    from queue.jobs j, private.sealed(tenant, 'secret', wanted) s
    where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
 $$;
 
@@ -6837,12 +7008,24 @@ CREATE TABLE private.secret_values (
     key_generation integer NOT NULL,
     nonce bytea NOT NULL,
     ciphertext bytea NOT NULL,
+    kind text DEFAULT 'secret'::text NOT NULL,
+    secret text GENERATED ALWAYS AS (
+CASE
+    WHEN (kind = 'secret'::text) THEN name
+    ELSE NULL::text
+END) STORED,
+    provider text GENERATED ALWAYS AS (
+CASE
+    WHEN (kind = 'provider_key'::text) THEN name
+    ELSE NULL::text
+END) STORED,
     CONSTRAINT ciphertext_has_a_tag CHECK (((octet_length(ciphertext) >= 17) AND (octet_length(ciphertext) <= 65536))),
-    CONSTRAINT nonce_has_96_bits CHECK ((octet_length(nonce) = 12))
+    CONSTRAINT nonce_has_96_bits CHECK ((octet_length(nonce) = 12)),
+    CONSTRAINT value_is_of_a_known_kind CHECK ((kind = ANY (ARRAY['secret'::text, 'provider_key'::text])))
 );
 
 -- TABLE secret_values; Type: COMMENT; Schema: private
-COMMENT ON TABLE private.secret_values IS 'Values, AES-256-GCM under the tenant''s data key, bound to tenant and name: a row that is copied elsewhere does not open.';
+COMMENT ON TABLE private.secret_values IS 'Values, AES-256-GCM under the tenant''s data key, bound to tenant, kind and name: a row that is copied elsewhere does not open.';
 
 -- ai_agents; Type: TABLE; Schema: public
 CREATE TABLE public.ai_agents (
@@ -6890,6 +7073,7 @@ CREATE TABLE public.usage (
     reasoning_tokens bigint DEFAULT 0 NOT NULL,
     cost_usd numeric(18,9),
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    own_key boolean DEFAULT false NOT NULL,
     user_id uuid,
     api_key_id uuid,
     is_estimated boolean DEFAULT false NOT NULL,
@@ -6901,6 +7085,9 @@ COMMENT ON TABLE public.usage IS 'One row per LLM call, under a key that a repla
 
 -- COLUMN usage.cost_usd; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.usage.cost_usd IS 'List price; null when the model has no price.';
+
+-- COLUMN usage.own_key; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.usage.own_key IS 'Whether the call was made with the tenant''s own key, so that the provider bills the tenant; cost_usd is the list price all the same.';
 
 -- COLUMN usage.user_id; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.usage.user_id IS 'Who called, through edge-api. No reference: what was used outlives who used it.';
@@ -6984,6 +7171,11 @@ UNION ALL
     'tenant_secrets'::text AS source,
     (to_jsonb(x.*) - 'last_four'::text) AS line
    FROM public.tenant_secrets x
+UNION ALL
+ SELECT x.tenant_id,
+    'provider_keys'::text AS source,
+    (to_jsonb(x.*) - 'last_four'::text) AS line
+   FROM public.provider_keys x
 UNION ALL
  SELECT x.tenant_id,
     'ai_agents'::text AS source,
@@ -7541,7 +7733,7 @@ ALTER TABLE ONLY private.reserved_subdomains
 
 -- secret_values secret_values_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.secret_values
-    ADD CONSTRAINT secret_values_pkey PRIMARY KEY (tenant_id, name);
+    ADD CONSTRAINT secret_values_pkey PRIMARY KEY (tenant_id, kind, name);
 
 -- tenant_keys tenant_keys_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.tenant_keys
@@ -7590,6 +7782,10 @@ ALTER TABLE ONLY public.permissions
 -- subscription_plans plan_key_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.subscription_plans
     ADD CONSTRAINT plan_key_is_unique UNIQUE (key);
+
+-- provider_keys provider_keys_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.provider_keys
+    ADD CONSTRAINT provider_keys_pkey PRIMARY KEY (tenant_id, provider);
 
 -- regions regions_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.regions
@@ -7784,6 +7980,12 @@ CREATE INDEX invitation_tokens_invitation ON private.invitation_tokens USING btr
 -- secret_values_key; Type: INDEX; Schema: private
 CREATE INDEX secret_values_key ON private.secret_values USING btree (tenant_id, key_generation);
 
+-- secret_values_provider; Type: INDEX; Schema: private
+CREATE INDEX secret_values_provider ON private.secret_values USING btree (tenant_id, provider);
+
+-- secret_values_secret; Type: INDEX; Schema: private
+CREATE INDEX secret_values_secret ON private.secret_values USING btree (tenant_id, secret);
+
 -- tenant_keys_master_key; Type: INDEX; Schema: private
 CREATE INDEX tenant_keys_master_key ON private.tenant_keys USING btree (master_key_id, tenant_id);
 
@@ -7813,6 +8015,9 @@ CREATE INDEX memberships_tenant_id_role ON public.memberships USING btree (tenan
 
 -- memberships_user_id; Type: INDEX; Schema: public
 CREATE INDEX memberships_user_id ON public.memberships USING btree (user_id) INCLUDE (tenant_id, role);
+
+-- provider_keys_set_by; Type: INDEX; Schema: public
+CREATE INDEX provider_keys_set_by ON public.provider_keys USING btree (set_by);
 
 -- tenant_domains_created_by; Type: INDEX; Schema: public
 CREATE INDEX tenant_domains_created_by ON public.tenant_domains USING btree (created_by);
@@ -8258,9 +8463,13 @@ ALTER TABLE ONLY private.tenant_keys
 ALTER TABLE ONLY private.invitation_tokens
     ADD CONSTRAINT token_belongs_to_an_invitation FOREIGN KEY (tenant_id, invitation_id) REFERENCES public.invitations(tenant_id, id) ON DELETE CASCADE;
 
+-- secret_values value_belongs_to_a_provider_key; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.secret_values
+    ADD CONSTRAINT value_belongs_to_a_provider_key FOREIGN KEY (tenant_id, provider) REFERENCES public.provider_keys(tenant_id, provider) ON DELETE CASCADE;
+
 -- secret_values value_belongs_to_a_secret; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.secret_values
-    ADD CONSTRAINT value_belongs_to_a_secret FOREIGN KEY (tenant_id, name) REFERENCES public.tenant_secrets(tenant_id, name) ON DELETE CASCADE;
+    ADD CONSTRAINT value_belongs_to_a_secret FOREIGN KEY (tenant_id, secret) REFERENCES public.tenant_secrets(tenant_id, name) ON DELETE CASCADE;
 
 -- secret_values value_is_sealed_by_a_key; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.secret_values
@@ -8321,6 +8530,14 @@ ALTER TABLE ONLY public.memberships
 -- memberships memberships_user_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+-- provider_keys provider_keys_set_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.provider_keys
+    ADD CONSTRAINT provider_keys_set_by_fkey FOREIGN KEY (set_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- provider_keys provider_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.provider_keys
+    ADD CONSTRAINT provider_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- roles roles_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.roles
@@ -8574,6 +8791,9 @@ CREATE POLICY "members with keys.manage read keys" ON public.api_keys FOR SELECT
 -- invitations members with members.manage read invitations; Type: POLICY; Schema: public
 CREATE POLICY "members with members.manage read invitations" ON public.invitations FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('members.manage'::text) AS tenants_with)));
 
+-- provider_keys members with providers.manage read which own keys there are; Type: POLICY; Schema: public
+CREATE POLICY "members with providers.manage read which own keys there are" ON public.provider_keys FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('providers.manage'::text) AS tenants_with)));
+
 -- roles members with roles.manage change roles; Type: POLICY; Schema: public
 CREATE POLICY "members with roles.manage change roles" ON public.roles FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('roles.manage'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('roles.manage'::text) AS tenants_with)));
 
@@ -8633,6 +8853,9 @@ CREATE POLICY "people read themselves and their fellow members" ON public.users 
 -- permissions; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 
+-- provider_keys; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.provider_keys ENABLE ROW LEVEL SECURITY;
+
 -- tenant_domains reading domains waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading domains waits for a second factor" ON public.tenant_domains AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -8650,6 +8873,9 @@ CREATE POLICY "reading members waits for a second factor" ON public.memberships 
 
 -- tenant_secrets reading what secrets there are waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading what secrets there are waits for a second factor" ON public.tenant_secrets AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- provider_keys reading which own keys there are waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading which own keys there are waits for a second factor" ON public.provider_keys AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- regions; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.regions ENABLE ROW LEVEL SECURITY;
@@ -8842,13 +9068,17 @@ GRANT ALL ON FUNCTION auth.uid() TO service_role;
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
--- FUNCTION begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.begin_model_call(tenant uuid, agent_slug text, input_tokens bigint, most_output_tokens bigint) TO aias_edge;
+-- FUNCTION begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint) TO aias_edge;
 
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) TO aias_edge;
+
+-- FUNCTION delete_provider_key(tenant uuid, of_provider text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) TO aias_edge;
 
 -- FUNCTION delete_secret(tenant uuid, secret text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.delete_secret(tenant uuid, secret text) FROM PUBLIC;
@@ -8866,12 +9096,23 @@ GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb) TO aias_edge;
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.models(tenant uuid) TO aias_edge;
 
+-- TABLE provider_keys; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.provider_keys TO authenticated;
+
+-- FUNCTION provider_keys(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.provider_keys(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.provider_keys(tenant uuid) TO aias_edge;
+
 -- TABLE tenant_secrets; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.tenant_secrets TO authenticated;
 
 -- FUNCTION secrets(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.secrets(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.secrets(tenant uuid) TO aias_edge;
+
+-- FUNCTION set_provider_key(tenant uuid, of_provider text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.set_provider_key(tenant uuid, of_provider text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.set_provider_key(tenant uuid, of_provider text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) TO aias_edge;
 
 -- FUNCTION set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) FROM PUBLIC;
@@ -8880,6 +9121,10 @@ GRANT ALL ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, cip
 -- FUNCTION tenant_key(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.tenant_key(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.tenant_key(tenant uuid) TO aias_edge;
+
+-- FUNCTION tenant_key_for_providers(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.tenant_key_for_providers(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.tenant_key_for_providers(tenant uuid) TO aias_edge;
 
 -- FUNCTION tenant_of_host(host text, base_domain text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.tenant_of_host(host text, base_domain text) FROM PUBLIC;
@@ -9092,6 +9337,9 @@ REVOKE ALL ON FUNCTION private.held_in(tenant uuid) FROM PUBLIC;
 -- FUNCTION hmac_sha256(key bytea, message bytea); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.hmac_sha256(key bytea, message bytea) FROM PUBLIC;
 
+-- FUNCTION hold_key(tenant uuid, key_generation integer, new_key bytea, new_key_master text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.hold_key(tenant uuid, key_generation integer, new_key bytea, new_key_master text) FROM PUBLIC;
+
 -- TABLE invitations; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.invitations TO authenticated;
 
@@ -9126,6 +9374,9 @@ REVOKE ALL ON FUNCTION private.keep_final_step() FROM PUBLIC;
 
 -- FUNCTION keep_identity(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_identity() FROM PUBLIC;
+
+-- FUNCTION keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) FROM PUBLIC;
 
 -- FUNCTION key_of(changed jsonb, key_columns text[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.key_of(changed jsonb, key_columns text[]) FROM PUBLIC;
@@ -9276,6 +9527,9 @@ GRANT ALL ON FUNCTION private.revoke_invitation(wanted_invitation uuid) TO authe
 REVOKE ALL ON FUNCTION private.rotate_webhook(wanted_workflow uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.rotate_webhook(wanted_workflow uuid) TO authenticated;
 
+-- FUNCTION sealed(tenant uuid, of_kind text, wanted text[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) FROM PUBLIC;
+
 -- FUNCTION send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) TO authenticated;
@@ -9320,6 +9574,9 @@ REVOKE ALL ON FUNCTION private.sync_tenant_limits() FROM PUBLIC;
 
 -- FUNCTION take_stock(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.take_stock() FROM PUBLIC;
+
+-- FUNCTION tenant_key(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.tenant_key(tenant uuid) FROM PUBLIC;
 
 -- FUNCTION tenant_of_object(name text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.tenant_of_object(name text) FROM PUBLIC;
@@ -9631,6 +9888,10 @@ REVOKE ALL ON FUNCTION queue.pick(for_worker text, max_jobs integer, kept intege
 REVOKE ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version integer) TO aias_worker;
 
+-- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) TO aias_worker;
+
 -- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) TO aias_worker;
@@ -9661,9 +9922,9 @@ GRANT ALL ON FUNCTION queue.reserve_tokens(tenant uuid, execution uuid, token bi
 REVOKE ALL ON FUNCTION queue.rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.rewrap_key(tenant uuid, key_generation integer, wrapped_before bytea, wrapped_now bytea, master text) TO aias_worker;
 
--- FUNCTION rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, secret_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) TO aias_worker;
+-- FUNCTION rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, value_kinds text[], value_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, value_kinds text[], value_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.rotate_key(tenant uuid, generation_before integer, wrapped_now bytea, master text, value_kinds text[], value_names text[], nonces_before bytea[], nonces bytea[], ciphertexts bytea[]) TO aias_worker;
 
 -- FUNCTION run_next_export(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.run_next_export() FROM PUBLIC;

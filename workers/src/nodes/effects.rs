@@ -54,7 +54,8 @@ impl Effects {
             Kind::Ai => {
                 // A little less than the whole, so that the provider's side ends first and says what it has used.
                 let inner = timeout.mul_f64(0.98);
-                ai::run(&self.queue, &self.providers, call, inner, reserved).await
+                let (queue, opener) = (&self.queue, &self.secrets);
+                ai::run(queue, &self.providers, opener, call, inner, reserved).await
             }
             Kind::CallWorkflow => call_workflow::run(&self.queue, call).await,
             other => Err(Failure::not_runnable(other).into()),

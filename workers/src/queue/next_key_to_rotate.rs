@@ -8,7 +8,16 @@ use super::{KeyToWrap, Queue};
 #[derive(Debug)]
 pub struct KeyToRotate {
     pub key: KeyToWrap,
-    pub values: Vec<(String, Sealed)>,
+    pub values: Vec<ValueToRotate>,
+}
+
+/// A value that the key has sealed.
+#[derive(Debug)]
+pub struct ValueToRotate {
+    /// See [`vault::Slot::from_row`].
+    pub kind: String,
+    pub name: String,
+    pub sealed: Sealed,
 }
 
 impl Queue {
@@ -22,7 +31,7 @@ impl Queue {
     ) -> sqlx::Result<Option<KeyToRotate>> {
         let key = sqlx::query!(
             r#"select tenant_id as "tenant_id!", generation as "generation!", wrapped as "wrapped!", master_key_id as "master_key_id!",
-                      names as "names!", nonces as "nonces!", ciphertexts as "ciphertexts!"
+                      kinds as "kinds!", names as "names!", nonces as "nonces!", ciphertexts as "ciphertexts!"
                  from queue.next_key_to_rotate($1)"#,
             after,
         )
@@ -40,7 +49,12 @@ impl Queue {
                     bytes: row.wrapped,
                 },
             },
-            values: values(row.names, row.nonces, row.ciphertexts).collect(),
+            values: row
+                .kinds
+                .into_iter()
+                .zip(values(row.names, row.nonces, row.ciphertexts))
+                .map(|(kind, (name, sealed))| ValueToRotate { kind, name, sealed })
+                .collect(),
         }))
     }
 }

@@ -14,13 +14,14 @@ impl Queue {
         wrapped: &WrappedKey,
         resealed: &[Sealed],
     ) -> sqlx::Result<bool> {
-        let names: Vec<String> = read.values.iter().map(|(name, _)| name.clone()).collect();
+        let kinds: Vec<String> = read.values.iter().map(|value| value.kind.clone()).collect();
+        let names: Vec<String> = read.values.iter().map(|value| value.name.clone()).collect();
         let bytes = |of: fn(&Sealed) -> &Vec<u8>| move |sealed: &Sealed| of(sealed).clone();
         let nonce = bytes(|sealed| &sealed.nonce);
         let before: Vec<Vec<u8>> = read
             .values
             .iter()
-            .map(|(_, sealed)| nonce(sealed))
+            .map(|value| nonce(&value.sealed))
             .collect();
         let nonces: Vec<Vec<u8>> = resealed.iter().map(&nonce).collect();
         let ciphertexts: Vec<Vec<u8>> = resealed
@@ -28,11 +29,12 @@ impl Queue {
             .map(bytes(|sealed| &sealed.ciphertext))
             .collect();
         let done = sqlx::query_scalar!(
-            r#"select queue.rotate_key($1, $2, $3, $4, $5, $6, $7, $8) as "done!""#,
+            r#"select queue.rotate_key($1, $2, $3, $4, $5, $6, $7, $8, $9) as "done!""#,
             read.key.place.tenant_id,
             read.key.place.generation,
             wrapped.bytes,
             wrapped.master_key_id,
+            &kinds,
             &names,
             &before,
             &nonces,

@@ -4,10 +4,10 @@ use vault::{KeyPlace, Sealed, WrappedKey};
 
 use super::{Claim, Queue};
 
-/// What is needed to open secrets, sealed as it is kept.
+/// What is needed to open values of one kind, sealed as it is kept.
 #[derive(Debug)]
 pub struct SealedSecrets {
-    /// `None` when the tenant has no secret at all.
+    /// `None` when the tenant has nothing sealed at all.
     pub key: Option<(KeyPlace, WrappedKey)>,
     /// Those that there are, by name.
     pub values: BTreeMap<String, Sealed>,
@@ -36,22 +36,28 @@ impl Queue {
         .await;
         let found = self.note("secrets", found)?;
         Ok(found.map(|row| SealedSecrets {
-            key: match (row.generation, row.wrapped, row.master_key_id) {
-                (Some(generation), Some(bytes), Some(master_key_id)) => Some((
-                    KeyPlace {
-                        tenant_id: claim.key.tenant_id,
-                        generation,
-                    },
-                    WrappedKey {
-                        master_key_id,
-                        bytes,
-                    },
-                )),
-                _ => None,
-            },
+            key: wrapped(claim, row.generation, row.wrapped, row.master_key_id),
             values: values(row.names, row.nonces, row.ciphertexts).collect(),
         }))
     }
+}
+
+/// The data key of the claim's tenant, where it has one.
+pub(super) fn wrapped(
+    claim: Claim,
+    generation: Option<i32>,
+    bytes: Option<Vec<u8>>,
+    master_key_id: Option<String>,
+) -> Option<(KeyPlace, WrappedKey)> {
+    let place = KeyPlace {
+        tenant_id: claim.key.tenant_id,
+        generation: generation?,
+    };
+    let wrapped = WrappedKey {
+        master_key_id: master_key_id?,
+        bytes: bytes?,
+    };
+    Some((place, wrapped))
 }
 
 /// Arrays of one length, side by side.

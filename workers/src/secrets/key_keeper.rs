@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use uuid::Uuid;
-use vault::Vault;
+use vault::{Slot, Vault};
 
 use crate::queue::{KeyToRotate, KeyToWrap, Queue};
 
@@ -87,7 +87,7 @@ impl KeyKeeper {
     async fn rotate(&self, mut key: KeyToRotate, tenant: Option<Uuid>) -> anyhow::Result<()> {
         for _ in 0..MOST_TRIES {
             if self.rotate_once(&key).await? {
-                tracing::info!(tenant_id = %key.key.place.tenant_id, secrets = key.values.len(), "rotated a data key");
+                tracing::info!(tenant_id = %key.key.place.tenant_id, values = key.values.len(), "rotated a data key");
                 return Ok(());
             }
             // Something was set or deleted meanwhile, or another worker has rotated it: then it is not asked for any more.
@@ -114,11 +114,13 @@ impl KeyKeeper {
             .await
             .with_context(of)?;
         let mut resealed = Vec::with_capacity(read.values.len());
-        for (name, sealed) in &read.values {
-            let value = old
-                .open(name, sealed)
-                .with_context(|| format!("{}: secret {name}", of()))?;
-            resealed.push(new.seal(name, &value).with_context(of)?);
+        for value in &read.values {
+            let of_value = || format!("{}: {} {}", of(), value.kind, value.name);
+            let slot = Slot::from_row(&value.kind, &value.name)
+                .context("a newer release has sealed this")
+                .with_context(of_value)?;
+            let opened = old.open(slot, &value.sealed).with_context(of_value)?;
+            resealed.push(new.seal(slot, &opened).with_context(of_value)?);
         }
         Ok(self.queue.rotate_key(read, &wrapped, &resealed).await?)
     }

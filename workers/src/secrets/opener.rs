@@ -1,18 +1,18 @@
-//! Fetches and opens the secrets that a call names.
+//! Opens what a call needs of its tenant's: the secrets that its config names, the tenant's own keys to providers.
 //!
-//! Nothing is kept for the next call: a secret that was set anew or deleted, and a key that was rotated, are so from the next call on. It costs one
+//! Nothing is kept for the next call: a value that was set anew or deleted, and a key that was rotated, are so from the next call on. It costs one
 //! read by an index, and the opening takes microseconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 use serde_json::json;
-use vault::{Vault, VaultError};
+use vault::{Slot, Vault, VaultError};
 
 use crate::nodes::{Failure, Stopped};
-use crate::queue::{Claim, Queue};
+use crate::queue::{Claim, Queue, SealedSecrets};
 
-/// Opens secrets, where the operator has given this worker a master key.
+/// Opens values, where the operator has given this worker a master key.
 pub struct Opener {
     pub queue: Queue,
     pub vault: Option<Vault>,
@@ -50,17 +50,56 @@ impl Opener {
         if !missing.is_empty() {
             return Err(not_found(&missing).into());
         }
-        let Some((place, wrapped)) = &sealed.key else {
-            return Ok(BTreeMap::new());
-        };
-        let unreadable = |error| unreadable(claim, &error);
-        let key = vault.open_key(*place, wrapped).await.map_err(unreadable)?;
-        let opened = sealed
-            .values
-            .iter()
-            .map(|(name, sealed)| Ok((name.clone(), key.open(name, sealed)?)));
-        Ok(opened.collect::<Result<_, _>>().map_err(unreadable)?)
+        let opened = all(vault, &sealed, |name| Slot::Secret(name)).await;
+        Ok(opened.map_err(|error| unreadable(claim, "the secrets of this step", &error))?)
     }
+
+    /// The tenant's own keys, by provider, as they were read along with the call's tokens. Where there is one that does not open, the
+    /// platform's is no substitute: who pays is the tenant's to say.
+    ///
+    /// # Errors
+    /// `secrets_not_configured`, and the codes of the crate `vault`.
+    pub async fn provider_keys(
+        &self,
+        claim: Claim,
+        sealed: &SealedSecrets,
+    ) -> Result<BTreeMap<String, SecretString>, Failure> {
+        if sealed.values.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let providers = Vec::from_iter(sealed.values.keys().map(String::as_str)).join(", ");
+        let Some(vault) = &self.vault else {
+            return Err(Failure::new(
+                "secrets_not_configured",
+                format!(
+                    "this tenant has a key of its own to {providers}, and the worker was given no master key to open it; the operator sets AIAS_MASTER_KEY"
+                ),
+            ));
+        };
+        all(vault, sealed, |name| Slot::ProviderKey(name))
+            .await
+            .map_err(|error| {
+                let what = format!("the tenant's own key to {providers}");
+                unreadable(claim, &what, &error)
+            })
+    }
+}
+
+/// Opens all of them, or none.
+async fn all(
+    vault: &Vault,
+    sealed: &SealedSecrets,
+    slot: fn(&str) -> Slot<'_>,
+) -> Result<BTreeMap<String, SecretString>, VaultError> {
+    let Some((place, wrapped)) = &sealed.key else {
+        return Ok(BTreeMap::new());
+    };
+    let key = vault.open_key(*place, wrapped).await?;
+    let opened = sealed
+        .values
+        .iter()
+        .map(|(name, sealed)| Ok((name.clone(), key.open(slot(name), sealed)?)));
+    opened.collect()
 }
 
 fn not_found(missing: &[&str]) -> Failure {
@@ -75,18 +114,18 @@ fn not_found(missing: &[&str]) -> Failure {
     .details(json!({ "names": missing }))
 }
 
-/// The tenant can do nothing about it, but perhaps set the secret anew; what the operator has to know is in the log.
-fn unreadable(claim: Claim, error: &VaultError) -> Failure {
+/// The tenant can do nothing about it, but perhaps set it anew; what the operator has to know is in the log.
+fn unreadable(claim: Claim, what: &str, error: &VaultError) -> Failure {
     tracing::error!(
         tenant_id = %claim.key.tenant_id,
         execution_id = %claim.key.execution_id,
         code = error.code(),
         %error,
-        "cannot open the secrets of a tenant"
+        "cannot open {what}"
     );
     Failure::new(
         error.code(),
-        "the secrets of this step cannot be opened; the operator's log says why",
+        format!("{what} cannot be opened; the operator's log says why"),
     )
     .retryable(error.is_passing())
 }

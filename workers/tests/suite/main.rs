@@ -19,6 +19,7 @@ mod mail_login;
 mod mails;
 mod many;
 mod outage;
+mod own_keys;
 mod pausing;
 mod retrying;
 mod schedules;

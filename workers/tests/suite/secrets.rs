@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use tests::seed::{ALPHA, BETA};
 use uuid::Uuid;
 
-use crate::support::database::Execution;
+use crate::support::database::{Execution, everything};
 use crate::support::secrets::{MASTER_IN_BASE64, set, vault};
 use crate::support::worker::Process;
 use crate::support::{Server, Stage, Worker, edges, node, trigger};
@@ -34,27 +34,6 @@ async fn run(stage: &Stage, worker: Worker, config: Value, status: &str) -> (Uui
     let ended = stage.until_status(execution, status).await;
     worker.stop().await;
     (execution, ended)
-}
-
-/// Everything that the database has, outside of what is sealed, as one text.
-async fn everything(pool: &PgPool) -> String {
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select c.oid::regclass::text from pg_catalog.pg_class c
-          where c.relkind = 'r' and c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'history', 'aias')",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap();
-    let mut all = String::new();
-    for table in tables {
-        let sql = format!("select coalesce(string_agg(to_jsonb(t)::text, ' '), '') from {table} t");
-        let text: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
-            .fetch_one(pool)
-            .await
-            .unwrap();
-        all.push_str(&text);
-    }
-    all
 }
 
 fn assert_nowhere(text: &str) {

@@ -52,11 +52,11 @@ pub async fn create_chat_completion(
 ) -> Result<Response, ApiError> {
     let (is_stream, includes_usage) = (wanted.stream, wanted.includes_usage());
     let mut request = wanted.into_request()?;
-    let mut meter = calls
+    let (mut meter, providers) = calls
         .begin_chat(&whose.session, whose.tenant_id, &mut request)
         .await?;
     if is_stream {
-        let stream = calls.providers().chat(&request).await;
+        let stream = providers.chat(&request).await;
         let stream = stream.map_err(|error| meter.failed(error))?;
         meter.answers(stream.model());
         let chunks = Chunks::new(stream.model(), includes_usage);
@@ -65,7 +65,7 @@ pub async fn create_chat_completion(
             .keep_alive(KeepAlive::new().interval(SILENCE))
             .into_response());
     }
-    let completion = calls.providers().complete(&request).await;
+    let completion = providers.complete(&request).await;
     let completion = completion.map_err(|error| meter.failed(error))?;
     meter.answered(&completion);
     Ok(Json(answer::completion(&completion)).into_response())

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
 use crate::extract;
-use crate::model_calls::{Asked, ModelCalls};
+use crate::model_calls::{Admitted, Asked, ModelCalls};
 use crate::whose::Whose;
 
 #[derive(Deserialize, ToSchema)]
@@ -105,8 +105,12 @@ pub async fn create_embeddings(
         input_tokens,
         most_output_tokens: Some(0),
     };
-    let (mut meter, _) = calls.admit(&asked).await?;
-    let embeddings = calls.providers().embed(&request).await;
+    let Admitted {
+        mut meter,
+        providers,
+        ..
+    } = calls.admit(&asked).await?;
+    let embeddings = providers.embed(&request).await;
     let embeddings = embeddings.map_err(|error| meter.failed(error))?;
     meter.embedded(&embeddings);
     let data: Vec<Value> = embeddings

@@ -31,7 +31,7 @@ pub async fn list_models(
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    let callable: Vec<&str> = calls.providers().names().collect();
+    let callable: Vec<&str> = calls.provider_names().collect();
     let data: Vec<Value> = models
         .into_iter()
         .filter(|model| model.model.starts_with("agent:") || callable.contains(&&*model.owner))

@@ -5,17 +5,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use sqlx::types::Json as FromJson;
 use utoipa::ToSchema;
-use uuid::Uuid;
-use vault::{DataKey, KeyPlace, Vault, VaultError, WrappedKey, is_secret_name, last_four};
+use vault::{KeyPlace, Slot, Vault, WrappedKey, is_secret_name};
 
 use super::row::SecretRow;
 use super::value::SecretValue;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{self, Path};
+use crate::sealing::{MOST_TRIES, Sealing, kept_key};
 use crate::whose::Whose;
-
-/// How often it is sealed anew because the tenant's key has changed meanwhile: the first key is made once, and a rotation is rare.
-const MOST_TRIES: usize = 5;
 
 /// The value. It is sealed before it is kept, and nothing answers it again.
 #[derive(Deserialize, ToSchema)]
@@ -87,34 +84,6 @@ pub async fn set_secret(
     ))
 }
 
-/// The key to seal with; and how it is kept, when it is the tenant's first.
-struct Sealing {
-    key: DataKey,
-    new: Option<WrappedKey>,
-}
-
-impl Sealing {
-    async fn of(
-        vault: &Vault,
-        tenant_id: Uuid,
-        known: Option<(KeyPlace, WrappedKey)>,
-    ) -> Result<Self, ApiError> {
-        match known {
-            Some((place, wrapped)) => Ok(Self {
-                key: vault.open_key(place, &wrapped).await?,
-                new: None,
-            }),
-            None => {
-                let (key, wrapped) = vault.make_key(tenant_id, 1).await?;
-                Ok(Self {
-                    key,
-                    new: Some(wrapped),
-                })
-            }
-        }
-    }
-}
-
 impl Whose {
     /// In a transaction of its own: to open a key may mean to ask somebody far away.
     async fn key(&self) -> Result<Option<(KeyPlace, WrappedKey)>, ApiError> {
@@ -130,15 +99,12 @@ impl Whose {
         .await?;
         transaction.commit().await?;
         Ok(key.map(|key| {
-            let place = KeyPlace {
-                tenant_id: self.tenant_id,
-                generation: key.generation,
-            };
-            let wrapped = WrappedKey {
-                master_key_id: key.master_key_id,
-                bytes: key.wrapped,
-            };
-            (place, wrapped)
+            kept_key(
+                self.tenant_id,
+                key.generation,
+                key.wrapped,
+                key.master_key_id,
+            )
         }))
     }
 
@@ -149,10 +115,7 @@ impl Whose {
         value: &SecretString,
         sealing: &Sealing,
     ) -> Result<Option<SecretRow>, ApiError> {
-        use secrecy::ExposeSecret;
-
-        let sealed = sealing.key.seal(name, value)?;
-        let new = sealing.new.as_ref();
+        let sealed = sealing.seal(Slot::Secret(name), value)?;
         let mut transaction = self.session.begin_as_service().await?;
         let secret = sqlx::query_scalar!(
             r#"select edge.set_secret($1, $2, $3, $4, $5, $6, $7, $8) as "secret: FromJson<SecretRow>""#,
@@ -160,24 +123,14 @@ impl Whose {
             name,
             sealed.nonce,
             sealed.ciphertext,
-            last_four(value.expose_secret()),
-            sealing.key.place().generation,
-            new.map(|new| new.bytes.as_slice()),
-            new.map(|new| new.master_key_id.as_str()),
+            sealed.last_four,
+            sealed.generation,
+            sealed.new_key,
+            sealed.new_key_master,
         )
         .fetch_one(&mut *transaction)
         .await?;
         transaction.commit().await?;
         Ok(secret.map(|FromJson(secret)| secret))
-    }
-}
-
-impl From<VaultError> for ApiError {
-    fn from(error: VaultError) -> Self {
-        if error.is_passing() {
-            tracing::warn!(code = error.code(), "a secret could not be sealed");
-            return Self::Unavailable("secrets cannot be sealed at the moment");
-        }
-        Self::Internal(anyhow::Error::from(error).context("sealing a secret"))
     }
 }

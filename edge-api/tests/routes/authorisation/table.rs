@@ -61,6 +61,8 @@ const SECRETS: Statuses = EXPORT;
 
 /// The same of models, which are not seen either by who may not call them.
 const MODELS: Statuses = EXPORT;
+/// As secrets.
+const PROVIDERS: Statuses = SECRETS;
 
 pub const ROUTES: &[Route] = &[
     credential("POST", "/v1/executions", ENQUEUE),
@@ -82,6 +84,17 @@ pub const ROUTES: &[Route] = &[
     of_alpha("GET", "/v1/models", MODELS),
     of_alpha("POST", "/v1/chat/completions", MODELS),
     of_alpha("POST", "/v1/embeddings", MODELS),
+    of_alpha("GET", "/v1/providers", PROVIDERS),
+    of_alpha("PUT", "/v1/providers/{provider}", PROVIDERS),
+    of_alpha(
+        "DELETE",
+        "/v1/providers/{provider}",
+        Statuses {
+            owner: 204,
+            key: 204,
+            ..PROVIDERS
+        },
+    ),
     open("POST", "/hooks/{token}", "?a=1", 202),
     open("GET", "/v1/tenant", "", 200),
     open("GET", "/healthz", "", 200),
@@ -131,4 +144,5 @@ pub const ALL_SCOPES: &[&str] = &[
     "tenant.export",
     "secrets.manage",
     "models.call",
+    "providers.manage",
 ];

@@ -3,6 +3,7 @@
 mod cut_off;
 mod embeddings;
 mod models;
+mod own_keys;
 mod quota;
 mod spool;
 mod stream;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use tests::seed::{ALPHA, ALPHA_EDITOR, Person};
 use tower::ServiceExt;
 use uuid::Uuid;
+use vault::Vault;
 
 use crate::support::upstream::Upstream;
 use crate::support::{Answer, SECRET, TestApp};
@@ -62,6 +64,19 @@ impl Gateway {
         let providers = upstream.providers();
         let mut app = TestApp::with(pool, |configuration| {
             configuration.models.providers = providers
+        })
+        .await;
+        app.spawn_background();
+        Self { app, upstream }
+    }
+
+    /// Another process beside this one, with another vault.
+    async fn and_another(&self, pool: PgPool, vault: Option<Vault>) -> Self {
+        let upstream = Upstream::start().await;
+        let providers = self.upstream.providers();
+        let mut app = TestApp::with(pool, |configuration| {
+            configuration.models.providers = providers;
+            configuration.vault = vault;
         })
         .await;
         app.spawn_background();

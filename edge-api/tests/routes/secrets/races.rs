@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tests::seed::{ALPHA, ALPHA_ADMIN, ALPHA_OWNER};
 
 use crate::support::TestApp;
-use crate::support::secrets::{key, opened, set, vault};
+use crate::support::secrets::{key, opened, rotate, set};
 
 #[sqlx::test(migrations = "../migrations")]
 async fn the_first_secrets_of_a_tenant_at_once_make_one_key(pool: PgPool) {
@@ -40,60 +40,6 @@ async fn the_same_name_at_once_is_one_of_both(pool: PgPool) {
     assert_eq!((one.status.as_u16(), other.status.as_u16()), (200, 200));
     let kept = opened(&app.pool, ALPHA, "stripe").await.unwrap();
     assert!(kept.starts_with("that of the "), "{kept}");
-}
-
-/// As a worker rotates: read, seal anew, replace at once.
-async fn rotate(pool: &PgPool) -> bool {
-    type Row = (i32, Vec<String>, Vec<Vec<u8>>, Vec<Vec<u8>>);
-    sqlx::query("select private.ask_for_key_rotation($1)")
-        .bind(ALPHA)
-        .execute(pool)
-        .await
-        .unwrap();
-    let (generation, names, nonces, ciphertexts): Row = sqlx::query_as(
-        "select generation, names, nonces, ciphertexts from queue.next_key_to_rotate(null)",
-    )
-    .fetch_one(pool)
-    .await
-    .unwrap();
-    let (old, _) = key(pool, ALPHA).await;
-    if old.place().generation != generation {
-        return false;
-    }
-    let (new, wrapped) = vault().make_key(ALPHA, generation + 1).await.unwrap();
-    let resealed: Vec<_> = names
-        .iter()
-        .zip(nonces.iter().zip(&ciphertexts))
-        .map(|(name, (nonce, ciphertext))| {
-            let sealed = vault::Sealed {
-                nonce: nonce.clone(),
-                ciphertext: ciphertext.clone(),
-            };
-            new.seal(name, &old.open(name, &sealed).unwrap()).unwrap()
-        })
-        .collect();
-    sqlx::query_scalar("select queue.rotate_key($1, $2, $3, $4, $5, $6, $7, $8)")
-        .bind(ALPHA)
-        .bind(generation)
-        .bind(wrapped.bytes)
-        .bind(wrapped.master_key_id)
-        .bind(&names)
-        .bind(&nonces)
-        .bind(
-            resealed
-                .iter()
-                .map(|sealed| &*sealed.nonce)
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            resealed
-                .iter()
-                .map(|sealed| &*sealed.ciphertext)
-                .collect::<Vec<_>>(),
-        )
-        .fetch_one(pool)
-        .await
-        .unwrap()
 }
 
 #[sqlx::test(migrations = "../migrations")]

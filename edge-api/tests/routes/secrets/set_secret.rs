@@ -238,7 +238,7 @@ async fn without_a_master_key_nothing_can_be_sealed(pool: PgPool) {
       "code": "secrets_not_configured",
       "details": null,
       "hint": "ask the operator to set AIAS_MASTER_KEY or AIAS_MASTER_KEY_FILE",
-      "message": "this service was given no master key, so it cannot seal secrets"
+      "message": "this service was given no master key, so it can neither seal nor open secrets and keys"
     }
     "#);
     // Who may not learns nothing about the service.

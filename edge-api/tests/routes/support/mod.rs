@@ -8,6 +8,7 @@ pub mod exports;
 pub mod hooks;
 pub mod hosts;
 pub mod keys;
+pub mod providers;
 pub mod proxy;
 pub mod secrets;
 pub mod upstream;

@@ -149,6 +149,12 @@ begin
     select format('secret_%s_of_%s', i, number) as name, 1 as key_generation, substring(sha256(format('nonce %s %s', i, number)::bytea) for 12) as nonce,
            sha256(format('sealed %s %s', i, number)::bytea) as ciphertext
       from generate_series(1, 2) i) r;
+  perform fuzz.add('public.provider_keys', tenant, to_jsonb(r)) from (
+    select provider, lpad(number::text, 4, 'x') as last_four, author as set_by, day as set_at from unnest(array['openai', 'gemini']) provider) r;
+  perform fuzz.add('private.secret_values', tenant, to_jsonb(r)) from (
+    select 'provider_key' as kind, provider as name, 1 as key_generation, substring(sha256(format('nonce %s %s', provider, number)::bytea) for 12) as nonce,
+           sha256(format('sealed %s %s', provider, number)::bytea) as ciphertext
+      from unnest(array['openai', 'gemini']) provider) r;
 
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,

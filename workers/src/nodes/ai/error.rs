@@ -2,18 +2,18 @@
 
 use llm::LlmError;
 use serde_json::json;
-use uuid::Uuid;
 
-use super::usage;
+use super::usage::{self, Payer};
 use crate::nodes::Failure;
+
 /// Code `llm_<kind>`. Tokens that the provider counted are paid for although there is no answer.
-pub(super) fn failure(error: &LlmError, agent: Option<Uuid>) -> Failure {
+pub(super) fn failure(error: &LlmError, payer: Payer) -> Failure {
     let mut failure = Failure::new(format!("llm_{}", error.code()), error.to_string())
         .retryable(error.is_retryable())
         .details(json!({"model": error.model}));
     failure.retry_after = error.retry_after();
     if error.usage.total_tokens() > 0 {
-        failure.usage = Some(Box::new(usage::to_json(&error.model, &error.usage, agent)));
+        failure.usage = Some(Box::new(usage::to_json(&error.model, &error.usage, payer)));
     }
     failure
 }

@@ -1,27 +1,34 @@
 //! `ai_processing`: asks an agent, or a model that the node names.
 //!
-//! Tokens are set aside before the call and settled by what it really took, so a tenant cannot spend what its plan does not have.
+//! Tokens are set aside before the call and settled by what it really took, so a tenant cannot spend what its plan does not have. Whoever has
+//! keys of its own to providers calls with them, and what is recorded of the call has none of them in it.
 
 mod error;
+mod own_keys;
 mod request;
 mod usage;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use llm::{Completion, Providers};
+use llm::{ChatRequest, Completion, LlmError, Providers};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, Failure, Reserved, Stopped, Success};
-use crate::queue::{self, Agent, Queue};
+use self::usage::Payer;
+use super::{Call, Failure, Redaction, Reserved, Stopped, Success};
+use crate::queue::{self, Agent, LlmCall, Queue};
+use crate::secrets::Opener;
 
-/// Makes the call of a rendered config.
+/// Makes the call of a rendered config. `providers` have the platform's keys.
 ///
 /// # Errors
-/// `agent_not_found`, `invalid_config`, `quota_exceeded`, `llm_<kind>` for what the provider did; or the claim is lost.
+/// `agent_not_found`, `invalid_config`, `quota_exceeded`, `llm_<kind>` for what the provider did, what [`Opener::provider_keys`] says; or the
+/// claim is lost.
 pub async fn run(
     queue: &Queue,
     providers: &Providers,
+    opener: &Opener,
     call: &Call,
     timeout: Duration,
     reserved: Reserved,
@@ -31,25 +38,48 @@ pub async fn run(
     request.timeouts.total = timeout;
     request.timeouts.first_token = timeout;
 
-    let reservation = reserve(queue, call, usage::estimate(&request)).await?;
+    let LlmCall {
+        reservation,
+        own_keys,
+    } = prepare(queue, call, &request).await?;
     // Nobody listens any more when the execution is being let go.
     let _ = reserved
         .sender
         .send((call.place, call.attempt, reservation));
 
-    let agent_id = agent.map(|agent| agent.id);
-    match providers.complete(&request).await {
+    let keys = opener.provider_keys(call.claim, &own_keys).await?;
+    let redaction = Redaction::of(&keys, &Value::Null, &Value::Null);
+    let payer = |model: &str| Payer {
+        agent: agent.as_ref().map(|agent| agent.id),
+        has_own_key: own_keys::provider_of(model).is_some_and(|name| keys.contains_key(name)),
+    };
+    let result = match complete(providers, &keys, &request).await {
         Ok(completion) => Ok(Success {
             output: output(&completion),
             handle: None,
             usage: Some(usage::to_json(
                 &completion.model,
                 &completion.usage,
-                agent_id,
+                payer(&completion.model),
             )),
         }),
-        Err(failed) => Err(error::failure(&failed, agent_id).into()),
+        Err(failed) => Err(error::failure(&failed, payer(&failed.model))),
+    };
+    // The other side may send back what it was sent.
+    Ok(redaction.result(result)?)
+}
+
+async fn complete(
+    providers: &Providers,
+    keys: &BTreeMap<String, secrecy::SecretString>,
+    request: &ChatRequest,
+) -> Result<Completion, LlmError> {
+    if keys.is_empty() {
+        return providers.complete(request).await;
     }
+    own_keys::with_keys(providers, keys)?
+        .complete(request)
+        .await
 }
 
 async fn agent(queue: &Queue, call: &Call) -> Result<Option<Agent>, Failure> {
@@ -70,9 +100,11 @@ async fn agent(queue: &Queue, call: &Call) -> Result<Option<Agent>, Failure> {
     }
 }
 
-async fn reserve(queue: &Queue, call: &Call, tokens: u64) -> Result<Uuid, Stopped> {
-    match queue.reserve_tokens(call.claim, tokens).await {
-        Ok(Some(reservation)) => Ok(reservation),
+async fn prepare(queue: &Queue, call: &Call, request: &ChatRequest) -> Result<LlmCall, Stopped> {
+    let tokens = usage::estimate(request);
+    let providers = own_keys::providers_of(request);
+    match queue.prepare_llm_call(call.claim, tokens, &providers).await {
+        Ok(Some(prepared)) => Ok(prepared),
         Ok(None) => Err(Stopped::ClaimLost),
         Err(error) => Err(match queue::refusal(&error) {
             Some(refusal) => Failure::refused(refusal).into(),

@@ -12,13 +12,22 @@ pub(super) fn estimate(request: &ChatRequest) -> u64 {
     tokens_of_request(request) + request.max_tokens.map_or(DEFAULT_OUTPUT, u64::from)
 }
 
+/// For whom a call was made, and who pays its provider.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Payer {
+    pub agent: Option<Uuid>,
+    /// Whether it was made with the tenant's own key.
+    pub has_own_key: bool,
+}
+
 /// As `queue.record` takes it. `model` is `provider/model`.
-pub(super) fn to_json(model: &str, usage: &Usage, agent: Option<Uuid>) -> Value {
+pub(super) fn to_json(model: &str, usage: &Usage, payer: Payer) -> Value {
     let (provider, name) = model.split_once('/').unwrap_or(("unknown", model));
     json!({
         "provider": provider,
         "model": name,
-        "agent_id": agent,
+        "agent_id": payer.agent,
+        "own_key": payer.has_own_key,
         "input_tokens": usage.input_tokens,
         "cached_input_tokens": usage.cached_input_tokens,
         "output_tokens": usage.output_tokens,
@@ -44,7 +53,7 @@ mod tests {
             input_tokens: 7,
             ..Usage::default()
         };
-        let json = to_json("openrouter/meta/llama", &usage, None);
+        let json = to_json("openrouter/meta/llama", &usage, Payer::default());
         assert_eq!(
             (&json["provider"], &json["model"], &json["input_tokens"]),
             (&json!("openrouter"), &json!("meta/llama"), &json!(7))

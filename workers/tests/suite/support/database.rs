@@ -222,3 +222,24 @@ impl Stage {
             .unwrap()
     }
 }
+
+/// Everything that the database has, outside of what is sealed, as one text.
+pub async fn everything(pool: &PgPool) -> String {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select c.oid::regclass::text from pg_catalog.pg_class c
+          where c.relkind = 'r' and c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'history', 'aias')",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let mut all = String::new();
+    for table in tables {
+        let sql = format!("select coalesce(string_agg(to_jsonb(t)::text, ' '), '') from {table} t");
+        let text: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .fetch_one(pool)
+            .await
+            .unwrap();
+        all.push_str(&text);
+    }
+    all
+}

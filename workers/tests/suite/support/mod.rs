@@ -5,6 +5,7 @@ pub mod database;
 pub mod dns;
 pub mod graph;
 pub mod invitation;
+pub mod models;
 pub mod received;
 pub mod secrets;
 pub mod server;

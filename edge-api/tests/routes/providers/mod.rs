@@ -1,0 +1,4 @@
+mod delete_provider_key;
+mod list_providers;
+mod races;
+mod set_provider_key;
