@@ -68,6 +68,7 @@ async fn a_key_that_the_provider_does_not_take_is_the_tenants_to_change(pool: Pg
       "message": "the provider of this model does not take this tenant's own key"
     }
     "#);
+    assert_eq!(gateway.used().await, Vec::<Used>::new());
     assert_eq!(gateway.tokens().await, (0, 0));
 }
 
