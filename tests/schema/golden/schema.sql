@@ -4693,6 +4693,7 @@ CREATE FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
@@ -5110,6 +5111,7 @@ CREATE FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], statuses text
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
@@ -5196,6 +5198,7 @@ CREATE FUNCTION queue.make_due_ready(lease interval) RETURNS integer
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   began constant timestamptz := clock_timestamp();
@@ -5423,6 +5426,7 @@ CREATE FUNCTION queue.pick(for_worker text, max_jobs integer, kept integer, leas
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
@@ -5607,6 +5611,7 @@ CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tok
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
@@ -5897,6 +5902,7 @@ CREATE FUNCTION queue.renew(worker text, tenants uuid[], executions uuid[], toke
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
