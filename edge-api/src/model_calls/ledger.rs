@@ -9,7 +9,6 @@ use tokio::time::{Instant, sleep_until};
 use super::ended_call::EndedCall;
 use super::spool::Spool;
 use crate::database::Database;
-use crate::error::is_unreachable;
 
 /// Calls in one transaction.
 const BATCH: usize = 500;
@@ -145,7 +144,7 @@ impl Keeper {
             let batch = &self.pending[..self.pending.len().min(BATCH)];
             match self.database.end_model_calls(batch).await {
                 Ok(()) => {}
-                Err(error) if passes(&error) => return Err(error),
+                Err(error) if !is_about_what_was_said(&error) => return Err(error),
                 // One of them cannot be written; the others are not to wait for it.
                 Err(_) => self.write_each().await?,
             }
@@ -170,7 +169,7 @@ impl Keeper {
                 .await
             {
                 Ok(()) => {}
-                Err(error) if passes(&error) => return Err(error),
+                Err(error) if !is_about_what_was_said(&error) => return Err(error),
                 Err(error) => {
                     metrics::counter!("aias_edge_model_calls_refused_total").increment(1);
                     tracing::error!(%error, ?call, "the database does not take what a call took");
@@ -181,14 +180,11 @@ impl Keeper {
     }
 }
 
-/// Whether the same may succeed later: the database is away or busy, or two transactions met.
-fn passes(error: &sqlx::Error) -> bool {
+/// Whether the database refuses the data themselves (SQLSTATE classes 22 and 23), so that saying them again helps nobody. Whatever else is wrong,
+/// a database that is away or one whose functions are not there yet, is waited out: nothing is thrown away for it.
+fn is_about_what_was_said(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    is_unreachable(error)
-        || matches!(
-            code.as_deref(),
-            Some("40001" | "40P01" | "55P03" | "57014" | "53200" | "53100" | "25006")
-        )
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 #[cfg(test)]

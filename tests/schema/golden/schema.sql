@@ -412,8 +412,7 @@ begin
   end if;
   reservation := aias.quota_reserve(tenant, 'llm_tokens',
     input_tokens
-    + coalesce(length(agent_config ->> 'system_prompt') + length(agent_config ->> 'output_schema'), length(agent_config ->> 'system_prompt'), 0)
-      / chars_per_token
+    + (coalesce(length(agent_config ->> 'system_prompt'), 0) + coalesce(length(agent_config ->> 'output_schema'), 0)) / chars_per_token
     + coalesce(most_output_tokens, (agent_config ->> 'max_tokens')::bigint, usual_output),
     interval '15 minutes');
   select s.generation, s.wrapped, s.master_key_id, s.nonces[1], s.ciphertexts[1]
