@@ -69,7 +69,7 @@ impl App {
         let streams = Streams::new(&limits, database_connections, stopping.clone());
         let metrics = Metrics::start(streams.watchers().clone());
         let database = Database::new(database, database_connections, limits.statement_timeout);
-        let (ledger, keeper) = Ledger::new(database.clone(), models.spool.clone());
+        let (ledger, keeper) = Ledger::new(database.clone(), models.spool.clone(), models.calls);
         let mut app = Self {
             model_calls: ModelCalls::new(&models, vault.clone(), ledger.clone()),
             ledger,

@@ -21,6 +21,7 @@ pub mod streams;
 
 mod cors;
 mod extract;
+mod kept;
 mod limits;
 mod metrics;
 mod observe;

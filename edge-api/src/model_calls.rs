@@ -1,38 +1,49 @@
 //! Calls of language models in the name of a tenant: admitted by the database, made by the crate `llm`, and paid for whatever becomes of them.
 //!
 //! ```text
-//!   begin ──► tokens are set aside ──► upstream ──► Meter ──► Ledger ──► public.usage, and the tokens are settled
+//!   edge.begin_model_calls ──► a pass for a second, and a block of tokens in the tenant's purse
+//!   a call ──► draws from the purse ──► upstream ──► Meter ──► Ledger ──► edge.end_model_calls: public.usage, and the block is spent
 //! ```
 //!
+//! Who calls often is not asked about each time, and waits for no write: blocks of tokens are set aside in the database and spent here. What is in
+//! blocks counts as reserved there, so all replicas together never pass a limit.
+//!
 //! A [`Meter`] belongs to one call and says what it took when it ends; also when it is dropped, because the client left or a stream broke. What
-//! it says goes to the [`Ledger`], which no answer waits for.
+//! it says goes to the [`Ledger`], which no answer waits for, and as it goes along to a journal on disk, from which the next process takes over
+//! what one that was killed still owed.
 
 mod begin;
+mod demand;
 mod ended_call;
+mod journal;
 mod ledger;
 mod meter;
 mod own_key;
-mod spool;
+mod pass;
+mod places;
+mod purses;
 mod tokens;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use llm::Providers;
-use tokio::sync::Semaphore;
 use vault::Vault;
 
-pub use self::begin::{Admitted, Asked};
+pub use self::begin::{Asked, Needs};
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;
-use crate::error::ApiError;
+use self::pass::{Pass, PassKey};
+use self::places::Places;
+pub use self::purses::LastBlock;
+use crate::kept::Kept;
 
 /// Which models can be called, and how what they take is kept.
 #[derive(Clone)]
 pub struct ModelConfiguration {
     pub providers: Providers,
-    /// A directory for what calls took and the database does not know yet. Without it that is kept in memory alone.
+    /// A directory for the journal: what is owed while the database does not know it. Without it that is kept in memory alone.
     pub spool: Option<PathBuf>,
     /// Calls at once; more get 503.
     pub calls: usize,
@@ -45,27 +56,23 @@ pub struct ModelCalls {
     providers: Providers,
     vault: Option<Vault>,
     ledger: Ledger,
-    places: Arc<Semaphore>,
+    places: Places,
+    passes: Kept<PassKey, Arc<Pass>>,
 }
 
 impl ModelCalls {
     pub fn new(configuration: &ModelConfiguration, vault: Option<Vault>, ledger: Ledger) -> Self {
-        let places = configuration.calls.min(Semaphore::MAX_PERMITS);
         Self {
             providers: configuration.providers.clone(),
             vault,
             ledger,
-            places: Arc::new(Semaphore::new(places)),
+            places: Places::new(configuration.calls),
+            passes: Kept::default(),
         }
     }
 
     /// The providers that the operator has keys to.
     pub fn provider_names(&self) -> impl Iterator<Item = &str> {
         self.providers.names()
-    }
-
-    fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {
-        let place = self.places.clone().try_acquire_owned();
-        place.map_err(|_| ApiError::Overloaded("too many models are being called at the moment"))
     }
 }

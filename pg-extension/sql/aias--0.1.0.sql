@@ -80,13 +80,13 @@ create table aias.quota_reservations (
   period_end timestamptz not null,
   expires_at timestamptz not null,
   lapsed boolean not null default false,
-  constraint reserved_amount_is_positive check (amount > 0)
+  constraint reserved_amount_is_not_negative check (amount >= 0)
 );
 
 create index quota_reservations_of_meter on aias.quota_reservations (tenant_id, meter, expires_at);
 create index quota_reservations_to_lapse on aias.quota_reservations (expires_at);
 
-comment on table aias.quota_reservations is 'What has been set aside and not yet settled or released.';
+comment on table aias.quota_reservations is 'What has been set aside and not yet settled, spent or released.';
 comment on column aias.quota_reservations.lapsed is 'The lease ran out and the amount was given back. A late settlement is still charged.';
 
 alter table aias.quota_meters enable row level security;
@@ -141,6 +141,9 @@ language c volatile as 'MODULE_PATHNAME', 'aias_quota_reserve';
 
 create function aias.quota_settle(reservation uuid, actual bigint) returns void
 language c volatile as 'MODULE_PATHNAME', 'aias_quota_settle';
+
+create function aias.quota_spend(tenant uuid, meter text, reservation uuid, amount bigint, is_last boolean default false) returns void
+language c volatile as 'MODULE_PATHNAME', 'aias_quota_spend';
 
 create function aias.quota_release(reservation uuid) returns void
 language c volatile as 'MODULE_PATHNAME', 'aias_quota_release';
@@ -215,13 +218,13 @@ $$;
 revoke execute on function
   aias.quota_set, aias.quota_override, aias.quota_override_end, aias.quota_addon, aias.quota_addon_end,
   aias.quota_take, aias.quota_take_all, aias.quota_give, aias.quota_recount,
-  aias.quota_reserve, aias.quota_settle, aias.quota_release, aias.quota_sweep,
+  aias.quota_reserve, aias.quota_settle, aias.quota_spend, aias.quota_release, aias.quota_sweep,
   aias.quota_forget, aias.quota_usage, aias.quota_status
   from public;
 grant execute on function
   aias.quota_set, aias.quota_override, aias.quota_override_end, aias.quota_addon, aias.quota_addon_end,
   aias.quota_take, aias.quota_take_all, aias.quota_give, aias.quota_recount,
-  aias.quota_reserve, aias.quota_settle, aias.quota_release, aias.quota_sweep,
+  aias.quota_reserve, aias.quota_settle, aias.quota_spend, aias.quota_release, aias.quota_sweep,
   aias.quota_forget, aias.quota_usage, aias.quota_status
   to @extowner@;
 
@@ -438,6 +441,8 @@ comment on function aias.quota_reserve(uuid, text, bigint, interval) is
   'Sets an amount aside before it is known, and answers an id to settle or release it by. When the lease runs out it is given back. Refuses as quota_take does.';
 comment on function aias.quota_settle(uuid, bigint) is
   'Ends a reservation with what was used in fact, which is charged even beyond the limit. Raises 22023 when there is no such reservation any more.';
+comment on function aias.quota_spend(uuid, text, uuid, bigint, boolean) is
+  'Takes from a reservation what was used of it, which is charged even beyond it and beyond the limit; the last time gives back the rest. What is spent of one that is no more is charged all the same.';
 comment on function aias.quota_release(uuid) is
   'Ends a reservation of which nothing was used.';
 comment on function aias.quota_sweep(bigint) is

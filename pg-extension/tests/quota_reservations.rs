@@ -66,6 +66,53 @@ async fn more_than_was_reserved_is_charged_and_then_nothing_is_admitted_until_it
 }
 
 #[tokio::test]
+async fn a_reservation_is_spent_bit_by_bit_and_its_last_gives_back_the_rest() {
+    let database = Database::create().await;
+    let mut c = database.connect().await;
+    let tenant = Uuid::now_v7();
+    set(&mut c, tenant, METER, "flow", Some(100)).await;
+    let block = reserve(&mut c, tenant, 60, "10 minutes").await.unwrap();
+    spend(&mut c, tenant, block, 25, false).await;
+    assert_eq!(counts(&mut c, tenant).await, (25, 35, 40));
+    spend(&mut c, tenant, block, 5, true).await;
+    assert_eq!(counts(&mut c, tenant).await, (30, 0, 70));
+    assert_slots_add_up(&mut c, tenant, METER).await;
+
+    // All of it, and more than all of it.
+    let block = reserve(&mut c, tenant, 20, "10 minutes").await.unwrap();
+    spend(&mut c, tenant, block, 20, false).await;
+    assert_eq!(counts(&mut c, tenant).await, (50, 0, 50));
+    spend(&mut c, tenant, block, 60, false).await;
+    assert_eq!(counts(&mut c, tenant).await, (110, 0, 0));
+    spend(&mut c, tenant, block, 0, true).await;
+    spend(&mut c, tenant, block, 0, true).await;
+    assert_eq!(counts(&mut c, tenant).await, (110, 0, 0));
+    // It is no more, and what is said of it counts.
+    spend(&mut c, tenant, block, 7, true).await;
+    assert_eq!(counts(&mut c, tenant).await, (117, 0, 0));
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn what_is_spent_of_a_lapsed_reservation_is_charged() {
+    let database = Database::create().await;
+    let mut c = database.connect().await;
+    let tenant = Uuid::now_v7();
+    set(&mut c, tenant, METER, "flow", Some(100)).await;
+    let block = reserve(&mut c, tenant, 90, "100 milliseconds")
+        .await
+        .unwrap();
+    spend(&mut c, tenant, block, 10, false).await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    // Somebody needs what it holds, which is what it has not spent.
+    take(&mut c, tenant, METER, 85).await.unwrap();
+    assert_eq!(counts(&mut c, tenant).await, (95, 0, 5));
+    spend(&mut c, tenant, block, 30, true).await;
+    assert_eq!(counts(&mut c, tenant).await, (125, 0, 0));
+    database.remove().await;
+}
+
+#[tokio::test]
 async fn a_lapsed_reservation_is_given_back_to_whoever_needs_it() {
     let database = Database::create().await;
     let mut c = database.connect().await;
@@ -246,6 +293,18 @@ async fn reserve(
         .bind(lease)
         .fetch_one(c)
         .await
+}
+
+async fn spend(c: &mut PgConnection, tenant: Uuid, block: Uuid, amount: i64, is_last: bool) {
+    sqlx::query("select aias.quota_spend($1, $2, $3, $4, $5)")
+        .bind(tenant)
+        .bind(METER)
+        .bind(block)
+        .bind(amount)
+        .bind(is_last)
+        .execute(c)
+        .await
+        .unwrap();
 }
 
 async fn settle(c: &mut PgConnection, id: Uuid, actual: i64) -> sqlx::Result<()> {

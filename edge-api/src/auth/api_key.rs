@@ -4,8 +4,8 @@
 //! the third is the secret, 256 random bits. Nobody guesses those, so a plain hash is enough (there is nothing to slow down), and no
 //! count of failed attempts is kept.
 //!
-//! The database is asked for every request, and its answer is not kept: a key that was revoked is refused from the next request on, by
-//! every replica, without anybody telling anybody. It costs one read by an index of a unique hash. It is not what the data is guarded
+//! The database is asked for every request, and its answer is not kept (but for calls of models, see [`super::KnownKeys`]): a key that was
+//! revoked is refused from the next request on, by every replica, without anybody telling anybody. It costs one read by an index of a unique hash. It is not what the data is guarded
 //! by, either: in the caller's transaction each statement asks again what the key may do now, so a key that is revoked in between
 //! reads and changes nothing.
 
@@ -28,7 +28,7 @@ pub(super) const NOT_GOOD: &str = "this API key is unknown, revoked or expired";
 const NOT_A_KEY: &str = "this is not a whole API key; one has 57 characters, aias_ and two parts";
 
 /// SHA-256 of a whole key: what the database knows it by.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
@@ -59,8 +59,16 @@ impl fmt::Debug for KeyHash {
 /// # Errors
 /// 401 when it is not a key, or not a good one; 503 when the database cannot be asked.
 pub(super) async fn authenticate(database: &Database, key: &str) -> Result<Caller, ApiError> {
-    let hash = KeyHash::of(key).ok_or(ApiError::InvalidApiKey(NOT_A_KEY))?;
-    let claims = database.authenticate_key(&hash).await?;
+    let hash = KeyHash::of(key).ok_or_else(not_a_key)?;
+    caller_of(database, &hash).await
+}
+
+pub(super) fn not_a_key() -> ApiError {
+    ApiError::InvalidApiKey(NOT_A_KEY)
+}
+
+pub(super) async fn caller_of(database: &Database, hash: &KeyHash) -> Result<Caller, ApiError> {
+    let claims = database.authenticate_key(hash).await?;
     caller(claims.ok_or(ApiError::InvalidApiKey(NOT_GOOD))?)
 }
 

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use super::credential::Credential;
-use super::{Verifier, api_key};
+use super::{KnownKeys, Verifier, api_key};
 use crate::database::Database;
 use crate::error::ApiError;
 use crate::hosts::{Hosts, RequestedHost};
@@ -86,7 +86,13 @@ where
 {
     let caller = match Credential::of(&parts.headers)? {
         Credential::AccessToken(token) => Arc::<Verifier>::from_ref(state).verify(token).await?,
-        Credential::ApiKey(key) => api_key::authenticate(&Database::from_ref(state), key).await?,
+        Credential::ApiKey(key) => {
+            let database = Database::from_ref(state);
+            match parts.extensions.get::<KnownKeys>() {
+                Some(known) => known.authenticate(&database, key).await?,
+                None => api_key::authenticate(&database, key).await?,
+            }
+        }
     };
     // A person may belong to many tenants and is held to none by an address. A key of one tenant that comes to another's address was
     // mixed up by somebody, and what it would do there is not what they see there.

@@ -11,7 +11,7 @@ use super::{Database, not_the_callers_fault, refused_or_our_fault};
 use crate::auth::KeyHash;
 use crate::error::ApiError;
 use crate::hosts::{DomainName, TenantAtHost};
-use crate::model_calls::EndedCall;
+use crate::model_calls::{EndedCall, LastBlock};
 
 /// A request to a workflow's own address.
 pub(crate) struct WebhookCall<'a, Input> {
@@ -88,11 +88,19 @@ impl Database {
         Ok(())
     }
 
-    /// Writes down what calls of models took. Each counts once, however often it is said.
-    pub(crate) async fn end_model_calls(&self, calls: &[EndedCall]) -> Result<(), sqlx::Error> {
-        sqlx::query!("select edge.end_model_calls($1)", Json(calls) as _)
-            .execute(&self.pool)
-            .await?;
+    /// Writes down what calls of models took, and gives back what is left of blocks. Each counts once, however often it is said.
+    pub(crate) async fn end_model_calls(
+        &self,
+        calls: &[&EndedCall],
+        last_blocks: &[LastBlock],
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            "select edge.end_model_calls($1, $2)",
+            Json(calls) as _,
+            Json(last_blocks) as _
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

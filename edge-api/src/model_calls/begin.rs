@@ -1,125 +1,132 @@
-//! Asking the database whether a call may be made.
+//! Admitting a call: from what is set aside here, or by asking the database.
+
+use std::sync::Arc;
 
 use llm::{ChatRequest, Providers, Tool, tokens_of_request};
 use serde_json::Value;
 use uuid::Uuid;
-use vault::Sealed;
 
 use super::ModelCalls;
 use super::meter::{Account, Meter};
-use super::own_key::OwnKey;
+use super::pass::{Agent, Drawn, Pass, PassKey};
+use super::purses::Wanted;
 use crate::database::CallerSession;
 use crate::error::ApiError;
-use crate::sealing::kept_key;
 
-/// For whom a call is to be made, and what it will probably take.
+/// The output that is expected of a call which sets no limit.
+const USUAL_OUTPUT: u32 = 1000;
+/// Characters of `provider/model`.
+const LONGEST_MODEL: usize = 256;
+/// How often the database is asked for one call: once, or twice where its agent was not known. More only while others take what was set aside.
+const MOST_QUESTIONS: usize = 5;
+
+/// For whom a call is to be made.
 pub struct Asked<'a> {
     pub session: &'a CallerSession,
     pub tenant_id: Uuid,
     /// `provider/model`, or `agent:<slug>` where agents can be asked.
     pub model: &'a str,
+}
+
+/// What a call will probably take.
+#[derive(Clone, Copy)]
+pub struct Needs {
     pub input_tokens: u64,
-    /// None: what its agent says, or what is usual.
+    /// None: what is usual.
     pub most_output_tokens: Option<u32>,
 }
 
-/// An agent of the tenant that was asked for.
-pub struct Agent {
-    model: String,
-    config: Value,
-}
-
-/// A call that may be made: with these providers, and counted by this meter.
-pub struct Admitted {
-    pub meter: Meter,
-    pub providers: Providers,
-    pub agent: Option<Agent>,
+impl Needs {
+    fn wanted(&self) -> Wanted {
+        let output = self.most_output_tokens.unwrap_or(USUAL_OUTPUT);
+        Wanted {
+            tokens: self.input_tokens.saturating_add(output.into()),
+            requests: 1,
+        }
+    }
 }
 
 impl ModelCalls {
-    /// Admits a call: tokens are set aside, in one round trip beside those of the transaction. What it takes is entered when the meter says so, and at
-    /// the latest when that is dropped.
+    /// Admits a call. `needs` says what it will take, once its agent is known again. What it takes is entered when the meter says so, and at the latest
+    /// when that is dropped.
     ///
     /// # Errors
     /// What the database refuses: 402 `quota_exceeded`, 403, 404, 429; `overloaded` when too many are being made; `secrets_not_configured`,
     /// `unavailable` and `internal` when the tenant's own key does not open.
-    pub async fn admit(&self, asked: &Asked<'_>) -> Result<Admitted, ApiError> {
-        let place = self.place()?;
-        let mut transaction = asked.session.begin_as_service().await?;
-        let row = sqlx::query!(
-            r#"
-            select c.reservation as "reservation!", c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config,
-                   c.generation, c.wrapped, c.master_key_id, c.nonce, c.ciphertext
-              from edge.begin_model_call($1, $2, $3, $4) c
-            "#,
-            asked.tenant_id,
-            asked.model,
-            as_bigint(asked.input_tokens),
-            asked.most_output_tokens.map(i64::from),
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-
-        let agent = row.agent_model.map(|model| Agent {
-            model,
-            config: row.agent_config.unwrap_or_default(),
-        });
+    pub async fn admit(
+        &self,
+        asked: &Asked<'_>,
+        mut needs: impl FnMut(Option<&Agent>) -> Needs,
+    ) -> Result<(Meter, Providers), ApiError> {
+        if asked.model.len() > LONGEST_MODEL {
+            return Err(ApiError::bad_request(
+                "llm_invalid_model_name",
+                "the name of a model is at most 256 characters long",
+            ));
+        }
+        let Some(place) = self.places.take() else {
+            return Err(ApiError::Overloaded(
+                "too many models are being called at the moment",
+            ));
+        };
+        let (pass, drawn, needs) = self.drawn_for(asked, &mut needs).await?;
         let account = Account {
             id: Uuid::now_v7(),
             tenant_id: asked.tenant_id,
-            reservation: row.reservation,
-            user_id: row.user_id,
-            api_key_id: row.api_key_id,
-            agent_id: row.agent_id,
+            blocks: drawn.into_parts(),
+            user_id: pass.user_id,
+            api_key_id: pass.api_key_id,
+            agent_id: pass.agent.as_ref().map(|agent| agent.id),
         };
-        let model = agent.as_ref().map_or(asked.model, |agent| &agent.model);
-        let provider = model.split_once('/').map_or("", |(provider, _)| provider);
-        let mut meter = Meter::new(
+        let model = pass
+            .agent
+            .as_ref()
+            .map_or(asked.model, |agent| &agent.model);
+        let meter = Meter::new(
             account,
             self.ledger.clone(),
             model.to_owned(),
-            asked.input_tokens,
+            needs.input_tokens,
+            pass.own_key_to.clone(),
             place,
         );
-        let key = (
-            row.generation,
-            row.wrapped,
-            row.master_key_id,
-            row.nonce,
-            row.ciphertext,
-        );
-        let (Some(generation), Some(bytes), Some(master_key_id), Some(nonce), Some(ciphertext)) =
-            key
-        else {
-            let providers = self.providers.clone();
-            return Ok(Admitted {
-                meter,
-                providers,
-                agent,
-            });
+        Ok((meter, pass.providers.clone()))
+    }
+
+    async fn drawn_for(
+        &self,
+        asked: &Asked<'_>,
+        needs: &mut impl FnMut(Option<&Agent>) -> Needs,
+    ) -> Result<(Arc<Pass>, Drawn, Needs), ApiError> {
+        let tenant_id = asked.tenant_id;
+        let key = PassKey {
+            claims: asked.session.caller().claims.clone(),
+            tenant_id,
+            model: asked.model.to_owned(),
         };
-        let (place, wrapped) = kept_key(asked.tenant_id, generation, bytes, master_key_id);
-        let key = OwnKey {
-            place,
-            wrapped,
-            sealed: Sealed { nonce, ciphertext },
-        };
-        let vault = self.vault.as_ref();
-        match key.put_into(&self.providers, provider, vault).await {
-            Ok(providers) => {
-                meter.uses_own_key_to(provider);
-                Ok(Admitted {
-                    meter,
-                    providers,
-                    agent,
-                })
+        let mut known = self.known(&key, asked.session);
+        for _ in 0..MOST_QUESTIONS {
+            let of_this = needs(known.as_ref().and_then(|pass| pass.agent.as_ref()));
+            let wanted = of_this.wanted();
+            let missing = match known {
+                Some(pass) => match self.draw(tenant_id, wanted) {
+                    Ok(drawn) => return Ok((pass, drawn, of_this)),
+                    Err(missing) => missing,
+                },
+                None => self.ledger.purses.missing(tenant_id, wanted),
+            };
+            let (pass, drawn) = self.ask(&key, asked.session, missing, wanted).await?;
+            let of_agent = needs(pass.agent.as_ref());
+            if let Some(drawn) = drawn
+                && of_agent.wanted().tokens <= wanted.tokens
+            {
+                return Ok((pass, drawn, of_agent));
             }
-            Err(error) => {
-                meter.was_not_made();
-                Err(error)
-            }
+            known = Some(pass);
         }
+        Err(ApiError::Unavailable(
+            "others take the tokens of this tenant faster than they are set aside",
+        ))
     }
 
     /// Admits a chat; one with an agent has become one with its model and role.
@@ -132,29 +139,26 @@ impl ModelCalls {
         tenant_id: Uuid,
         request: &mut ChatRequest,
     ) -> Result<(Meter, Providers), ApiError> {
+        let model = request.model.clone();
         let asked = Asked {
             session,
             tenant_id,
-            model: &request.model,
-            input_tokens: tokens_of_request(request),
-            most_output_tokens: request.max_tokens,
+            model: &model,
         };
-        let Admitted {
-            mut meter,
-            providers,
-            agent,
-        } = self.admit(&asked).await?;
-        if let Some(agent) = agent {
-            play(request, agent.model, &agent.config);
-            meter.will_read(tokens_of_request(request));
-        }
-        Ok((meter, providers))
+        let mut is_agents = false;
+        let needs = |agent: Option<&Agent>| {
+            if let Some(agent) = agent
+                && !std::mem::replace(&mut is_agents, true)
+            {
+                play(request, agent.model.clone(), &agent.config);
+            }
+            Needs {
+                input_tokens: tokens_of_request(request),
+                most_output_tokens: request.max_tokens,
+            }
+        };
+        self.admit(&asked, needs).await
     }
-}
-
-/// More than fits is more than any plan has.
-fn as_bigint(tokens: u64) -> i64 {
-    i64::try_from(tokens).unwrap_or(i64::MAX / 4)
 }
 
 /// Makes the request one to an agent: its model and its role, and whatever else the request leaves open.

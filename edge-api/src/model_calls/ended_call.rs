@@ -1,14 +1,18 @@
 use chrono::{DateTime, Utc};
+use llm::Usage;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What a call took, as `edge.end_model_calls` takes it and the spool keeps it. It holds nothing of what was said.
+use super::purses::Part;
+
+/// What a call took, as `edge.end_model_calls` takes it and the journal keeps it. It holds nothing of what was said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndedCall {
     /// The call's own: what is said twice counts once.
     pub id: Uuid,
     pub tenant_id: Uuid,
-    pub reservation: Uuid,
+    /// How many of its tokens are of which block. Of a call that is being made: what it has drawn.
+    pub blocks: Vec<Part>,
     pub user_id: Option<Uuid>,
     pub api_key_id: Option<Uuid>,
     pub agent_id: Option<Uuid>,
@@ -21,4 +25,26 @@ pub struct EndedCall {
     pub is_estimated: bool,
     pub own_key: bool,
     pub ended_at: DateTime<Utc>,
+}
+
+impl EndedCall {
+    /// Nothing more was heard of it: it took `usage`, of the blocks that it had drawn from and the last of them beyond that.
+    pub(super) fn took(&mut self, usage: &Usage) {
+        self.set_usage(usage);
+        let mut rest = usage.total_tokens();
+        if let Some((last, others)) = self.blocks.split_last_mut() {
+            for part in others {
+                part.tokens = part.tokens.min(rest);
+                rest -= part.tokens;
+            }
+            last.tokens = rest;
+        }
+    }
+
+    pub(super) fn set_usage(&mut self, usage: &Usage) {
+        self.input_tokens = usage.input_tokens;
+        self.cached_input_tokens = usage.cached_input_tokens.min(usage.input_tokens);
+        self.output_tokens = usage.output_tokens;
+        self.reasoning_tokens = usage.reasoning_tokens;
+    }
 }

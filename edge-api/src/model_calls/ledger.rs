@@ -1,77 +1,159 @@
 //! Writes down what calls took: many at once, after they were answered, and again until the database has taken it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use uuid::Uuid;
 
 use super::ended_call::EndedCall;
-use super::spool::Spool;
+use super::journal::{Journal, Left, Seen};
+use super::places::Place;
+use super::purses::{LastBlock, Part, Purses};
 use crate::database::Database;
 
 /// Calls in one transaction.
 const BATCH: usize = 500;
+/// Between two writes: what ends meanwhile is written together.
+const GATHERING: Duration = Duration::from_millis(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often it is looked for blocks that nobody uses.
+const TIDYING: Duration = Duration::from_secs(1);
 
 enum Entry {
-    Ended(Box<EndedCall>),
+    Ended(Box<Pending>),
     /// Answered once everything that was entered before is in the database.
     Flush(oneshot::Sender<()>),
 }
 
+struct Pending {
+    call: EndedCall,
+    /// None: of another process, that died.
+    place: Option<Place>,
+}
+
 /// Where meters enter what their calls took. Nobody waits there.
 #[derive(Clone)]
-pub struct Ledger(mpsc::UnboundedSender<Entry>);
+pub struct Ledger {
+    entries: mpsc::UnboundedSender<Entry>,
+    pub(super) purses: Arc<Purses>,
+    journal: Option<Arc<Journal>>,
+}
 
 /// Carries from the ledger into the database. It is to be run once.
 pub struct Keeper {
     entries: mpsc::UnboundedReceiver<Entry>,
     database: Database,
-    spool_directory: Option<PathBuf>,
-    spool: Option<Spool>,
-    /// In the spool, and not in the database.
-    pending: Vec<EndedCall>,
+    purses: Arc<Purses>,
+    journal: Option<Arc<Journal>>,
+    /// Not in the database.
+    pending: Vec<Pending>,
+    last_blocks: Vec<LastBlock>,
     flushes: Vec<oneshot::Sender<()>>,
 }
 
 impl Ledger {
-    pub fn new(database: Database, spool_directory: Option<PathBuf>) -> (Self, Keeper) {
+    /// With a journal in this directory, with places for so many calls. Where it cannot be made, what calls took is kept in memory.
+    pub fn new(database: Database, directory: Option<PathBuf>, calls: usize) -> (Self, Keeper) {
+        let (journal, left) = open(directory, calls).unzip();
+        let Left { calls, blocks } = left.unwrap_or_default();
         let (sender, entries) = mpsc::unbounded_channel();
+        let purses = Arc::<Purses>::default();
+        let pending = calls.into_iter().map(|call| Pending { call, place: None });
         let keeper = Keeper {
             entries,
             database,
-            spool_directory,
-            spool: None,
-            pending: Vec::new(),
+            purses: purses.clone(),
+            journal: journal.clone(),
+            pending: pending.collect(),
+            last_blocks: blocks,
             flushes: Vec::new(),
         };
-        (Self(sender), keeper)
+        let ledger = Self {
+            entries: sender,
+            purses,
+            journal,
+        };
+        (ledger, keeper)
     }
 
-    pub(super) fn enter(&self, call: EndedCall) {
-        if self.0.send(Entry::Ended(Box::new(call))).is_err() {
-            // Only while the service ends, and what is left of requests is being thrown away.
+    pub(super) fn begins(&self, place: &Place, call: &EndedCall) {
+        if let Some(journal) = &self.journal {
+            journal.begins(place.number(), call);
+        }
+    }
+
+    pub(super) fn moves_on(&self, place: &Place, seen: &Seen) {
+        if let Some(journal) = &self.journal {
+            journal.moves_on(place.number(), seen);
+        }
+    }
+
+    /// So many of its tokens are of the blocks that it has drawn from, and it is over.
+    pub(super) fn enter(&self, mut call: EndedCall, place: Place) {
+        let took = call.input_tokens.saturating_add(call.output_tokens);
+        call.blocks = self.purses.put_back(call.tenant_id, &call.blocks, took);
+        if let Some(journal) = &self.journal {
+            journal.has_ended(place.number(), &call);
+        }
+        let pending = Pending {
+            call,
+            place: Some(place),
+        };
+        if self.entries.send(Entry::Ended(Box::new(pending))).is_err() {
+            // Only while the service ends, and what is left of requests is being thrown away. Where there is a journal, the next process reads it.
             tracing::error!("what a call took cannot be written down any more");
         }
     }
 
-    /// Waits until everything that was entered before is in the database, or the time is over. Whether it is.
+    pub(super) fn holds(&self, tenant: Uuid, block: &Part) {
+        if let Some(journal) = &self.journal {
+            journal.holds(tenant, block.id);
+        }
+    }
+
+    /// Waits until everything that was entered before is in the database, and no block is held that nobody uses; or the time is over. Whether it is.
     pub async fn flush(&self, within: Duration) -> bool {
         let (done, is_done) = oneshot::channel();
-        self.0.send(Entry::Flush(done)).is_ok()
+        self.entries.send(Entry::Flush(done)).is_ok()
             && matches!(tokio::time::timeout(within, is_done).await, Ok(Ok(())))
+    }
+}
+
+fn open(directory: Option<PathBuf>, calls: usize) -> Option<(Arc<Journal>, Left)> {
+    let directory = directory?;
+    match Journal::open(&directory, calls) {
+        Ok((journal, left)) => {
+            if !left.calls.is_empty() || !left.blocks.is_empty() {
+                tracing::info!(
+                    calls = left.calls.len(),
+                    blocks = left.blocks.len(),
+                    "took over what another process could not write down"
+                );
+            }
+            Some((Arc::new(journal), left))
+        }
+        Err(error) => {
+            tracing::error!(
+                %error, directory = %directory.display(),
+                "AIAS_SPOOL_DIR cannot be used; what calls took is kept in memory alone"
+            );
+            None
+        }
     }
 }
 
 impl Keeper {
     /// Until there is no ledger any more.
     pub async fn run(mut self) {
-        self.open_spool();
         let mut pause = FIRST_PAUSE;
         let mut not_before = Instant::now();
         let mut entries = Vec::new();
+        let mut tidying = interval(TIDYING);
+        tidying.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 count = self.entries.recv_many(&mut entries, BATCH) => {
@@ -80,14 +162,16 @@ impl Keeper {
                     }
                     self.take(&mut entries);
                 }
-                () = sleep_until(not_before), if !self.pending.is_empty() => {}
+                () = sleep_until(not_before), if self.has_something_to_say() => {}
+                _ = tidying.tick() => self.last_blocks.extend(self.purses.idle(false)),
             }
-            if Instant::now() < not_before {
+            if Instant::now() < not_before || !self.has_something_to_say() {
                 continue;
             }
             match self.write().await {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
+                    not_before = Instant::now() + GATHERING;
                     self.flushes.drain(..).for_each(|flush| {
                         // Nobody waits any more.
                         let _ = flush.send(());
@@ -95,6 +179,9 @@ impl Keeper {
                 }
                 Err(error) => {
                     tracing::warn!(%error, calls = self.pending.len(), "what calls took cannot be written down at the moment; it is kept");
+                    if let Some(journal) = &self.journal {
+                        journal.sync();
+                    }
                     not_before = Instant::now() + pause;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -103,80 +190,94 @@ impl Keeper {
         }
     }
 
-    fn open_spool(&mut self) {
-        let Some(directory) = &self.spool_directory else {
-            return;
-        };
-        match Spool::open(directory) {
-            Ok((spool, left)) => {
-                if !left.is_empty() {
-                    tracing::info!(
-                        calls = left.len(),
-                        "took over what another process could not write down"
-                    );
-                }
-                (self.spool, self.pending) = (Some(spool), left);
-            }
-            Err(error) => tracing::error!(
-                %error, directory = %directory.display(),
-                "AIAS_SPOOL_DIR cannot be used; what calls took is kept in memory alone"
-            ),
-        }
+    fn has_something_to_say(&self) -> bool {
+        !self.pending.is_empty() || !self.last_blocks.is_empty() || !self.flushes.is_empty()
     }
 
     fn take(&mut self, entries: &mut Vec<Entry>) {
-        let before = self.pending.len();
         for entry in entries.drain(..) {
             match entry {
-                Entry::Ended(call) => self.pending.push(*call),
-                Entry::Flush(done) => self.flushes.push(done),
+                Entry::Ended(pending) => {
+                    let EndedCall {
+                        tenant_id, blocks, ..
+                    } = &pending.call;
+                    self.last_blocks
+                        .extend(self.purses.leave(*tenant_id, blocks));
+                    self.pending.push(*pending);
+                }
+                Entry::Flush(done) => {
+                    self.last_blocks.extend(self.purses.idle(true));
+                    self.flushes.push(done);
+                }
             }
-        }
-        if let Some(spool) = &mut self.spool
-            && let Err(error) = spool.append(&self.pending[before..])
-        {
-            tracing::error!(%error, "what calls took cannot be spooled; it is in memory alone");
         }
     }
 
     async fn write(&mut self) -> Result<(), sqlx::Error> {
-        while !self.pending.is_empty() {
-            let batch = &self.pending[..self.pending.len().min(BATCH)];
-            match self.database.end_model_calls(batch).await {
+        while !self.pending.is_empty() || !self.last_blocks.is_empty() {
+            let written = self.pending.len().min(BATCH);
+            // A block ends with or after the calls that have drawn from it, which were entered before.
+            let is_all = written == self.pending.len();
+            let blocks = if is_all { self.last_blocks.len() } else { 0 };
+            let calls: Vec<&EndedCall> = self.pending[..written]
+                .iter()
+                .map(|one| &one.call)
+                .collect();
+            match self
+                .database
+                .end_model_calls(&calls, &self.last_blocks[..blocks])
+                .await
+            {
                 Ok(()) => {}
                 Err(error) if !is_about_what_was_said(&error) => return Err(error),
                 // One of them cannot be written; the others are not to wait for it.
-                Err(_) => self.write_each().await?,
+                Err(_) => self.write_each(written, blocks).await?,
             }
-            let written = self.pending.len().min(BATCH);
-            self.pending.drain(..written);
+            self.forget(written, blocks);
         }
-        if let Some(spool) = &mut self.spool
-            && let Err(error) = spool.clear()
-        {
-            // Said again after the next start, and counted once all the same.
-            tracing::warn!(%error, "the spool cannot be cleared");
+        if let Some(journal) = &self.journal {
+            journal.forget_the_dead();
         }
         Ok(())
     }
 
     /// The first of those that are pending, each by itself. What the database refuses is told to the log in full: it is somebody's money.
-    async fn write_each(&self) -> Result<(), sqlx::Error> {
-        for call in self.pending.iter().take(BATCH) {
-            match self
-                .database
-                .end_model_calls(std::slice::from_ref(call))
-                .await
-            {
-                Ok(()) => {}
-                Err(error) if !is_about_what_was_said(&error) => return Err(error),
-                Err(error) => {
-                    metrics::counter!("aias_edge_model_calls_refused_total").increment(1);
-                    tracing::error!(%error, ?call, "the database does not take what a call took");
-                }
-            }
+    async fn write_each(&self, calls: usize, blocks: usize) -> Result<(), sqlx::Error> {
+        for one in &self.pending[..calls] {
+            self.write_one(&[&one.call], &[]).await?;
+        }
+        for block in &self.last_blocks[..blocks] {
+            self.write_one(&[], std::slice::from_ref(block)).await?;
         }
         Ok(())
+    }
+
+    async fn write_one(
+        &self,
+        calls: &[&EndedCall],
+        blocks: &[LastBlock],
+    ) -> Result<(), sqlx::Error> {
+        match self.database.end_model_calls(calls, blocks).await {
+            Err(error) if is_about_what_was_said(&error) => {
+                metrics::counter!("aias_edge_model_calls_refused_total").increment(1);
+                tracing::error!(%error, ?calls, ?blocks, "the database does not take what a call took");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn forget(&mut self, calls: usize, blocks: usize) {
+        for Pending { place, .. } in self.pending.drain(..calls) {
+            if let (Some(journal), Some(place)) = (&self.journal, &place) {
+                journal.is_written_down(place.number());
+            }
+        }
+        for block in self.last_blocks.drain(..blocks) {
+            if let Some(journal) = &self.journal {
+                journal.holds_no_longer(block.id);
+            }
+        }
     }
 }
 
@@ -193,8 +294,13 @@ pub(super) struct Entered(mpsc::UnboundedReceiver<Entry>);
 /// A ledger that the test reads itself.
 #[cfg(test)]
 pub(super) fn to_be_read() -> (Ledger, Entered) {
-    let (sender, entries) = mpsc::unbounded_channel();
-    (Ledger(sender), Entered(entries))
+    let (entries, entered) = mpsc::unbounded_channel();
+    let ledger = Ledger {
+        entries,
+        purses: Arc::default(),
+        journal: None,
+    };
+    (ledger, Entered(entered))
 }
 
 #[cfg(test)]
@@ -203,7 +309,7 @@ impl Iterator for Entered {
 
     fn next(&mut self) -> Option<EndedCall> {
         match self.0.try_recv() {
-            Ok(Entry::Ended(call)) => Some(*call),
+            Ok(Entry::Ended(pending)) => Some(pending.call),
             _ => None,
         }
     }

@@ -2,20 +2,22 @@
 
 use chrono::Utc;
 use llm::{ChatEvent, Completion, Embeddings, LlmError, Usage};
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::ended_call::EndedCall;
+use super::journal::Seen;
 use super::ledger::Ledger;
+use super::places::Place;
+use super::purses::Part;
 use super::tokens;
 use crate::error::ApiError;
 
-/// For whom a call is made, and what was set aside for it.
+/// For whom a call is made, and what it has drawn.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     pub id: Uuid,
     pub tenant_id: Uuid,
-    pub reservation: Uuid,
+    pub blocks: Vec<Part>,
     pub user_id: Option<Uuid>,
     pub api_key_id: Option<Uuid>,
     pub agent_id: Option<Uuid>,
@@ -31,10 +33,10 @@ pub struct Meter {
     input: u64,
     counted: Usage,
     output_chars: usize,
-    has_ended: bool,
     /// The provider that is called with the tenant's own key.
     own_key_to: Option<String>,
-    _place: OwnedSemaphorePermit,
+    /// Until it has ended.
+    place: Option<Place>,
 }
 
 impl Meter {
@@ -43,39 +45,31 @@ impl Meter {
         ledger: Ledger,
         model: String,
         input: u64,
-        place: OwnedSemaphorePermit,
+        own_key_to: Option<String>,
+        place: Place,
     ) -> Self {
-        Self {
+        let mut meter = Self {
             account,
             ledger,
             model,
             input,
             counted: Usage::default(),
             output_chars: 0,
-            has_ended: false,
-            own_key_to: None,
-            _place: place,
-        }
-    }
-
-    /// This provider is called with the tenant's own key.
-    pub(super) fn uses_own_key_to(&mut self, provider: &str) {
-        self.own_key_to = Some(provider.to_owned());
-    }
-
-    /// It was never made, and what was set aside for it is given back.
-    pub(super) fn was_not_made(mut self) {
-        self.end(Usage::default(), false);
+            own_key_to,
+            place: None,
+        };
+        let asked = Usage {
+            input_tokens: input,
+            ..Usage::default()
+        };
+        meter.ledger.begins(&place, &meter.call(&asked, true));
+        meter.place = Some(place);
+        meter
     }
 
     /// Which model it is that answers.
     pub fn answers(&mut self, model: &str) {
         model.clone_into(&mut self.model);
-    }
-
-    /// What the request will be counted as, now that it is known better.
-    pub(super) fn will_read(&mut self, tokens: u64) {
-        self.input = tokens;
     }
 
     /// Something came. The end of a stream is counted at once.
@@ -85,8 +79,15 @@ impl Meter {
             ChatEvent::ToolCallStart { name, .. } => self.said(name),
             ChatEvent::ToolCallArguments { json, .. } => self.said(json),
             ChatEvent::Usage(usage) => self.counted = *usage,
-            ChatEvent::Finished { usage, .. } => self.finished(usage),
-            _ => {}
+            ChatEvent::Finished { usage, .. } => return self.finished(usage),
+            _ => return,
+        }
+        if let Some(place) = &self.place {
+            let seen = Seen {
+                output_chars: self.output_chars as u64,
+                counted: self.counted,
+            };
+            self.ledger.moves_on(place, &seen);
         }
     }
 
@@ -149,28 +150,33 @@ impl Meter {
     }
 
     fn end(&mut self, usage: Usage, is_estimated: bool) {
-        if std::mem::replace(&mut self.has_ended, true) {
-            return;
+        if let Some(place) = self.place.take() {
+            self.ledger.enter(self.call(&usage, is_estimated), place);
         }
+    }
+
+    fn call(&self, usage: &Usage, is_estimated: bool) -> EndedCall {
         let account = &self.account;
         let (provider, model) = self.model.split_once('/').unwrap_or(("", &self.model));
-        self.ledger.enter(EndedCall {
+        let mut call = EndedCall {
             id: account.id,
             tenant_id: account.tenant_id,
-            reservation: account.reservation,
+            blocks: account.blocks.clone(),
             user_id: account.user_id,
             api_key_id: account.api_key_id,
             agent_id: account.agent_id,
             provider: provider.to_owned(),
             model: model.to_owned(),
-            input_tokens: usage.input_tokens,
-            cached_input_tokens: usage.cached_input_tokens.min(usage.input_tokens),
-            output_tokens: usage.output_tokens,
-            reasoning_tokens: usage.reasoning_tokens,
+            input_tokens: 0,
+            cached_input_tokens: 0,
+            output_tokens: 0,
+            reasoning_tokens: 0,
             is_estimated,
             own_key: self.is_on_own_key(),
             ended_at: Utc::now(),
-        });
+        };
+        call.set_usage(usage);
+        call
     }
 }
 
@@ -183,26 +189,24 @@ impl Drop for Meter {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use llm::FinishReason;
-    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::model_calls::ledger;
+    use crate::model_calls::places::Places;
 
     fn meter() -> (Meter, ledger::Entered) {
         let (ledger, entered) = ledger::to_be_read();
         let account = Account {
             id: Uuid::nil(),
             tenant_id: Uuid::nil(),
-            reservation: Uuid::nil(),
+            blocks: Vec::new(),
             user_id: None,
             api_key_id: None,
             agent_id: None,
         };
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let meter = Meter::new(account, ledger, "openai/asked".to_owned(), 10, place);
+        let place = Places::new(1).take().unwrap();
+        let meter = Meter::new(account, ledger, "openai/asked".to_owned(), 10, None, place);
         (meter, entered)
     }
 

@@ -8,11 +8,13 @@ mod errors;
 mod list_models;
 mod request;
 
+use axum::Extension;
 use axum::middleware::{from_fn, from_fn_with_state};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::auth::KnownKeys;
 use crate::limits::{admit, give_up_after};
 
 pub fn router(app: &App) -> OpenApiRouter<App> {
@@ -27,6 +29,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create_chat_completion::create_chat_completion))
         .routes(routes!(create_embeddings::create_embeddings))
+        .route_layer(Extension(KnownKeys::default()))
         .merge(listing)
         .route_layer(from_fn(errors::for_openai_clients))
 }

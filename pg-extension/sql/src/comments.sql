@@ -34,6 +34,8 @@ comment on function aias.quota_reserve(uuid, text, bigint, interval) is
   'Sets an amount aside before it is known, and answers an id to settle or release it by. When the lease runs out it is given back. Refuses as quota_take does.';
 comment on function aias.quota_settle(uuid, bigint) is
   'Ends a reservation with what was used in fact, which is charged even beyond the limit. Raises 22023 when there is no such reservation any more.';
+comment on function aias.quota_spend(uuid, text, uuid, bigint, boolean) is
+  'Takes from a reservation what was used of it, which is charged even beyond it and beyond the limit; the last time gives back the rest. What is spent of one that is no more is charged all the same.';
 comment on function aias.quota_release(uuid) is
   'Ends a reservation of which nothing was used.';
 comment on function aias.quota_sweep(bigint) is

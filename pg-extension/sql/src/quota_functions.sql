@@ -36,6 +36,9 @@ language c volatile as 'MODULE_PATHNAME', 'aias_quota_reserve';
 create function aias.quota_settle(reservation uuid, actual bigint) returns void
 language c volatile as 'MODULE_PATHNAME', 'aias_quota_settle';
 
+create function aias.quota_spend(tenant uuid, meter text, reservation uuid, amount bigint, is_last boolean default false) returns void
+language c volatile as 'MODULE_PATHNAME', 'aias_quota_spend';
+
 create function aias.quota_release(reservation uuid) returns void
 language c volatile as 'MODULE_PATHNAME', 'aias_quota_release';
 
@@ -109,12 +112,12 @@ $$;
 revoke execute on function
   aias.quota_set, aias.quota_override, aias.quota_override_end, aias.quota_addon, aias.quota_addon_end,
   aias.quota_take, aias.quota_take_all, aias.quota_give, aias.quota_recount,
-  aias.quota_reserve, aias.quota_settle, aias.quota_release, aias.quota_sweep,
+  aias.quota_reserve, aias.quota_settle, aias.quota_spend, aias.quota_release, aias.quota_sweep,
   aias.quota_forget, aias.quota_usage, aias.quota_status
   from public;
 grant execute on function
   aias.quota_set, aias.quota_override, aias.quota_override_end, aias.quota_addon, aias.quota_addon_end,
   aias.quota_take, aias.quota_take_all, aias.quota_give, aias.quota_recount,
-  aias.quota_reserve, aias.quota_settle, aias.quota_release, aias.quota_sweep,
+  aias.quota_reserve, aias.quota_settle, aias.quota_spend, aias.quota_release, aias.quota_sweep,
   aias.quota_forget, aias.quota_usage, aias.quota_status
   to @extowner@;

@@ -71,13 +71,13 @@ create table aias.quota_reservations (
   period_end timestamptz not null,
   expires_at timestamptz not null,
   lapsed boolean not null default false,
-  constraint reserved_amount_is_positive check (amount > 0)
+  constraint reserved_amount_is_not_negative check (amount >= 0)
 );
 
 create index quota_reservations_of_meter on aias.quota_reservations (tenant_id, meter, expires_at);
 create index quota_reservations_to_lapse on aias.quota_reservations (expires_at);
 
-comment on table aias.quota_reservations is 'What has been set aside and not yet settled or released.';
+comment on table aias.quota_reservations is 'What has been set aside and not yet settled, spent or released.';
 comment on column aias.quota_reservations.lapsed is 'The lease ran out and the amount was given back. A late settlement is still charged.';
 
 alter table aias.quota_meters enable row level security;

@@ -51,6 +51,7 @@ function!(
     quota_reserve
 );
 function!(aias_quota_settle, pg_finfo_aias_quota_settle, quota_settle);
+function!(aias_quota_spend, pg_finfo_aias_quota_spend, quota_spend);
 function!(
     aias_quota_release,
     pg_finfo_aias_quota_release,
@@ -194,6 +195,18 @@ fn quota_settle(call: Call) -> Answer {
         invalid("the amount used must not be negative");
     }
     reservations::settle(&uuid(call, 0, "the reservation"), actual);
+    Answer::Value(NOTHING)
+}
+
+fn quota_spend(call: Call) -> Answer {
+    let key = key(call, c"aias.quota_spend");
+    let reservation = uuid(call, 2, "the reservation");
+    let spent = integer(call, 3, "the amount used");
+    if spent < 0 {
+        invalid("the amount used must not be negative");
+    }
+    let is_last = call.required(4, "whether it is the last").value() != 0;
+    reservations::spend(&key, &reservation, spent, is_last);
     Answer::Value(NOTHING)
 }
 

@@ -38,6 +38,14 @@ pub fn overdraw(key: &Key, amount: i64, period_end: i64) {
     }
 }
 
+/// The same, charged to the period that is running now.
+pub fn overdraw_now(key: &Key, amount: i64) {
+    let (rows, _) = look(&SlotTable::open(), key);
+    if let Some(row) = rows.first() {
+        overdraw(key, amount, row.slot.period_end);
+    }
+}
+
 /// Takes all that is free, and the rest from slot 0. Does nothing when others hold some of it.
 fn drain(table: &SlotTable, key: &Key, amount: i64, rows: &[Row]) -> bool {
     let drained = subtransaction::attempt(|| {

@@ -1,7 +1,8 @@
 //! Setting aside before the amount is known.
 //!
 //! A reservation is a take, and a row that remembers it. Settling replaces the estimate by what it was; releasing gives it back; and when
-//! the lease has run out, whoever comes next gives it back. All of them lock the row first, so that only one of them happens.
+//! the lease has run out, whoever comes next gives it back. All of them lock the row first, so that only one of them happens. One that is
+//! spent bit by bit holds what is left of it.
 //!
 //! An amount counts in the period in which it was admitted. When that is over, there is nothing left to correct.
 
@@ -11,7 +12,7 @@ use pgrx::pg_sys::Datum;
 use super::clock;
 use super::give::give;
 use super::key::Key;
-use super::overdraw::overdraw;
+use super::overdraw::{overdraw, overdraw_now};
 use super::refusal::Refusal;
 use super::take::take;
 use crate::fault::invalid;
@@ -22,6 +23,11 @@ statement!(ADD, [UUIDOID, UUIDOID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZ
 
 statement!(END, [UUIDOID],
     c"delete from aias.quota_reservations where id = $1 returning tenant_id, meter, amount, period_end, lapsed");
+
+statement!(SPEND, [UUIDOID, INT8OID],
+    c"with held as (select id, amount, period_end, lapsed from aias.quota_reservations where id = $1 for update), \
+      spent as (update aias.quota_reservations r set amount = greatest(held.amount - $2, 0) from held where r.id = held.id) \
+      select amount, period_end, lapsed from held");
 
 statement!(LAPSE, [UUIDOID, TEXTOID],
     c"update aias.quota_reservations set lapsed = true where id in ( \
@@ -91,6 +97,32 @@ pub fn settle(id: &Uuid, actual: i64) {
         overdraw(&key, actual - reserved, period_end);
     } else if actual < reserved {
         give(&key, reserved - actual, Some(period_end));
+    }
+}
+
+/// Takes from a reservation what was used of it, which is never refused, and ends it when that was the last.
+///
+/// What is spent of one that is gone is charged to the present period: it has been used, whatever became of what was set aside for it.
+pub fn spend(key: &Key, id: &Uuid, amount: i64, is_last: bool) {
+    let held = run(&SPEND, &[uuid(id), Some(amount.into())], |rows| {
+        Some((
+            rows.integer(0, 1)?,
+            rows.integer(0, 2)?,
+            rows.integer(0, 3)? == 1,
+        ))
+    });
+    let Some((held, period_end, lapsed)) = held else {
+        if amount > 0 {
+            overdraw_now(key, amount);
+        }
+        return;
+    };
+    let beyond = amount - if lapsed { 0 } else { held };
+    if beyond > 0 && clock::now() < period_end {
+        overdraw(key, beyond, period_end);
+    }
+    if is_last {
+        settle(id, 0);
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
 use crate::extract;
-use crate::model_calls::{Admitted, Asked, ModelCalls};
+use crate::model_calls::{Asked, ModelCalls, Needs};
 use crate::whose::Whose;
 
 #[derive(Deserialize, ToSchema)]
@@ -102,14 +102,12 @@ pub async fn create_embeddings(
         session: &whose.session,
         tenant_id: whose.tenant_id,
         model: &request.model,
+    };
+    let needs = Needs {
         input_tokens,
         most_output_tokens: Some(0),
     };
-    let Admitted {
-        mut meter,
-        providers,
-        ..
-    } = calls.admit(&asked).await?;
+    let (mut meter, providers) = calls.admit(&asked, |_| needs).await?;
     let embeddings = providers.embed(&request).await;
     let embeddings = embeddings.map_err(|error| meter.failed(error))?;
     meter.embedded(&embeddings);

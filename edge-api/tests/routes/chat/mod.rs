@@ -2,10 +2,10 @@
 
 mod cut_off;
 mod embeddings;
+mod journal;
 mod models;
 mod own_keys;
 mod quota;
-mod spool;
 mod stream;
 mod whole;
 

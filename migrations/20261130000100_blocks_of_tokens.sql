@@ -1,0 +1,180 @@
+-- Tokens in blocks: an edge-api sets some aside for all its calls of a tenant, spends them in its memory, and says afterwards what it spent.
+--
+--   edge.begin_model_calls ──► a block set aside (aias.quota_reserve), and a number of requests counted
+--   edge.end_model_calls   ──► one row in public.usage a call, under its id; its blocks spent (aias.quota_spend) in the same transaction
+--
+-- What is in blocks counts as reserved: all replicas together never spend more than the plan has. A process that dies leaves its blocks to the next
+-- one on its machine, which gives them back; without one they are given back when their lease is over.
+
+drop function edge.begin_model_call(uuid, text, bigint, bigint);
+drop function edge.end_model_calls(jsonb);
+
+create function private.count_requests(tenant uuid, wanted integer, more integer) returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- At most this part of a minute goes to one asker beyond what it has a use for.
+  part constant integer := 8;
+  allowed bigint := private.limit_of(tenant, 'requests_per_minute');
+  ahead integer;
+begin
+  if allowed is null then
+    return wanted + more;
+  end if;
+  -- A million a second is as good as unlimited, and the most that can be told apart.
+  allowed := greatest(0, least(allowed, 60000000));
+  ahead := least(more, allowed / part);
+  if ahead > 0 and aias.rate_limit('tenant:' || tenant, allowed::integer, interval '1 minute', wanted + ahead) then
+    return wanted + ahead;
+  end if;
+  if wanted > 0 then
+    perform aias.rate_limit_or_refuse('tenant:' || tenant, allowed::integer, interval '1 minute', wanted, meter => 'requests_per_minute');
+  end if;
+  return wanted;
+end
+$$;
+
+comment on function private.count_requests is
+  'Counts requests of a tenant, or refuses them with 429, as private.count_request does; with up to so many more for those that come next, which are not '
+  'refused but left out. Answers how many were counted.';
+
+create function private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, out block uuid, out tokens bigint)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- At most this part of what is left goes to one asker beyond what it has a use for.
+  part constant integer := 8;
+  lease constant interval := '15 minutes';
+  ahead bigint := 0;
+begin
+  if more > 0 then
+    select least(more, greatest(0, s.remaining - wanted) / part) into ahead from aias.quota_status(tenant) s where s.meter = 'llm_tokens';
+  end if;
+  if ahead > 0 then
+    begin
+      tokens := wanted + ahead;
+      block := aias.quota_reserve(tenant, 'llm_tokens', tokens, lease);
+      return;
+    exception
+      -- Somebody else was quicker.
+      when sqlstate 'PGRST' then
+        null;
+    end;
+  end if;
+  tokens := wanted;
+  if wanted > 0 then
+    block := aias.quota_reserve(tenant, 'llm_tokens', wanted, lease);
+  end if;
+end
+$$;
+
+comment on function private.set_tokens_aside is
+  'A block of tokens for 15 minutes: so many or a refusal with 402, and up to so many more as far as there are plenty. No block when nothing was set aside.';
+
+create function edge.begin_model_calls(
+  tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer
+)
+returns table (
+  user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb,
+  generation integer, wrapped bytea, master_key_id text, nonce bytea, ciphertext bytea,
+  block uuid, block_tokens bigint, block_requests integer
+)
+language plpgsql
+-- Definer: edge-api has no rights on tables. It asks for those who hold models.call.
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  chars_per_token constant integer := 4;
+  agent_slug constant text := substring(wanted_model from '^agent:(.*)$');
+  wanted_tokens bigint := tokens;
+begin
+  perform private.demand(tenant, 'models.call');
+  block_requests := private.count_requests(tenant, requests, more_requests);
+  user_id := auth.uid();
+  api_key_id := case when user_id is null then private.principal() end;
+  if agent_slug is not null then
+    select a.id, a.model, a.config into agent_id, agent_model, agent_config
+      from public.ai_agents a where a.tenant_id = tenant and a.slug = agent_slug;
+    if not found then
+      perform private.refuse(404, 'agent_not_found', format('there is no agent with the slug %s', agent_slug), null,
+        'GET /v1/models lists the agents of this tenant');
+    end if;
+  end if;
+  if wanted_tokens > 0 then
+    wanted_tokens := wanted_tokens
+      + (coalesce(length(agent_config ->> 'system_prompt'), 0) + coalesce(length(agent_config ->> 'output_schema'), 0)) / chars_per_token;
+  end if;
+  select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
+  select s.generation, s.wrapped, s.master_key_id, s.nonces[1], s.ciphertexts[1]
+    into generation, wrapped, master_key_id, nonce, ciphertext
+    from private.sealed(tenant, 'provider_key', array[split_part(coalesce(agent_model, wanted_model), '/', 1)]) s
+   where cardinality(s.names) > 0;
+  return next;
+end
+$$;
+
+comment on function edge.begin_model_calls is
+  'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own key to the provider, sealed, where there is one. '
+  'Sets tokens aside, and counts requests: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks.';
+
+create function edge.end_model_calls(calls jsonb, last_blocks jsonb) returns void
+language plpgsql
+-- Definer: see edge.begin_model_calls. What has ended is written down whoever began it, and whatever has become of them.
+security definer
+set search_path = ''
+as $$
+declare
+  spent record;
+begin
+  for spent in
+    with call as (
+      select distinct on (c.tenant_id, c.id) c.*, c.input_tokens + c.output_tokens as total
+        from jsonb_to_recordset(calls) as c (
+          id uuid, tenant_id uuid, blocks jsonb, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
+          input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, own_key boolean,
+          ended_at timestamptz)
+        -- A tenant that is no more has no quota either.
+        join public.tenants t on t.id = c.tenant_id
+       order by c.tenant_id, c.id
+    ), counted as (
+      insert into public.usage (
+        tenant_id, idempotency_key, user_id, api_key_id, agent_id, provider, model,
+        input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, is_estimated, own_key, cost_usd, created_at)
+      select c.tenant_id, 'call:' || c.id, c.user_id, c.api_key_id, c.agent_id, c.provider, c.model,
+             c.input_tokens, c.cached_input_tokens, c.output_tokens, c.reasoning_tokens, c.is_estimated, c.own_key,
+             private.llm_cost_usd(c.provider, c.model, c.ended_at, c.input_tokens, c.cached_input_tokens, c.output_tokens),
+             c.ended_at
+        from call c
+       where c.total > 0
+       order by c.tenant_id, c.id
+      on conflict on constraint usage_is_counted_once do nothing
+      returning tenant_id, idempotency_key
+    ), spent as (
+      -- What was said before was spent before, too.
+      select c.tenant_id, b.id, sum(b.tokens)::bigint as tokens, false as is_last
+        from call c
+        join counted u on u.tenant_id = c.tenant_id and u.idempotency_key = 'call:' || c.id
+        cross join lateral jsonb_to_recordset(c.blocks) as b (id uuid, tokens bigint)
+       group by c.tenant_id, b.id
+      union all
+      select l.tenant_id, l.id, 0, true
+        from jsonb_to_recordset(last_blocks) as l (id uuid, tenant_id uuid)
+    )
+    select s.tenant_id, s.id, sum(s.tokens)::bigint as tokens, bool_or(s.is_last) as is_last
+      from spent s
+     group by s.tenant_id, s.id
+     -- Always in the same order, so that two who settle do not wait for each other.
+     order by s.tenant_id, s.id
+  loop
+    perform aias.quota_spend(spent.tenant_id, 'llm_tokens', spent.id, spent.tokens, spent.is_last);
+  end loop;
+end
+$$;
+
+comment on function edge.end_model_calls is
+  'Writes down what calls took and spends the blocks that they took it from; a call that took nothing leaves no row. Each once, however often it is said. '
+  'Gives back what is left of the last blocks.';
