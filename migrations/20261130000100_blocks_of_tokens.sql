@@ -50,7 +50,11 @@ declare
   ahead bigint := 0;
 begin
   if more > 0 then
-    select least(more, greatest(0, s.remaining - wanted) / part) into ahead from aias.quota_status(tenant) s where s.meter = 'llm_tokens';
+    -- Nothing is said of what remains where there is no limit.
+    select case when s.quota_limit is null then more else least(more, greatest(0, s.remaining - wanted) / part) end
+      into ahead
+      from aias.quota_status(tenant) s
+     where s.meter = 'llm_tokens';
   end if;
   if ahead > 0 then
     begin

@@ -17,8 +17,8 @@ use crate::error::ApiError;
 const USUAL_OUTPUT: u32 = 1000;
 /// Characters of `provider/model`.
 const LONGEST_MODEL: usize = 256;
-/// How often the database is asked for one call: once, or twice where its agent was not known. More only while others take what was set aside.
-const MOST_QUESTIONS: usize = 5;
+/// How often the database is asked for one call: once, and again where its agent was not known or others have taken what was left meanwhile.
+const MOST_QUESTIONS: usize = 4;
 
 /// For whom a call is to be made.
 pub struct Asked<'a> {
@@ -105,7 +105,7 @@ impl ModelCalls {
             model: asked.model.to_owned(),
         };
         let mut known = self.known(&key, asked.session);
-        for _ in 0..MOST_QUESTIONS {
+        for question in 0..MOST_QUESTIONS {
             let of_this = needs(known.as_ref().and_then(|pass| pass.agent.as_ref()));
             let wanted = of_this.wanted();
             let missing = match known {
@@ -114,6 +114,11 @@ impl ModelCalls {
                     Err(missing) => missing,
                 },
                 None => self.ledger.purses.missing(tenant_id, wanted),
+            };
+            // Once, what is left is relied on; then all of it is asked for, and nobody else can take that.
+            let missing = match question {
+                0 => missing,
+                _ => missing.all_of(wanted),
             };
             let (pass, drawn) = self.ask(&key, asked.session, missing, wanted).await?;
             let of_agent = needs(pass.agent.as_ref());

@@ -61,6 +61,17 @@ pub struct Missing {
     pub more_requests: u32,
 }
 
+impl Missing {
+    /// As if nothing were left.
+    pub fn all_of(self, wanted: Wanted) -> Self {
+        Self {
+            tokens: wanted.tokens,
+            requests: wanted.requests,
+            ..self
+        }
+    }
+}
+
 /// What the database has set aside.
 #[derive(Debug, Clone, Copy)]
 pub struct SetAside {

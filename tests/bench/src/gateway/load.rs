@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use reqwest::Client;
+use anyhow::{Context, Result, ensure};
+use reqwest::{Client, Response};
 use tokio::task::JoinSet;
 
+use super::upstream::ENDLESS;
 use crate::report::median;
 
 /// Whom to call.
@@ -37,20 +38,40 @@ impl Side {
         }
     }
 
-    /// To the first byte of the body, or to its end.
-    async fn call(&self, is_stream: bool) -> Result<Duration> {
+    async fn ask(&self, is_stream: bool, word: &str) -> Result<Response> {
         let body = format!(
-            r#"{{"model": "{}", "stream": {is_stream}, "max_tokens": 20, "messages": [{{"role": "user", "content": "Hello!"}}]}}"#,
+            r#"{{"model": "{}", "stream": {is_stream}, "max_tokens": 20, "messages": [{{"role": "user", "content": "{word}"}}]}}"#,
             self.model
         );
-        let began = Instant::now();
         let request = self.client.post(&self.url).bearer_auth(&self.key);
-        let mut answer = request
+        let answer = request
             .header("content-type", "application/json")
             .body(body)
             .send()
             .await?;
         ensure!(answer.status().is_success(), "answered {}", answer.status());
+        Ok(answer)
+    }
+
+    /// Streams whose first word has come, and that do not end.
+    pub async fn open(&self, count: usize) -> Result<Vec<Response>> {
+        let mut open = Vec::with_capacity(count);
+        for _ in 0..count {
+            let mut answer = self.ask(true, ENDLESS).await?;
+            let mut heard = Vec::new();
+            while !heard.windows(5).any(|bytes| bytes == b"Hello") {
+                let more = answer.chunk().await?;
+                heard.extend_from_slice(&more.context("the stream has ended")?);
+            }
+            open.push(answer);
+        }
+        Ok(open)
+    }
+
+    /// To the first byte of the body, or to its end.
+    async fn call(&self, is_stream: bool) -> Result<Duration> {
+        let began = Instant::now();
+        let mut answer = self.ask(is_stream, "Hello!").await?;
         let mut first = None;
         while answer.chunk().await?.is_some() {
             first.get_or_insert_with(|| began.elapsed());

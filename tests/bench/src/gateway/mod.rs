@@ -4,7 +4,7 @@
 mod load;
 mod upstream;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use upstream::Upstream;
 /// Of each side at each concurrency.
 const ROUNDS: usize = 3;
 const WIDE: usize = 64;
+const OPEN_STREAMS: usize = 1_000;
 
 pub async fn measure(server: &Server, edge: &Path, report: &mut Report) -> Result<()> {
     world::make(server).await?;
@@ -38,6 +39,10 @@ pub async fn measure(server: &Server, edge: &Path, report: &mut Report) -> Resul
     let wide = compare(&direct, &through, WIDE, seconds).await?;
     let first_words = first_words(&direct, &through, seconds).await?;
     let memory = door.resident_mib()?;
+    let streams = through.open(OPEN_STREAMS).await?;
+    let memory_of_streams = door.resident_mib()?;
+    eprintln!("{OPEN_STREAMS} open streams: {memory_of_streams:.1} MiB");
+    drop(streams);
     door.stop().await?;
 
     for (name, both) in [("alone", &one), ("64", &wide)] {
@@ -53,6 +58,7 @@ pub async fn measure(server: &Server, edge: &Path, report: &mut Report) -> Resul
     }
     report.figure("first_word_added_p50_ms", first_words);
     report.figure("door_resident_mib", memory);
+    report.figure("door_resident_with_1000_streams_mib", memory_of_streams);
     report.goal(
         "added_p50_alone_in_ms",
         Want::AtMost(0.4),
@@ -67,6 +73,11 @@ pub async fn measure(server: &Server, edge: &Path, report: &mut Report) -> Resul
         "through_64_in_calls_per_second",
         Want::AtLeast(5_000.0),
         wide.through.per_second,
+    );
+    report.goal(
+        "door_resident_with_1000_streams_in_mib",
+        Want::AtMost(100.0),
+        memory_of_streams,
     );
     Ok(())
 }
@@ -127,6 +138,7 @@ async fn make_key(server: &Server) -> Result<String> {
 struct Door {
     url: String,
     process: Child,
+    spool: PathBuf,
 }
 
 impl Door {
@@ -134,7 +146,9 @@ impl Door {
         let free = TcpListener::bind("127.0.0.1:0").await?;
         let address = free.local_addr()?.to_string();
         drop(free);
+        let spool = std::env::temp_dir().join(format!("aias-bench-spool-{}", std::process::id()));
         let process = Command::new(program)
+            .env("AIAS_SPOOL_DIR", &spool)
             .env("AIAS_DATABASE_URL", &server.url)
             .env("AIAS_LISTEN", &address)
             .env("AIAS_JWT_SECRET", "nobody-signs-with-this-in-a-benchmark")
@@ -149,6 +163,7 @@ impl Door {
         let door = Self {
             url: format!("http://{address}/v1"),
             process,
+            spool,
         };
         let ready = format!("http://{address}/readyz");
         for _ in 0..200 {
@@ -177,6 +192,7 @@ impl Door {
         let asked = Command::new("kill").arg(id.to_string()).status().await?;
         ensure!(asked.success(), "could not stop edge-api");
         self.process.wait().await?;
+        std::fs::remove_dir_all(&self.spool)?;
         Ok(())
     }
 }

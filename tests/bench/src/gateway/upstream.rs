@@ -1,9 +1,13 @@
 //! A provider that answers at once, in OpenAI's protocol.
 
+use std::convert::Infallible;
+
 use anyhow::Result;
 use axum::Router;
+use axum::body::Body;
 use axum::response::IntoResponse;
 use axum::routing::post;
+use futures::stream::{self, StreamExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -17,6 +21,9 @@ const ANSWER: &str = concat!(
     r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}"#,
     "\n\ndata: [DONE]\n\n",
 );
+
+/// Whoever says this is answered with one word, and never with the end.
+pub const ENDLESS: &str = "for ever";
 
 pub struct Upstream {
     pub url: String,
@@ -41,6 +48,13 @@ impl Upstream {
     }
 }
 
-async fn answer() -> impl IntoResponse {
-    ([("content-type", "text/event-stream")], ANSWER)
+async fn answer(request: String) -> impl IntoResponse {
+    let body = if request.contains(ENDLESS) {
+        let first = ANSWER.split_inclusive("\n\n").next().unwrap_or_default();
+        let first = stream::iter([Ok::<_, Infallible>(first)]);
+        Body::from_stream(first.chain(stream::pending()))
+    } else {
+        Body::from(ANSWER)
+    };
+    ([("content-type", "text/event-stream")], body)
 }
