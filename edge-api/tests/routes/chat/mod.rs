@@ -3,6 +3,7 @@
 mod cut_off;
 mod embeddings;
 mod journal;
+mod killed;
 mod models;
 mod own_keys;
 mod quota;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::{Gateway, body, streamed};
 use crate::support::EventReader;
 
-async fn allow(pool: &PgPool, tokens: i64) {
+pub async fn allow(pool: &PgPool, tokens: i64) {
     sqlx::query(
         "update public.tenants set limit_overrides = limit_overrides || jsonb_build_object('llm_tokens', $2, 'requests_per_minute', null) where id = $1",
     )
@@ -20,7 +20,7 @@ async fn allow(pool: &PgPool, tokens: i64) {
 }
 
 /// Two tokens in, and at most so many out.
-fn with_limit(mut body: Value, max_tokens: u32) -> Value {
+pub fn with_limit(mut body: Value, max_tokens: u32) -> Value {
     body["max_tokens"] = max_tokens.into();
     body
 }

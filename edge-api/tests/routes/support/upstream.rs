@@ -32,6 +32,7 @@ pub struct Journal {
     requests: Mutex<Vec<Value>>,
     keys: Mutex<Vec<String>>,
     open: AtomicUsize,
+    said: AtomicUsize,
 }
 
 impl Journal {
@@ -41,6 +42,11 @@ impl Journal {
 
     pub fn keys(&self) -> Vec<String> {
         self.keys.lock().unwrap().clone()
+    }
+
+    /// Words of endless answers.
+    pub fn said(&self) -> usize {
+        self.said.load(Ordering::SeqCst)
     }
 
     /// Answers that are being read.
@@ -64,6 +70,10 @@ impl Upstream {
             journal,
             _server: server,
         }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Known as `openai`, and never tried twice.
@@ -127,11 +137,20 @@ async fn answer(State(journal): State<Arc<Journal>>, headers: HeaderMap, body: B
             broken_off(&journal, broken)
         }
         "endless" => {
-            let pieces = stream::repeat(line(&said("word"))).then(async |line| {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-                line
+            let counting = journal.clone();
+            let pieces = stream::repeat(line(&said("word"))).then(move |line| {
+                let counting = counting.clone();
+                async move {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    counting.said.fetch_add(1, Ordering::SeqCst);
+                    line
+                }
             });
             events(&journal, pieces.boxed())
+        }
+        "hangs" => {
+            let three = stream::iter(vec![line(&said("word")); 3]);
+            events(&journal, three.chain(stream::pending()))
         }
         _ => events(
             &journal,
