@@ -77,13 +77,108 @@ $$;
 comment on function private.set_tokens_aside is
   'A block of tokens for 15 minutes: so many or a refusal with 402, and up to so many more as far as there are plenty. No block when nothing was set aside.';
 
+-- Spending caps are quotas, too: in millionths of a dollar, of a tenant, of one of its agents or of one of its keys. There is one where there is
+-- a meter with a limit. Who is capped is asked about for each call, and what a call will probably cost is set aside from all of its caps.
+
+create function private.spending_meters(agent uuid, api_key uuid) returns text[]
+language sql
+immutable
+set search_path = ''
+as $$ select array_remove(array['llm_micro_usd', 'llm_micro_usd:agent:' || agent, 'llm_micro_usd:key:' || api_key], null) $$;
+
+create function private.capped_meters(tenant uuid, agent uuid, api_key uuid) returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(s.meter order by s.meter), '{}')
+    from aias.quota_status(tenant) s
+   where s.meter = any (private.spending_meters(agent, api_key)) and s.quota_limit is not null
+$$;
+
+create function private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  lease constant interval := '15 minutes';
+  -- Of the dearest of those that may answer.
+  dollars numeric;
+  unpriced text;
+  caps jsonb;
+begin
+  select max(c.cost), min(c.model) filter (where c.cost is null) into dollars, unpriced
+    from (
+      select m.model, private.llm_cost_usd(split_part(m.model, '/', 1), substring(m.model from '/(.*)$'), now(), input_tokens, 0, most_output_tokens) as cost
+        from unnest(models) m (model)
+    ) c;
+  if unpriced is not null then
+    perform private.refuse(402, 'price_unknown', format('there is a spending cap, and nobody knows what %s costs', unpriced), null,
+      'name a model that has a price, or ask the operator to enter one');
+  end if;
+  select jsonb_agg(jsonb_build_object('meter', m.meter,
+           'id', aias.quota_reserve(tenant, m.meter, greatest(1, ceil(dollars * 1000000))::bigint, lease)) order by m.n)
+    into caps
+    from unnest(meters) with ordinality m (meter, n);
+  return caps;
+end
+$$;
+
+comment on function private.set_dollars_aside is
+  'What a call will probably cost, set aside from each of these meters for 15 minutes, or a refusal with 402. [{meter, id}].';
+
+create function private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) returns void
+language plpgsql
+-- Definer: sets a quota, for those who hold billing.manage.
+security definer
+set search_path = ''
+as $$
+declare
+  meter constant text := (private.spending_meters(agent, api_key))[case when agent is null and api_key is null then 1 else 2 end];
+  anchor timestamptz;
+  spent numeric;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  if agent is not null and api_key is not null then
+    perform private.refuse(400, 'spending_cap_invalid', 'a cap is of the tenant, of one agent or of one key', null, 'set two caps');
+  end if;
+  if usd < 0 or usd > 1000000000 or usd = 'NaN' then
+    perform private.refuse(400, 'spending_cap_invalid', 'a spending cap is from 0 to 1,000,000,000 dollars a billing period', null, 'null takes it away');
+  end if;
+  if agent is not null and not exists (select from public.ai_agents a where a.tenant_id = tenant and a.id = agent) then
+    perform private.refuse(404, 'agent_not_found', 'there is no such agent');
+  end if;
+  if api_key is not null and not exists (select from public.api_keys k where k.tenant_id = tenant and k.id = api_key) then
+    perform private.refuse(404, 'not_found', 'there is no such key');
+  end if;
+  select t.billing_anchor into anchor from public.tenants t where t.id = tenant;
+  perform aias.quota_set(tenant, meter, 'flow', round(usd * 1000000)::bigint, anchor);
+  -- What was spent in this period before anybody counted.
+  select sum(ceil(u.cost_usd * 1000000)) into spent
+    from public.usage u
+   where u.tenant_id = tenant
+     and u.created_at >= (select p.period_start from aias.quota_period(anchor, now()) p)
+     and (agent is null or u.agent_id = agent)
+     and (api_key is null or u.api_key_id = api_key);
+  perform aias.quota_recount(tenant, meter, coalesce(spent, 0)::bigint);
+end
+$$;
+
+create function public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid default null, api_key_id uuid default null) returns void
+language sql set search_path = '' as $$ select private.set_spending_cap(tenant_id, usd, agent_id, api_key_id) $$;
+
+comment on function public.set_spending_cap is
+  'Caps what models may cost in a billing period through the API: of the tenant, of one of its agents, or of one of its keys. Null takes the cap away. '
+  'Calls that would pass it are refused with 402; quota_status shows what is spent of it, in millionths of a dollar.';
+
 create function edge.begin_model_calls(
-  tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer
+  tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer,
+  call_input_tokens bigint, call_output_tokens bigint, call_models text[]
 )
 returns table (
   user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb,
   generation integer, wrapped bytea, master_key_id text, nonce bytea, ciphertext bytea,
-  block uuid, block_tokens bigint, block_requests integer
+  block uuid, block_tokens bigint, block_requests integer, is_capped boolean, caps jsonb
 )
 language plpgsql
 -- Definer: edge-api has no rights on tables. It asks for those who hold models.call.
@@ -95,6 +190,8 @@ declare
   chars_per_token constant integer := 4;
   agent_slug constant text := substring(wanted_model from '^agent:(.*)$');
   wanted_tokens bigint := tokens;
+  in_agent bigint := 0;
+  capped text[];
 begin
   perform private.demand(tenant, 'models.call');
   block_requests := private.count_requests(tenant, requests, more_requests);
@@ -108,9 +205,14 @@ begin
         'GET /v1/models lists the agents of this tenant');
     end if;
   end if;
+  in_agent := (coalesce(length(agent_config ->> 'system_prompt'), 0) + coalesce(length(agent_config ->> 'output_schema'), 0)) / chars_per_token;
   if wanted_tokens > 0 then
-    wanted_tokens := wanted_tokens
-      + (coalesce(length(agent_config ->> 'system_prompt'), 0) + coalesce(length(agent_config ->> 'output_schema'), 0)) / chars_per_token;
+    wanted_tokens := wanted_tokens + in_agent;
+  end if;
+  capped := private.capped_meters(tenant, agent_id, api_key_id);
+  is_capped := cardinality(capped) > 0;
+  if is_capped and call_input_tokens is not null then
+    caps := private.set_dollars_aside(tenant, capped, coalesce(agent_model, wanted_model) || call_models, call_input_tokens + in_agent, call_output_tokens);
   end if;
   select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
   select s.generation, s.wrapped, s.master_key_id, s.nonces[1], s.ciphertexts[1]
@@ -123,7 +225,8 @@ $$;
 
 comment on function edge.begin_model_calls is
   'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own key to the provider, sealed, where there is one. '
-  'Sets tokens aside, and counts requests: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks.';
+  'Sets tokens aside, and counts requests: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. '
+  'Where a spending cap holds, what the call will cost is set aside, too.';
 
 create function edge.end_model_calls(calls jsonb, last_blocks jsonb) returns void
 language plpgsql
@@ -138,7 +241,7 @@ begin
     with call as (
       select distinct on (c.tenant_id, c.id) c.*, c.input_tokens + c.output_tokens as total
         from jsonb_to_recordset(calls) as c (
-          id uuid, tenant_id uuid, blocks jsonb, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
+          id uuid, tenant_id uuid, blocks jsonb, caps jsonb, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
           input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, own_key boolean,
           ended_at timestamptz)
         -- A tenant that is no more has no quota either.
@@ -156,25 +259,29 @@ begin
        where c.total > 0
        order by c.tenant_id, c.id
       on conflict on constraint usage_is_counted_once do nothing
-      returning tenant_id, idempotency_key
+      returning tenant_id, idempotency_key, cost_usd
     ), spent as (
       -- What was said before was spent before, too.
-      select c.tenant_id, b.id, sum(b.tokens)::bigint as tokens, false as is_last
+      select c.tenant_id, 'llm_tokens' as meter, b.id, b.tokens as amount, false as is_last
         from call c
         join counted u on u.tenant_id = c.tenant_id and u.idempotency_key = 'call:' || c.id
         cross join lateral jsonb_to_recordset(c.blocks) as b (id uuid, tokens bigint)
-       group by c.tenant_id, b.id
       union all
-      select l.tenant_id, l.id, 0, true
-        from jsonb_to_recordset(last_blocks) as l (id uuid, tenant_id uuid)
+      select c.tenant_id, b.meter, b.id, coalesce(ceil(u.cost_usd * 1000000), 0)::bigint, true
+        from call c
+        left join counted u on u.tenant_id = c.tenant_id and u.idempotency_key = 'call:' || c.id
+        cross join lateral jsonb_to_recordset(c.caps) as b (meter text, id uuid)
+      union all
+      select l.tenant_id, l.meter, l.id, 0, true
+        from jsonb_to_recordset(last_blocks) as l (id uuid, tenant_id uuid, meter text)
     )
-    select s.tenant_id, s.id, sum(s.tokens)::bigint as tokens, bool_or(s.is_last) as is_last
+    select s.tenant_id, s.meter, s.id, sum(s.amount)::bigint as amount, bool_or(s.is_last) as is_last
       from spent s
-     group by s.tenant_id, s.id
+     group by s.tenant_id, s.meter, s.id
      -- Always in the same order, so that two who settle do not wait for each other.
-     order by s.tenant_id, s.id
+     order by s.tenant_id, s.meter, s.id
   loop
-    perform aias.quota_spend(spent.tenant_id, 'llm_tokens', spent.id, spent.tokens, spent.is_last);
+    perform aias.quota_spend(spent.tenant_id, spent.meter, spent.id, spent.amount, spent.is_last);
   end loop;
 end
 $$;

@@ -30,10 +30,11 @@ use std::sync::Arc;
 use llm::Providers;
 use vault::Vault;
 
-pub use self::begin::{Asked, Needs};
+pub use self::begin::Asked;
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;
+pub use self::pass::ProbableCall;
 use self::pass::{Pass, PassKey};
 use self::places::Places;
 pub use self::purses::LastBlock;

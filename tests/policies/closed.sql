@@ -70,7 +70,7 @@ create temp table lent as
     'edge.delete_secret(uuid, text)',
     'edge.provider_keys(uuid)', 'edge.tenant_key_for_providers(uuid)',
     'edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text)', 'edge.delete_provider_key(uuid, text)',
-    'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer)', 'edge.models(uuid)', 'edge.end_model_calls(jsonb, jsonb)'
+    'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, bigint, bigint, text[])', 'edge.models(uuid)', 'edge.end_model_calls(jsonb, jsonb)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

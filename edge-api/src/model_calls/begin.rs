@@ -8,13 +8,12 @@ use uuid::Uuid;
 
 use super::ModelCalls;
 use super::meter::{Account, Meter};
-use super::pass::{Agent, Drawn, Pass, PassKey};
-use super::purses::Wanted;
+use super::pass::{Agent, Drawn, Pass, PassKey, ProbableCall};
 use crate::database::CallerSession;
 use crate::error::ApiError;
 
 /// The output that is expected of a call which sets no limit.
-const USUAL_OUTPUT: u32 = 1000;
+pub const USUAL_OUTPUT: u32 = 1000;
 /// Characters of `provider/model`.
 const LONGEST_MODEL: usize = 256;
 /// How often the database is asked for one call: once, and again where its agent was not known or others have taken what was left meanwhile.
@@ -28,26 +27,8 @@ pub struct Asked<'a> {
     pub model: &'a str,
 }
 
-/// What a call will probably take.
-#[derive(Clone, Copy)]
-pub struct Needs {
-    pub input_tokens: u64,
-    /// None: what is usual.
-    pub most_output_tokens: Option<u32>,
-}
-
-impl Needs {
-    fn wanted(&self) -> Wanted {
-        let output = self.most_output_tokens.unwrap_or(USUAL_OUTPUT);
-        Wanted {
-            tokens: self.input_tokens.saturating_add(output.into()),
-            requests: 1,
-        }
-    }
-}
-
 impl ModelCalls {
-    /// Admits a call. `needs` says what it will take, once its agent is known again. What it takes is entered when the meter says so, and at the latest
+    /// Admits a call. `probably` says what it will take, and again once its agent is known. What it takes is entered when the meter says so, and at the latest
     /// when that is dropped.
     ///
     /// # Errors
@@ -56,7 +37,7 @@ impl ModelCalls {
     pub async fn admit(
         &self,
         asked: &Asked<'_>,
-        mut needs: impl FnMut(Option<&Agent>) -> Needs,
+        mut probably: impl FnMut(Option<&Agent>) -> ProbableCall,
     ) -> Result<(Meter, Providers), ApiError> {
         if asked.model.len() > LONGEST_MODEL {
             return Err(ApiError::bad_request(
@@ -69,11 +50,13 @@ impl ModelCalls {
                 "too many models are being called at the moment",
             ));
         };
-        let (pass, drawn, needs) = self.drawn_for(asked, &mut needs).await?;
+        let (pass, drawn, call) = self.drawn_for(asked, &mut probably).await?;
+        let (blocks, caps) = drawn.into_parts();
         let account = Account {
             id: Uuid::now_v7(),
             tenant_id: asked.tenant_id,
-            blocks: drawn.into_parts(),
+            blocks,
+            caps,
             user_id: pass.user_id,
             api_key_id: pass.api_key_id,
             agent_id: pass.agent.as_ref().map(|agent| agent.id),
@@ -86,7 +69,7 @@ impl ModelCalls {
             account,
             self.ledger.clone(),
             model.to_owned(),
-            needs.input_tokens,
+            call.input_tokens,
             pass.own_key_to.clone(),
             place,
         );
@@ -96,8 +79,8 @@ impl ModelCalls {
     async fn drawn_for(
         &self,
         asked: &Asked<'_>,
-        needs: &mut impl FnMut(Option<&Agent>) -> Needs,
-    ) -> Result<(Arc<Pass>, Drawn, Needs), ApiError> {
+        probably: &mut impl FnMut(Option<&Agent>) -> ProbableCall,
+    ) -> Result<(Arc<Pass>, Drawn, ProbableCall), ApiError> {
         let tenant_id = asked.tenant_id;
         let key = PassKey {
             claims: asked.session.caller().claims.clone(),
@@ -106,26 +89,26 @@ impl ModelCalls {
         };
         let mut known = self.known(&key, asked.session);
         for question in 0..MOST_QUESTIONS {
-            let of_this = needs(known.as_ref().and_then(|pass| pass.agent.as_ref()));
-            let wanted = of_this.wanted();
+            let call = probably(known.as_ref().and_then(|pass| pass.agent.as_ref()));
+            let wanted = call.wanted();
             let missing = match known {
-                Some(pass) => match self.draw(tenant_id, wanted) {
-                    Ok(drawn) => return Ok((pass, drawn, of_this)),
+                Some(pass) if !pass.is_capped => match self.draw(tenant_id, wanted) {
+                    Ok(drawn) => return Ok((pass, drawn, call)),
                     Err(missing) => missing,
                 },
-                None => self.ledger.purses.missing(tenant_id, wanted),
+                _ => self.ledger.purses.missing(tenant_id, wanted),
             };
             // Once, what is left is relied on; then all of it is asked for, and nobody else can take that.
             let missing = match question {
                 0 => missing,
                 _ => missing.all_of(wanted),
             };
-            let (pass, drawn) = self.ask(&key, asked.session, missing, wanted).await?;
-            let of_agent = needs(pass.agent.as_ref());
+            let (pass, drawn) = self.ask(&key, asked.session, missing, call).await?;
+            let call = probably(pass.agent.as_ref());
             if let Some(drawn) = drawn
-                && of_agent.wanted().tokens <= wanted.tokens
+                && call.wanted().tokens <= wanted.tokens
             {
-                return Ok((pass, drawn, of_agent));
+                return Ok((pass, drawn, call));
             }
             known = Some(pass);
         }
@@ -151,18 +134,19 @@ impl ModelCalls {
             model: &model,
         };
         let mut is_agents = false;
-        let needs = |agent: Option<&Agent>| {
+        let probably = |agent: Option<&Agent>| {
             if let Some(agent) = agent
                 && !std::mem::replace(&mut is_agents, true)
             {
                 play(request, agent.model.clone(), &agent.config);
             }
-            Needs {
+            ProbableCall {
                 input_tokens: tokens_of_request(request),
-                most_output_tokens: request.max_tokens,
+                output_tokens: request.max_tokens.unwrap_or(USUAL_OUTPUT).into(),
+                other_models: Vec::new(),
             }
         };
-        self.admit(&asked, needs).await
+        self.admit(&asked, probably).await
     }
 }
 

@@ -5,6 +5,14 @@ use uuid::Uuid;
 
 use super::purses::Part;
 
+/// Dollars that are set aside for a call, from one of its caps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cap {
+    pub meter: String,
+    /// The reservation.
+    pub id: Uuid,
+}
+
 /// What a call took, as `edge.end_model_calls` takes it and the journal keeps it. It holds nothing of what was said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndedCall {
@@ -13,6 +21,9 @@ pub struct EndedCall {
     pub tenant_id: Uuid,
     /// How many of its tokens are of which block. Of a call that is being made: what it has drawn.
     pub blocks: Vec<Part>,
+    /// What was set aside of spending caps; the database knows what the call costs.
+    #[serde(default)]
+    pub caps: Vec<Cap>,
     pub user_id: Option<Uuid>,
     pub api_key_id: Option<Uuid>,
     pub agent_id: Option<Uuid>,

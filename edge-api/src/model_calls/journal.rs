@@ -249,10 +249,8 @@ fn read(file: &File, path: &Path, into: &mut Left) -> io::Result<()> {
     file.read_exact_at(&mut blocks, HEAD)?;
     for block in blocks.chunks_exact(BLOCK as usize) {
         if block[0] == HELD {
-            into.blocks.push(LastBlock {
-                id: uuid(&block[16..32]),
-                tenant_id: uuid(&block[32..48]),
-            });
+            let (id, tenant_id) = (uuid(&block[16..32]), uuid(&block[32..48]));
+            into.blocks.push(LastBlock::of_tokens(tenant_id, id));
         }
     }
     let mut place = [0; CALL];
@@ -339,6 +337,7 @@ mod tests {
                 id: Uuid::max(),
                 tokens: 10,
             }],
+            caps: Vec::new(),
             user_id: None,
             api_key_id: Some(Uuid::nil()),
             agent_id: None,
@@ -386,10 +385,7 @@ mod tests {
         let (living, left) = directory.open();
         assert_eq!(
             left.blocks,
-            [LastBlock {
-                tenant_id: Uuid::nil(),
-                id: Uuid::max()
-            }]
+            [LastBlock::of_tokens(Uuid::nil(), Uuid::max())]
         );
         assert_eq!(left.calls.len(), 2);
         assert_eq!(left.calls[0], call(1));

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
-use super::ended_call::EndedCall;
+use super::ended_call::{Cap, EndedCall};
 use super::journal::{Journal, Left, Seen};
 use super::places::Place;
 use super::purses::{LastBlock, Part, Purses};
@@ -25,6 +25,8 @@ const TIDYING: Duration = Duration::from_secs(1);
 
 enum Entry {
     Ended(Box<Pending>),
+    /// Set aside for a call that is not made.
+    Unused(Vec<LastBlock>),
     /// Answered once everything that was entered before is in the database.
     Flush(oneshot::Sender<()>),
 }
@@ -107,6 +109,17 @@ impl Ledger {
             // Only while the service ends, and what is left of requests is being thrown away. Where there is a journal, the next process reads it.
             tracing::error!("what a call took cannot be written down any more");
         }
+    }
+
+    /// A call is not made.
+    pub(super) fn give_back(&self, tenant_id: Uuid, caps: Vec<Cap>) {
+        let unused = caps.into_iter().map(|Cap { meter, id }| LastBlock {
+            tenant_id,
+            id,
+            meter: meter.into(),
+        });
+        // Where nobody listens any more it is given back when its lease is over.
+        let _ = self.entries.send(Entry::Unused(unused.collect()));
     }
 
     pub(super) fn holds(&self, tenant: Uuid, block: &Part) {
@@ -205,6 +218,7 @@ impl Keeper {
                         .extend(self.purses.leave(*tenant_id, blocks));
                     self.pending.push(*pending);
                 }
+                Entry::Unused(blocks) => self.last_blocks.extend(blocks),
                 Entry::Flush(done) => {
                     self.last_blocks.extend(self.purses.idle(true));
                     self.flushes.push(done);

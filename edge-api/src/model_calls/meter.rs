@@ -4,7 +4,7 @@ use chrono::Utc;
 use llm::{ChatEvent, Completion, Embeddings, LlmError, Usage};
 use uuid::Uuid;
 
-use super::ended_call::EndedCall;
+use super::ended_call::{Cap, EndedCall};
 use super::journal::Seen;
 use super::ledger::Ledger;
 use super::places::Place;
@@ -18,6 +18,7 @@ pub(super) struct Account {
     pub id: Uuid,
     pub tenant_id: Uuid,
     pub blocks: Vec<Part>,
+    pub caps: Vec<Cap>,
     pub user_id: Option<Uuid>,
     pub api_key_id: Option<Uuid>,
     pub agent_id: Option<Uuid>,
@@ -162,6 +163,7 @@ impl Meter {
             id: account.id,
             tenant_id: account.tenant_id,
             blocks: account.blocks.clone(),
+            caps: account.caps.clone(),
             user_id: account.user_id,
             api_key_id: account.api_key_id,
             agent_id: account.agent_id,
@@ -201,6 +203,7 @@ mod tests {
             id: Uuid::nil(),
             tenant_id: Uuid::nil(),
             blocks: Vec::new(),
+            caps: Vec::new(),
             user_id: None,
             api_key_id: None,
             agent_id: None,

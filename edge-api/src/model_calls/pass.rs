@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use llm::Providers;
 use serde_json::Value;
+use sqlx::types::Json;
 use uuid::Uuid;
 use vault::Sealed;
 
 use super::ModelCalls;
+use super::ended_call::Cap;
+use super::ledger::Ledger;
 use super::own_key::OwnKey;
-use super::purses::{Missing, Part, Purses, SetAside, Wanted};
+use super::purses::{Missing, Part, SetAside, Wanted};
 use crate::database::CallerSession;
 use crate::error::ApiError;
 use crate::kept::Found;
@@ -33,6 +36,8 @@ pub(super) struct Pass {
     /// With the tenant's own key, where it has one.
     pub providers: Providers,
     pub own_key_to: Option<String>,
+    /// A spending cap holds: the database is asked for each call.
+    pub is_capped: bool,
 }
 
 /// An agent of the tenant that was asked for.
@@ -42,22 +47,46 @@ pub struct Agent {
     pub(super) config: Value,
 }
 
-/// What was drawn for a call. Put back when it is dropped before the call has a meter.
+/// What a call will probably take.
+#[derive(Clone)]
+pub struct ProbableCall {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// Those that are asked when the first one fails.
+    pub other_models: Vec<String>,
+}
+
+impl ProbableCall {
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
+            tokens: self.input_tokens.saturating_add(self.output_tokens),
+            requests: 1,
+        }
+    }
+}
+
+/// What was drawn for a call, and set aside of its caps. Given back when it is dropped before the call has a meter.
 pub(super) struct Drawn {
-    purses: Arc<Purses>,
+    ledger: Ledger,
     tenant_id: Uuid,
     parts: Vec<Part>,
+    caps: Vec<Cap>,
 }
 
 impl Drawn {
-    pub fn into_parts(mut self) -> Vec<Part> {
-        std::mem::take(&mut self.parts)
+    pub fn into_parts(mut self) -> (Vec<Part>, Vec<Cap>) {
+        let parts = std::mem::take(&mut self.parts);
+        (parts, std::mem::take(&mut self.caps))
     }
 }
 
 impl Drop for Drawn {
     fn drop(&mut self) {
-        self.purses.undo(self.tenant_id, &self.parts);
+        self.ledger.purses.undo(self.tenant_id, &self.parts);
+        if !self.caps.is_empty() {
+            let caps = std::mem::take(&mut self.caps);
+            self.ledger.give_back(self.tenant_id, caps);
+        }
     }
 }
 
@@ -84,7 +113,7 @@ impl ModelCalls {
 
     pub(super) fn draw(&self, tenant_id: Uuid, wanted: Wanted) -> Result<Drawn, Missing> {
         let parts = self.ledger.purses.draw(tenant_id, wanted)?;
-        Ok(self.drawn(tenant_id, parts))
+        Ok(self.drawn(tenant_id, parts, Vec::new()))
     }
 
     /// Asks the database whether they may, has set aside what is missing, and draws what is wanted of it.
@@ -95,10 +124,10 @@ impl ModelCalls {
         key: &PassKey,
         session: &CallerSession,
         missing: Missing,
-        wanted: Wanted,
+        call: ProbableCall,
     ) -> Result<(Arc<Pass>, Option<Drawn>), ApiError> {
         let (calls, key, session) = (self.clone(), key.clone(), session.clone());
-        let asking = async move { calls.ask_now(&key, &session, missing, Some(wanted)).await };
+        let asking = async move { calls.ask_now(&key, &session, missing, Some(call)).await };
         let task = match request_id::current() {
             Some(id) => tokio::spawn(request_id::scope(id, asking)),
             None => tokio::spawn(asking),
@@ -112,7 +141,7 @@ impl ModelCalls {
         key: &PassKey,
         session: &CallerSession,
         missing: Missing,
-        wanted: Option<Wanted>,
+        call: Option<ProbableCall>,
     ) -> Result<(Arc<Pass>, Option<Drawn>), ApiError> {
         let tenant_id = key.tenant_id;
         let mut transaction = session.begin_as_service().await?;
@@ -120,8 +149,9 @@ impl ModelCalls {
             r#"
             select c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config,
                    c.generation, c.wrapped, c.master_key_id, c.nonce, c.ciphertext,
-                   c.block, c.block_tokens as "block_tokens!", c.block_requests as "block_requests!"
-              from edge.begin_model_calls($1, $2, $3, $4, $5, $6) c
+                   c.block, c.block_tokens as "block_tokens!", c.block_requests as "block_requests!",
+                   c.is_capped as "is_capped!", c.caps as "caps: Json<Vec<Cap>>"
+              from edge.begin_model_calls($1, $2, $3, $4, $5, $6, $7, $8, $9) c
             "#,
             tenant_id,
             key.model,
@@ -129,6 +159,9 @@ impl ModelCalls {
             as_bigint(missing.more_tokens),
             as_integer(missing.requests),
             as_integer(missing.more_requests),
+            call.as_ref().map(|call| as_bigint(call.input_tokens)),
+            call.as_ref().map(|call| as_bigint(call.output_tokens)),
+            call.as_ref().map_or(&[][..], |call| &call.other_models),
         )
         .fetch_one(&mut *transaction)
         .await?;
@@ -146,8 +179,16 @@ impl ModelCalls {
             is_spare: missing.more_tokens > 0,
             requests: row.block_requests.unsigned_abs(),
         };
+        let wanted = call.as_ref().map(ProbableCall::wanted);
         let parts = self.ledger.purses.put_in(tenant_id, aside, wanted);
-        let drawn = parts.map(|parts| self.drawn(tenant_id, parts));
+        let caps = row.caps.map_or_else(Vec::new, |caps| caps.0);
+        let drawn = match parts {
+            Some(parts) => Some(self.drawn(tenant_id, parts, caps)),
+            None => {
+                self.ledger.give_back(tenant_id, caps);
+                None
+            }
+        };
 
         let agent = row.agent_id.zip(row.agent_model);
         let agent = agent.map(|(id, model)| Agent {
@@ -185,16 +226,18 @@ impl ModelCalls {
             agent,
             providers,
             own_key_to,
+            is_capped: row.is_capped,
         });
         self.passes.put(key.clone(), pass.clone());
         Ok((pass, drawn))
     }
 
-    fn drawn(&self, tenant_id: Uuid, parts: Vec<Part>) -> Drawn {
+    fn drawn(&self, tenant_id: Uuid, parts: Vec<Part>, caps: Vec<Cap>) -> Drawn {
         Drawn {
-            purses: self.ledger.purses.clone(),
+            ledger: self.ledger.clone(),
             tenant_id,
             parts,
+            caps,
         }
     }
 }

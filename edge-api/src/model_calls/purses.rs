@@ -12,6 +12,7 @@
 //! A block is one reservation in the database. What calls draw from it is what they will probably take; when a call ends, what it took stays
 //! drawn and the rest can be drawn again. So a block never gives out more than it has, whoever ends when.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,11 +39,25 @@ pub struct Part {
     pub tokens: u64,
 }
 
-/// A block that is given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// What tokens are counted by.
+const TOKENS: &str = "llm_tokens";
+
+/// A block that is given back, or what was set aside of a cap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastBlock {
     pub tenant_id: Uuid,
     pub id: Uuid,
+    pub meter: Cow<'static, str>,
+}
+
+impl LastBlock {
+    pub fn of_tokens(tenant_id: Uuid, id: Uuid) -> Self {
+        Self {
+            tenant_id,
+            id,
+            meter: TOKENS.into(),
+        }
+    }
 }
 
 /// What a call asks for.
@@ -333,7 +348,7 @@ impl Purses {
 fn as_last(tenant_id: Uuid, blocks: Vec<Uuid>) -> impl Iterator<Item = LastBlock> {
     blocks
         .into_iter()
-        .map(move |id| LastBlock { tenant_id, id })
+        .map(move |id| LastBlock::of_tokens(tenant_id, id))
 }
 
 #[cfg(test)]
@@ -365,10 +380,7 @@ mod tests {
     }
 
     fn last(id: u128) -> LastBlock {
-        LastBlock {
-            tenant_id: TENANT,
-            id: Uuid::from_u128(id),
-        }
+        LastBlock::of_tokens(TENANT, Uuid::from_u128(id))
     }
 
     #[test]

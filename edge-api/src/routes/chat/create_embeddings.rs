@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
 use crate::extract;
-use crate::model_calls::{Asked, ModelCalls, Needs};
+use crate::model_calls::{Asked, ModelCalls, ProbableCall};
 use crate::whose::Whose;
 
 #[derive(Deserialize, ToSchema)]
@@ -103,11 +103,12 @@ pub async fn create_embeddings(
         tenant_id: whose.tenant_id,
         model: &request.model,
     };
-    let needs = Needs {
+    let probably = ProbableCall {
         input_tokens,
-        most_output_tokens: Some(0),
+        output_tokens: 0,
+        other_models: Vec::new(),
     };
-    let (mut meter, providers) = calls.admit(&asked, |_| needs).await?;
+    let (mut meter, providers) = calls.admit(&asked, |_| probably.clone()).await?;
     let embeddings = providers.embed(&request).await;
     let embeddings = embeddings.map_err(|error| meter.failed(error))?;
     meter.embedded(&embeddings);
