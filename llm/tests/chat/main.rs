@@ -11,6 +11,8 @@ mod faults;
 mod images;
 mod keys;
 mod own_provider;
+mod refusing;
+mod seeing;
 mod structured_output;
 mod tenant_keys;
 mod tolerance;
