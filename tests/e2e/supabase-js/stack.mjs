@@ -1,6 +1,7 @@
 // The stack under test, as its customers know it: addresses and a key. What only the operator knows is said where it is used.
 
 import assert from 'node:assert/strict'
+import { readFile, readdir } from 'node:fs/promises'
 import { after } from 'node:test'
 import { createClient } from '@supabase/supabase-js'
 import postgres from 'postgres'
@@ -154,6 +155,20 @@ export const provider = {
   behave: () => control('chaos', 'DELETE'),
   /** The calls that were answered with this status. */
   answered: (status) => control(`journal?status=${status}`, 'GET'),
+  /** All calls so far. */
+  calls: () => control('journal', 'GET'),
+  /** Answers by these fixtures alone: https://aimock.copilotkit.dev/fixtures */
+  script: async (fixtures) => {
+    await control('fixtures', 'DELETE')
+    await control('fixtures', 'POST', { fixtures })
+  },
+  /** Answers again as the stack does. */
+  unscript: async () => {
+    const folder = new URL('../../../xtask/stand-ins/aimock/fixtures/', import.meta.url)
+    const files = (await readdir(folder)).sort()
+    const read = files.map(async (file) => JSON.parse(await readFile(new URL(file, folder), 'utf8')).fixtures)
+    await provider.script((await Promise.all(read)).flat())
+  },
 }
 
 // Event streams -------------------------------------------------------------------------------------------------------------------
