@@ -15,7 +15,7 @@ struct Provider {
     path: &'static str,
 }
 
-const PROVIDERS: [Provider; 3] = [
+const PROVIDERS: [Provider; 4] = [
     Provider {
         key: "OPENAI_API_KEY",
         base_url: "OPENAI_BASE_URL",
@@ -30,6 +30,11 @@ const PROVIDERS: [Provider; 3] = [
         key: "GEMINI_API_KEY",
         base_url: "GEMINI_BASE_URL",
         path: "",
+    },
+    Provider {
+        key: "OPENAI_COMPATIBLE_API_KEY",
+        base_url: "OPENAI_COMPATIBLE_BASE_URL",
+        path: "/v1",
     },
 ];
 
@@ -46,13 +51,25 @@ pub fn real_providers() -> Vec<&'static str> {
 pub fn provider_environment(address: &str) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for provider in PROVIDERS.iter().filter(|provider| !has_key(provider)) {
-        environment.insert(provider.key.to_owned(), "stand-in".to_owned());
+        environment.insert(provider.key.to_owned(), stand_in_key(provider));
         environment.insert(
             provider.base_url.to_owned(),
             format!("{address}{}", provider.path),
         );
     }
     environment
+}
+
+/// The keys that the providers of this environment are called with, real or not.
+pub fn keys() -> Vec<String> {
+    let key =
+        |provider: &Provider| env::var(provider.key).unwrap_or_else(|_| stand_in_key(provider));
+    PROVIDERS.iter().map(key).collect()
+}
+
+/// The stand-in takes any; one that is like no other word can be searched for.
+fn stand_in_key(provider: &Provider) -> String {
+    format!("sk-stand-in-{}", provider.key.to_lowercase())
 }
 
 fn has_key(provider: &Provider) -> bool {

@@ -447,7 +447,9 @@ mod tests {
     #[test]
     fn other_models_are_asked_in_their_order() {
         let with = |models: Value| {
-            read(json!({"model": "a/b", "models": models, "messages": [{"role": "user", "content": "x"}]}))
+            read(
+                json!({"model": "a/b", "models": models, "messages": [{"role": "user", "content": "x"}]}),
+            )
         };
         let request = with(json!(["a/b", "c/d", "e/f"])).unwrap();
         assert_eq!(
