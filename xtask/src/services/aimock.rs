@@ -13,6 +13,7 @@ struct Provider {
     base_url: &'static str,
     /// What follows the stand-in's address.
     path: &'static str,
+    may_want_no_key: bool,
 }
 
 const PROVIDERS: [Provider; 4] = [
@@ -20,21 +21,25 @@ const PROVIDERS: [Provider; 4] = [
         key: "OPENAI_API_KEY",
         base_url: "OPENAI_BASE_URL",
         path: "/v1",
+        may_want_no_key: false,
     },
     Provider {
         key: "ANTHROPIC_API_KEY",
         base_url: "ANTHROPIC_BASE_URL",
         path: "",
+        may_want_no_key: false,
     },
     Provider {
         key: "GEMINI_API_KEY",
         base_url: "GEMINI_BASE_URL",
         path: "",
+        may_want_no_key: false,
     },
     Provider {
         key: "OPENAI_COMPATIBLE_API_KEY",
         base_url: "OPENAI_COMPATIBLE_BASE_URL",
         path: "/v1",
+        may_want_no_key: true,
     },
 ];
 
@@ -72,8 +77,10 @@ fn stand_in_key(provider: &Provider) -> String {
     format!("sk-stand-in-{}", provider.key.to_lowercase())
 }
 
+/// Or an address, where a provider may want no key.
 fn has_key(provider: &Provider) -> bool {
-    env::var(provider.key).is_ok_and(|key| !key.is_empty())
+    let is_set = |name| env::var(name).is_ok_and(|value| !value.is_empty());
+    is_set(provider.key) || (provider.may_want_no_key && is_set(provider.base_url))
 }
 
 /// None when every provider is real.
