@@ -13,6 +13,7 @@ mod keys;
 mod own_provider;
 mod refusing;
 mod seeing;
+mod spans;
 mod structured_output;
 mod tenant_keys;
 mod tolerance;
