@@ -12,6 +12,7 @@
 //! | `AIAS_MASTER_KEY_FILE` | a file with such keys instead, one a line | none |
 //! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY` | the operator's keys for models | none: that provider cannot be called |
 //! | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, `GEMINI_BASE_URL` | another endpoint that speaks the provider's protocol | the provider's own |
+//! | `OPENAI_COMPATIBLE_BASE_URL`, `OPENAI_COMPATIBLE_API_KEY` | another server that speaks OpenAI's protocol, with its `/v1`, called as `openai-compatible/model`; it may want no key | none |
 //! | `AIAS_SPOOL_DIR` | a directory for what calls of models took and the database does not know yet | none: in memory alone |
 //! | `AIAS_MAX_MODEL_CALLS` | calls of models at once; more get 503 | 2000 |
 //! | `AIAS_BASE_DOMAIN` | tenants are at `<subdomain>.` this; without it, at domains of their own only | none |

@@ -13,6 +13,7 @@ use crate::{BreakerPolicy, LlmError, Providers, RetryPolicy};
 const OPENAI: &str = "openai";
 const ANTHROPIC: &str = "anthropic";
 const GEMINI: &str = "gemini";
+const COMPATIBLE: &str = "openai-compatible";
 
 /// Collects endpoints and keys for a [`Providers`].
 pub struct ProvidersBuilder {
@@ -57,6 +58,18 @@ impl ProvidersBuilder {
         base_url: &str,
     ) -> Result<Self, LlmError> {
         self.entry(name, Format::OpenAi, key, Some(base_url))
+    }
+
+    /// The one such endpoint that an environment names, `openai-compatible`, if it names one. It may want no key.
+    pub fn compatible(
+        self,
+        key: Option<SecretString>,
+        base_url: Option<&str>,
+    ) -> Result<Self, LlmError> {
+        match base_url {
+            Some(base_url) => self.openai_compatible(COMPATIBLE, key, base_url),
+            None => Ok(self),
+        }
     }
 
     pub fn anthropic(

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{Instrument, Span};
 
 use crate::circuit::Verdict;
 use crate::entry::Callable;
 use crate::model_name::ModelName;
 
-use crate::{ErrorKind, LlmError, Provider, Providers, TimeoutPhase, Timeouts};
+use crate::{ErrorKind, LlmError, Provider, Providers, TimeoutPhase, Timeouts, span};
 
 /// What all kinds of calls have in common.
 pub(crate) struct Call<'a> {
     pub providers: &'a Providers,
+    /// As [`span`] names it.
+    pub operation: &'static str,
     pub model: &'a str,
     pub fallback_models: &'a [String],
     pub timeouts: Timeouts,
@@ -43,6 +46,8 @@ pub(crate) struct Answer<'a, T> {
     pub value: T,
     pub name: ModelName<'a>,
     pub attempts: u32,
+    /// Of the upstream call that answered.
+    pub span: Span,
 }
 
 impl<'a> Call<'a> {
@@ -67,11 +72,12 @@ impl<'a> Call<'a> {
                 Err(missing_key) => Err(missing_key),
             };
             match result {
-                Ok(value) => {
+                Ok((value, span)) => {
                     return Ok(Answer {
                         value,
                         name,
                         attempts: self.attempts,
+                        span,
                     });
                 }
                 Err(mut error) => {
@@ -95,7 +101,7 @@ impl<'a> Call<'a> {
         name: ModelName<'a>,
         callable: &'a Callable,
         once: &impl Fn(&'a dyn Provider, &'a str) -> BoxFuture<'a, Result<T, LlmError>>,
-    ) -> Result<T, LlmError> {
+    ) -> Result<(T, Span), LlmError> {
         let mut last: Option<LlmError> = None;
         let mut attempt = 0;
         loop {
@@ -107,16 +113,19 @@ impl<'a> Call<'a> {
             attempt += 1;
             self.attempts += 1;
             let began = Instant::now();
+            let span = span::of_call(self.operation, &name);
             let result = self
                 .in_time(once(callable.provider.as_ref(), name.model))
+                .instrument(span.clone())
                 .await;
             let mut error = match result {
                 Ok(value) => {
                     permit.settle(Verdict::Answered);
-                    return Ok(value);
+                    return Ok((value, span));
                 }
                 Err(error) => error,
             };
+            span::failed(&span, &error);
             if error.kind == ErrorKind::Unsupported {
                 self.attempts -= 1;
                 return Err(error);

@@ -2,12 +2,13 @@
 
 use futures::stream::{self, StreamExt};
 use tokio::time::{Instant, timeout_at};
+use tracing::Span;
 
 use crate::call::{Call, Repeat};
 use crate::model_name::ModelName;
 use crate::{
     ChatEvent, ChatRequest, ChatStream, ErrorKind, EventStream, LlmError, Provider, Providers,
-    TimeoutPhase,
+    TimeoutPhase, span,
 };
 
 /// Opens a stream that has begun: its first event is there already.
@@ -21,6 +22,7 @@ pub(crate) async fn open(
 ) -> Result<ChatStream, LlmError> {
     let call = Call {
         providers,
+        operation: span::CHAT,
         model: &request.model,
         fallback_models: &request.fallback_models,
         timeouts: request.timeouts,
@@ -35,7 +37,13 @@ pub(crate) async fn open(
         provider: answer.name.provider.to_owned(),
         model: answer.name.full.to_owned(),
         attempts: answer.attempts,
-        events: guard(answer.value, answer.name, answer.attempts, deadline),
+        events: guard(
+            answer.value,
+            answer.name,
+            answer.attempts,
+            deadline,
+            answer.span,
+        ),
     })
 }
 
@@ -65,6 +73,7 @@ fn guard(
     name: ModelName<'_>,
     attempts: u32,
     deadline: Instant,
+    span: Span,
 ) -> EventStream {
     let model = name.full.to_owned();
     let name_it = move |mut error: LlmError| {
@@ -74,8 +83,8 @@ fn guard(
         error.attempts = attempts;
         error
     };
-    stream::unfold(Some((events, name_it)), move |state| async move {
-        let (mut events, name_it) = state?;
+    stream::unfold(Some((events, name_it, span)), move |state| async move {
+        let (mut events, name_it, span) = state?;
         let item = match timeout_at(deadline, events.next()).await {
             Ok(Some(Ok(event))) => Ok(event),
             Ok(Some(Err(error))) => Err(error),
@@ -83,9 +92,21 @@ fn guard(
             Err(_) => Err(total_passed()),
         };
         match item {
-            Ok(event @ ChatEvent::Finished { .. }) => Some((Ok(event), None)),
-            Ok(event) => Some((Ok(event), Some((events, name_it)))),
-            Err(error) => Some((Err(name_it(error)), None)),
+            Ok(ChatEvent::Finished { reason, usage }) => {
+                span::used(&span, &usage);
+                span::finished(&span, reason);
+                Some((Ok(ChatEvent::Finished { reason, usage }), None))
+            }
+            Ok(event) => {
+                if let ChatEvent::Usage(usage) = &event {
+                    span::used(&span, usage);
+                }
+                Some((Ok(event), Some((events, name_it, span))))
+            }
+            Err(error) => {
+                span::failed(&span, &error);
+                Some((Err(name_it(error)), None))
+            }
         }
     })
     .boxed()

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::call::{Call, Repeat};
-use crate::{ErrorKind, LlmError, Provider, Providers, Timeouts, Usage};
+use crate::{ErrorKind, LlmError, Provider, Providers, Timeouts, Usage, span};
 
 /// One call for vectors. Build it with [`EmbeddingRequest::new`]; a field that is not set is the provider's default.
 ///
@@ -91,6 +91,7 @@ pub(crate) async fn embed(
     }
     let call = Call {
         providers,
+        operation: span::EMBEDDINGS,
         model: &request.model,
         fallback_models: &request.fallback_models,
         timeouts: request.timeouts,
@@ -101,6 +102,9 @@ pub(crate) async fn embed(
     let answer = call
         .run(|provider, model| Box::pin(checked(provider, model, request)))
         .await?;
+    if let Some(usage) = &answer.value.usage {
+        span::used(&answer.span, usage);
+    }
     Ok(Embeddings {
         model: answer.name.full.to_owned(),
         provider: answer.name.provider.to_owned(),

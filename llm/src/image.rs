@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::call::{Call, Repeat};
-use crate::{ErrorKind, LlmError, Provider, Providers, Timeouts, Usage};
+use crate::{ErrorKind, LlmError, Provider, Providers, Timeouts, Usage, span};
 
 /// One call for images. Build it with [`ImageRequest::new`]; a field that is not set is the provider's default.
 ///
@@ -144,6 +144,7 @@ pub(crate) async fn make(
 ) -> Result<Images, LlmError> {
     let call = Call {
         providers,
+        operation: span::IMAGES,
         model: &request.model,
         fallback_models: &request.fallback_models,
         timeouts: request.timeouts,
@@ -154,6 +155,9 @@ pub(crate) async fn make(
     let answer = call
         .run(|provider, model| Box::pin(checked(provider, model, request)))
         .await?;
+    if let Some(usage) = &answer.value.usage {
+        span::used(&answer.span, usage);
+    }
     Ok(Images {
         model: answer.name.full.to_owned(),
         provider: answer.name.provider.to_owned(),

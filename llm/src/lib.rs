@@ -38,6 +38,7 @@ mod provider;
 mod providers;
 mod request;
 mod retry;
+mod span;
 mod sse;
 mod structured;
 mod transport;

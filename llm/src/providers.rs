@@ -54,6 +54,10 @@ impl Providers {
             read("ANTHROPIC_BASE_URL").as_deref(),
         )?;
         builder = builder.gemini(key("GEMINI_API_KEY"), read("GEMINI_BASE_URL").as_deref())?;
+        builder = builder.compatible(
+            key("OPENAI_COMPATIBLE_API_KEY"),
+            read("OPENAI_COMPATIBLE_BASE_URL").as_deref(),
+        )?;
         builder.build()
     }
 

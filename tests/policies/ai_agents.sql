@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(82);
+select plan(84);
 
 -- owner, admin, editor: agents.read and agents.write -------------------------------------------------------------------------------
 
@@ -47,6 +47,8 @@ select broken('owner@alpha.test', format($$insert into public.ai_agents (tenant_
     ('New', 'new', 'openai/gpt-4o', '{"temperature": "hot"}', 'sets no temperature in words'),
     ('New', 'new', 'openai/gpt-4o', '{"max_tokens": 0}', 'sets no limit of zero tokens'),
     ('New', 'new', 'openai/gpt-4o', '{"system_prompt": []}', 'writes no prompt that is not text'),
+    ('New', 'new', 'openai/gpt-4o', '{"fallback_models": "openai/gpt-4o"}', 'names no fallback model outside a list'),
+    ('New', 'new', 'openai/gpt-4o', '{"fallback_models": ["openai/gpt-4o", "gpt-4o"]}', 'names no fallback model without its provider'),
     ('New', 'new', 'openai/gpt-4o', '[]', 'writes no config that is not an object'),
     ('  ', 'new', 'openai/gpt-4o', '{}', 'gives no agent an empty name')
   ) bad (name, slug, model, config, why);

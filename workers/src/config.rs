@@ -177,6 +177,11 @@ fn providers(read: impl Fn(&'static str) -> Option<String>) -> Result<Providers,
         .map_err(wrong("ANTHROPIC_BASE_URL"))?
         .gemini(key("GEMINI_API_KEY"), read("GEMINI_BASE_URL").as_deref())
         .map_err(wrong("GEMINI_BASE_URL"))?
+        .compatible(
+            key("OPENAI_COMPATIBLE_API_KEY"),
+            read("OPENAI_COMPATIBLE_BASE_URL").as_deref(),
+        )
+        .map_err(wrong("OPENAI_COMPATIBLE_BASE_URL"))?
         .build()
         .map_err(wrong("OPENAI_BASE_URL"))
 }

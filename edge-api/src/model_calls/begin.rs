@@ -169,6 +169,12 @@ fn play(request: &mut ChatRequest, model: String, config: &Value) {
     if request.output_schema.is_none() {
         request.output_schema = field("output_schema").cloned();
     }
+    if request.fallback_models.is_empty()
+        && let Some(Value::Array(models)) = field("fallback_models")
+    {
+        let models = models.iter().filter_map(Value::as_str);
+        request.fallback_models = models.map(str::to_owned).collect();
+    }
     if request.tools.is_empty()
         && let Some(Value::Array(tools)) = field("tools")
     {
@@ -193,6 +199,7 @@ mod tests {
     #[test]
     fn an_agent_has_its_role_and_the_request_the_last_word() {
         let config = json!({"system_prompt": "Be kind.", "temperature": 0.2, "max_tokens": "100",
+            "fallback_models": ["anthropic/claude-haiku-4-5"],
             "tools": [{"type": "function", "function": {"name": "look", "description": "Looks."}}]});
         let mut request = ChatRequest::new("agent:greeter")
             .system("Be brief.")
@@ -204,5 +211,10 @@ mod tests {
         assert_eq!(request.temperature, Some(1.0));
         assert_eq!(request.max_tokens, Some(100));
         assert_eq!(request.tools[0].name, "look");
+        assert_eq!(request.fallback_models, ["anthropic/claude-haiku-4-5"]);
+
+        request.fallback_models = vec!["gemini/gemini-2.5-flash".to_owned()];
+        play(&mut request, "openai/gpt-4o-mini".to_owned(), &config);
+        assert_eq!(request.fallback_models, ["gemini/gemini-2.5-flash"]);
     }
 }

@@ -43,7 +43,8 @@ async fn a_failing_provider_is_left_alone_and_the_next_model_asked() {
     for (model, fallback) in [
         (MODELS[0], MODELS[1]),
         (MODELS[1], MODELS[2]),
-        (MODELS[2], MODELS[0]),
+        (MODELS[2], MODELS[3]),
+        (MODELS[3], MODELS[0]),
     ] {
         let broken = Reply::status(500, &[], "");
         let socket = Socket::start(vec![broken.clone(), broken, answer()]).await;

@@ -131,6 +131,7 @@ async fn an_empty_answer_is_an_answer() {
         r#"{"choices":[{"delta":{"role":"assistant","content":""},"finish_reason":"stop"}]}"#,
         r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
         r#"{"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"finishReason":"STOP"}]}"#,
+        r#"{"choices":[{"delta":{"content":""},"finish_reason":"stop"}]}"#,
     ];
     for (model, event) in MODELS.into_iter().zip(whole) {
         let socket = Socket::start(vec![Reply::events(&[event])]).await;

@@ -74,7 +74,8 @@ async fn a_model_that_fails_gives_way_to_the_next() {
     for (model, fallback) in [
         (MODELS[0], MODELS[1]),
         (MODELS[1], MODELS[2]),
-        (MODELS[2], MODELS[0]),
+        (MODELS[2], MODELS[3]),
+        (MODELS[3], MODELS[0]),
     ] {
         let name = |full: &str| full.split_once('/').unwrap().1.to_owned();
         mock.script(json!([
@@ -230,7 +231,8 @@ async fn a_model_that_is_slow_to_begin_gives_way_to_one_that_is_not() {
     for (model, fallback) in [
         (MODELS[0], MODELS[1]),
         (MODELS[1], MODELS[2]),
-        (MODELS[2], MODELS[0]),
+        (MODELS[2], MODELS[3]),
+        (MODELS[3], MODELS[0]),
     ] {
         let name = |full: &str| full.split_once('/').unwrap().1.to_owned();
         mock.script(json!([

@@ -2,7 +2,7 @@
 
 use llm::{ChatRequest, ErrorKind, Providers};
 
-use crate::support::{KEY, MODELS, Reply, Socket, builder, providers};
+use crate::support::{KEY, MODELS, Reply, Socket, answer, builder, providers};
 
 #[tokio::test]
 async fn each_format_shows_the_key_in_its_own_header() {
@@ -10,6 +10,7 @@ async fn each_format_shows_the_key_in_its_own_header() {
         (MODELS[0], format!("authorization: Bearer {KEY}")),
         (MODELS[1], format!("x-api-key: {KEY}")),
         (MODELS[2], format!("x-goog-api-key: {KEY}")),
+        (MODELS[3], format!("authorization: Bearer {KEY}")),
     ] {
         let socket = Socket::start(vec![Reply::status(400, &[], "")]).await;
         providers(socket.url())
@@ -117,6 +118,28 @@ async fn the_environment_says_who_can_be_asked() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidModelName);
+}
+
+#[tokio::test]
+async fn the_environment_can_name_another_server_that_speaks_openai() {
+    let socket = Socket::start(vec![answer()]).await;
+    let address = format!("{}/v1", socket.url());
+    let both = from(&[
+        ("OPENAI_API_KEY", "sk-1"),
+        ("OPENAI_COMPATIBLE_BASE_URL", &address),
+    ]);
+    assert_eq!(
+        both.names().collect::<Vec<_>>(),
+        ["openai", "openai-compatible"]
+    );
+    let request = ChatRequest::new("openai-compatible/org/model:8b").user("hi");
+    assert_eq!(both.complete(&request).await.unwrap().text, "hi");
+    let sent = &socket.requests()[0];
+    assert!(sent.contains(r#""model":"org/model:8b""#), "{sent}");
+    assert!(!sent.contains("sk-1"), "another's key is not shown: {sent}");
+
+    let key_alone = from(&[("OPENAI_COMPATIBLE_API_KEY", "sk-2")]);
+    assert_eq!(key_alone.names().count(), 0, "a key to nowhere");
 }
 
 #[tokio::test]

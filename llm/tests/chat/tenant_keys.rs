@@ -46,7 +46,7 @@ async fn one_provider_uses_it_and_the_others_do_not() {
         let socket = Socket::start(vec![answer()]).await;
         let base = providers(socket.url());
         let tenant = base.with_key(provider(model), own(), None).unwrap();
-        let other = MODELS[(index + 1) % 3];
+        let other = MODELS[(index + 1) % MODELS.len()];
         for (registry, model) in [(&tenant, model), (&tenant, other), (&base, model)] {
             assert_eq!(registry.complete(&ask(model)).await.unwrap().text, "hi");
         }

@@ -1,9 +1,9 @@
 //! Tools: asked for, called, answered.
 
-use llm::{ChatRequest, FinishReason, Message, Tool, ToolChoice};
+use llm::{ChatEvent, ChatRequest, FinishReason, Message, Tool, ToolChoice};
 use serde_json::{Value, json};
 
-use crate::support::{Aimock, MODELS, providers};
+use crate::support::{Aimock, MODELS, drain, providers};
 
 fn request(model: &str) -> ChatRequest {
     let mut request = ChatRequest::new(model).user("How warm is it in Gdańsk and in Kraków?");
@@ -13,6 +13,51 @@ fn request(model: &str) -> ChatRequest {
         parameters: json!({ "type": "object", "properties": { "city": { "type": "string" } }, "required": ["city"] }),
     });
     request
+}
+
+#[tokio::test]
+async fn one_call_in_a_stream() {
+    let mock = Aimock::start(json!([])).await;
+    for model in MODELS {
+        mock.script(json!([{
+            "match": {},
+            "response": { "toolCalls": [{ "id": "a1", "name": "temperature", "arguments": { "city": "Gdańsk" } }] },
+            "chunkSize": 3,
+        }]))
+        .await;
+        let stream = providers(mock.url()).chat(&request(model)).await.unwrap();
+        let (events, error) = drain(stream).await;
+        assert!(error.is_none(), "{model}: {error:?}");
+        let started: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::ToolCallStart {
+                    index, id, name, ..
+                } => Some((*index, id.as_str(), name.as_str())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(started, [(0, "a1", "temperature")], "{model}");
+        let arguments: String = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::ToolCallArguments { index: 0, json } => Some(json.as_str()),
+                _ => None,
+            })
+            .collect();
+        let arguments: Value = serde_json::from_str(&arguments).unwrap();
+        assert_eq!(arguments, json!({ "city": "Gdańsk" }), "{model}");
+        assert!(
+            matches!(
+                events.last(),
+                Some(ChatEvent::Finished {
+                    reason: FinishReason::ToolCalls,
+                    ..
+                })
+            ),
+            "{model}: {events:?}"
+        );
+    }
 }
 
 #[tokio::test]

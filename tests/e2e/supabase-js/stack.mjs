@@ -1,6 +1,8 @@
 // The stack under test, as its customers know it: addresses and a key. What only the operator knows is said where it is used.
 
 import assert from 'node:assert/strict'
+import { appendFileSync } from 'node:fs'
+import { readFile, readdir } from 'node:fs/promises'
 import { after } from 'node:test'
 import { createClient } from '@supabase/supabase-js'
 import postgres from 'postgres'
@@ -32,28 +34,49 @@ export const ALPHA = {
   workflow: '01900000-0000-7000-8000-00000000a0f1',
 }
 
+// Keys ------------------------------------------------------------------------------------------------------------------------
+
+/** Says that this is a key, a secret or a password: when all is over the gate searches for it, and it may stand nowhere. */
+export function mustNotStay(secret) {
+  const file = process.env.AIAS_E2E_KEYS_USED
+  if (file) appendFileSync(file, `${secret}\n`)
+  return secret
+}
+
+/** RPCs that answer with a secret, and where in their answer. */
+const SHOWN_ONCE = { create_api_key: ([{ key }]) => key, enable_hook_signing: (secret) => secret }
+
+/** fetch, with its eye on the answers that hold a secret. */
+async function watchful(address, init) {
+  const response = await fetch(address, init)
+  const secretOf = SHOWN_ONCE[/\/rpc\/(\w+)/.exec(String(address))?.[1]]
+  if (secretOf && response.ok) mustNotStay(secretOf(await response.clone().json()))
+  return response
+}
+
 // People ----------------------------------------------------------------------------------------------------------------------
 
 export const anonymous = (headers = {}) =>
   createClient(stack.api, stack.key, {
     auth: { persistSession: false, autoRefreshToken: false },
     realtime: { transport: ws },
-    global: { headers },
+    global: { headers, fetch: watchful },
   })
 
 /** A seeded person: a client that is signed in as them, and their access token. */
 export async function signIn(email) {
   const supabase = anonymous()
   const { session, user } = must(await supabase.auth.signInWithPassword({ email, password: stack.password }))
-  return { supabase, user, token: session.access_token }
+  return { supabase, user, token: mustNotStay(session.access_token) }
 }
 
 /** Somebody new. */
 export async function signUp() {
   const supabase = anonymous()
   const email = `e2e-${unique()}@example.test`
-  const { session, user } = must(await supabase.auth.signUp({ email, password: 'a-long-enough-password', options: { data: { name: 'Ada' } } }))
-  return { supabase, user, email, token: session.access_token }
+  const password = mustNotStay(`a-long-enough-password-${unique()}`)
+  const { session, user } = must(await supabase.auth.signUp({ email, password, options: { data: { name: 'Ada' } } }))
+  return { supabase, user, email, token: mustNotStay(session.access_token) }
 }
 
 /** Somebody new with a tenant of their own; `limits` are what the operator allows beside the plan. */
@@ -154,6 +177,20 @@ export const provider = {
   behave: () => control('chaos', 'DELETE'),
   /** The calls that were answered with this status. */
   answered: (status) => control(`journal?status=${status}`, 'GET'),
+  /** All calls so far. */
+  calls: () => control('journal', 'GET'),
+  /** Answers by these fixtures alone: https://aimock.copilotkit.dev/fixtures */
+  script: async (fixtures) => {
+    await control('fixtures', 'DELETE')
+    await control('fixtures', 'POST', { fixtures })
+  },
+  /** Answers again as the stack does. */
+  unscript: async () => {
+    const folder = new URL('../../../xtask/stand-ins/aimock/fixtures/', import.meta.url)
+    const files = (await readdir(folder)).sort()
+    const read = files.map(async (file) => JSON.parse(await readFile(new URL(file, folder), 'utf8')).fixtures)
+    await provider.script((await Promise.all(read)).flat())
+  },
 }
 
 // Event streams -------------------------------------------------------------------------------------------------------------------

@@ -2641,22 +2641,24 @@ $$;
 -- FUNCTION limit_of(tenant uuid, meter text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.limit_of(tenant uuid, meter text) IS 'What a tenant''s plan and overrides allow of a meter; null means unlimited.';
 
--- llm_cost_usd(text, text, timestamp with time zone, bigint, bigint, bigint); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) RETURNS numeric
+-- llm_cost_usd(text, text, timestamp with time zone, bigint, bigint, bigint, bigint, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint DEFAULT 0, reasoning_tokens bigint DEFAULT 0) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-  select ((input - cached) * p.input_usd_per_million
+  select (greatest(input - cached - cache_write_tokens, 0) * p.input_usd_per_million
           + cached * p.cached_input_usd_per_million
-          + output * p.output_usd_per_million) / 1000000
+          + cache_write_tokens * coalesce(p.cache_write_usd_per_million, p.input_usd_per_million)
+          + greatest(output - reasoning_tokens, 0) * p.output_usd_per_million
+          + reasoning_tokens * coalesce(p.reasoning_usd_per_million, p.output_usd_per_million)) / 1000000
     from private.llm_prices p
    where p.provider = llm_provider and p.model = llm_model and p.valid_from <= at
    order by p.valid_from desc
    limit 1
 $$;
 
--- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) IS 'List price of a call in USD; null when the model has no price.';
+-- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint) IS 'List price of a call in USD; null when the model has no price.';
 
 -- lock_access(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.lock_access(tenant uuid) RETURNS void
@@ -6982,11 +6984,20 @@ CREATE TABLE private.llm_prices (
     input_usd_per_million numeric NOT NULL,
     cached_input_usd_per_million numeric NOT NULL,
     output_usd_per_million numeric NOT NULL,
-    CONSTRAINT llm_prices_are_not_negative CHECK ((LEAST(input_usd_per_million, cached_input_usd_per_million, output_usd_per_million) >= (0)::numeric))
+    cache_write_usd_per_million numeric,
+    reasoning_usd_per_million numeric,
+    CONSTRAINT llm_prices_are_not_negative CHECK ((LEAST(input_usd_per_million, cached_input_usd_per_million, output_usd_per_million) >= (0)::numeric)),
+    CONSTRAINT llm_prices_of_parts_are_not_negative CHECK ((LEAST(cache_write_usd_per_million, reasoning_usd_per_million) >= (0)::numeric))
 );
 
 -- TABLE llm_prices; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.llm_prices IS 'USD per million tokens, from a date on. A model without a row has an unknown cost, not a cost of zero.';
+
+-- COLUMN llm_prices.cache_write_usd_per_million; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.llm_prices.cache_write_usd_per_million IS 'Input that the provider keeps for the next time. Null: as other input.';
+
+-- COLUMN llm_prices.reasoning_usd_per_million; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.llm_prices.reasoning_usd_per_million IS 'Output that is thought and not said. Null: as other output.';
 
 -- meters; Type: TABLE; Schema: private
 CREATE TABLE private.meters (
@@ -7060,7 +7071,7 @@ COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workf
 COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
 
 -- COLUMN ai_agents.config; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), tools';
+COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), tools, fallback_models (provider/model, at most 8)';
 
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
@@ -7751,6 +7762,10 @@ ALTER TABLE ONLY private.webhooks
 -- webhooks webhooks_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (tenant_id, workflow_id);
+
+-- ai_agents agent_fallback_models_name_their_providers; Type: CHECK CONSTRAINT; Schema: public
+ALTER TABLE public.ai_agents
+    ADD CONSTRAINT agent_fallback_models_name_their_providers CHECK (((NOT (config ? 'fallback_models'::text)) OR ((jsonb_typeof((config -> 'fallback_models'::text)) = 'array'::text) AND (jsonb_array_length((config -> 'fallback_models'::text)) <= 8) AND (NOT jsonb_path_exists(config, 'strict $."fallback_models"[*]?(@.type() != "string" || !(@ like_regex "^[a-z0-9_-]+/.+$"))'::jsonpath))))) NOT VALID;
 
 -- ai_agents agent_slug_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
@@ -9396,8 +9411,8 @@ REVOKE ALL ON FUNCTION private.limit_invitations(tenant uuid) FROM PUBLIC;
 -- FUNCTION limit_of(tenant uuid, meter text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.limit_of(tenant uuid, meter text) FROM PUBLIC;
 
--- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) FROM PUBLIC;
+-- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint) FROM PUBLIC;
 
 -- FUNCTION lock_access(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.lock_access(tenant uuid) FROM PUBLIC;

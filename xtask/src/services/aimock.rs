@@ -13,23 +13,33 @@ struct Provider {
     base_url: &'static str,
     /// What follows the stand-in's address.
     path: &'static str,
+    may_want_no_key: bool,
 }
 
-const PROVIDERS: [Provider; 3] = [
+const PROVIDERS: [Provider; 4] = [
     Provider {
         key: "OPENAI_API_KEY",
         base_url: "OPENAI_BASE_URL",
         path: "/v1",
+        may_want_no_key: false,
     },
     Provider {
         key: "ANTHROPIC_API_KEY",
         base_url: "ANTHROPIC_BASE_URL",
         path: "",
+        may_want_no_key: false,
     },
     Provider {
         key: "GEMINI_API_KEY",
         base_url: "GEMINI_BASE_URL",
         path: "",
+        may_want_no_key: false,
+    },
+    Provider {
+        key: "OPENAI_COMPATIBLE_API_KEY",
+        base_url: "OPENAI_COMPATIBLE_BASE_URL",
+        path: "/v1",
+        may_want_no_key: true,
     },
 ];
 
@@ -46,7 +56,7 @@ pub fn real_providers() -> Vec<&'static str> {
 pub fn provider_environment(address: &str) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for provider in PROVIDERS.iter().filter(|provider| !has_key(provider)) {
-        environment.insert(provider.key.to_owned(), "stand-in".to_owned());
+        environment.insert(provider.key.to_owned(), stand_in_key(provider));
         environment.insert(
             provider.base_url.to_owned(),
             format!("{address}{}", provider.path),
@@ -55,8 +65,22 @@ pub fn provider_environment(address: &str) -> BTreeMap<String, String> {
     environment
 }
 
+/// The keys that the providers of this environment are called with, real or not.
+pub fn keys() -> Vec<String> {
+    let key =
+        |provider: &Provider| env::var(provider.key).unwrap_or_else(|_| stand_in_key(provider));
+    PROVIDERS.iter().map(key).collect()
+}
+
+/// The stand-in takes any; one that is like no other word can be searched for.
+fn stand_in_key(provider: &Provider) -> String {
+    format!("sk-stand-in-{}", provider.key.to_lowercase())
+}
+
+/// Or an address, where a provider may want no key.
 fn has_key(provider: &Provider) -> bool {
-    env::var(provider.key).is_ok_and(|key| !key.is_empty())
+    let is_set = |name| env::var(name).is_ok_and(|value| !value.is_empty());
+    is_set(provider.key) || (provider.may_want_no_key && is_set(provider.base_url))
 }
 
 /// None when every provider is real.

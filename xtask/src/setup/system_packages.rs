@@ -1,4 +1,4 @@
-//! What only the system's package manager can bring: a C compiler, libclang, and Postgres 15 for the gates.
+//! What only the system's package manager can bring: a C compiler, libclang, and for the gates Postgres 15 and Python's venv.
 
 use std::path::Path;
 
@@ -69,6 +69,14 @@ async fn missing(needs: Needs) -> Vec<&'static str> {
         }
         if !command::succeeds(Command::new("prove").arg("--version")).await {
             missing.push("perl");
+        }
+        if !command::succeeds(Command::new("curl").arg("--version")).await {
+            missing.push("curl");
+        }
+        // Debian takes out of Python what a virtual environment is made with.
+        if !command::succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])).await
+        {
+            missing.push("python3-venv");
         }
     }
     missing

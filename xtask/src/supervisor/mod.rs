@@ -8,6 +8,7 @@ pub mod process;
 mod ready;
 mod service;
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -60,6 +61,8 @@ impl Supervisor {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
+            // What programs of others say is not ours to choose.
+            .mode(0o600)
             .open(&log_path)
             .with_context(|| format!("opening {}", log_path.display()))?;
 

@@ -74,6 +74,15 @@ impl Counts {
         Self::of("node --test", tests.sum())
     }
 
+    /// `Ran 12 tests in 3.210s`
+    pub fn unittest(output: &str) -> Self {
+        let tests = output.lines().filter_map(|line| {
+            let counted = line.strip_prefix("Ran ")?.split(' ').next()?;
+            counted.parse::<u64>().ok()
+        });
+        Self::of("unittest", tests.sum())
+    }
+
     /// `test result: ok. 12 passed; 0 failed; ...`
     pub fn doctests(output: &str) -> Self {
         let tests = output.lines().filter_map(|line| {
@@ -118,6 +127,7 @@ mod tests {
         );
         assert_eq!(Counts::node("# tests 12\n# pass 12").sum(), 12);
         assert_eq!(Counts::node("ℹ tests 7").sum(), 7);
+        assert_eq!(Counts::unittest("Ran 9 tests in 1.204s\n\nOK").sum(), 9);
         assert_eq!(
             Counts::doctests("test result: ok. 3 passed; 0 failed; 0 ignored").sum(),
             3

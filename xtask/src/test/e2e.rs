@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
 
-use super::Context;
 use super::code::demand;
 use super::counts::Counts;
+use super::{Context, keys};
 use crate::build::cargo;
 use crate::database::access;
 use crate::down;
@@ -16,6 +16,7 @@ use crate::ports::Ports;
 use crate::progress::Progress;
 use crate::secrets::SEEDED_PASSWORD;
 use crate::services::Addresses;
+use crate::setup;
 use crate::stack::Stack;
 use crate::supervisor::Supervisor;
 use crate::up;
@@ -45,6 +46,8 @@ async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) 
     crate::demo::show(stack, progress)
         .await
         .context("the demo")?;
+    let python = setup::python_packages(progress).await?;
+    let environment = environment(stack, layout, xtask, &python);
     let mut counts = Counts::default();
     let mut failed = Vec::new();
 
@@ -52,9 +55,26 @@ async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) 
     node.current_dir(layout::root())
         .args(["--test", "--test-reporter=spec", NODE_LIMIT])
         .args(files("tests/e2e/supabase-js", "mjs")?);
-    node.envs(environment(stack, layout, xtask));
+    node.envs(environment.clone());
     match demand(&mut node, "supabase-js").await {
         Ok(output) => counts.add(&Counts::node(&output)),
+        Err(error) => failed.push(error.to_string()),
+    }
+
+    let mut python = Command::new(python);
+    python.current_dir(layout::root()).args([
+        "-m",
+        "unittest",
+        "discover",
+        "--verbose",
+        "--start-directory",
+        "tests/e2e/python",
+    ]);
+    // Nothing is left in a folder that is under version control.
+    python.env("PYTHONDONTWRITEBYTECODE", "1");
+    python.envs(environment.clone());
+    match demand(&mut python, "Python").await {
+        Ok(output) => counts.add(&Counts::unittest(&output)),
         Err(error) => failed.push(error.to_string()),
     }
 
@@ -70,7 +90,7 @@ async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) 
         "--test",
         "e2e",
     ]);
-    rust.envs(environment(stack, layout, xtask));
+    rust.envs(environment);
     match demand(&mut rust, "the Rust clients").await {
         Ok(output) => counts.add(&Counts::nextest(&output)),
         Err(error) => failed.push(error.to_string()),
@@ -93,11 +113,19 @@ async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) 
         difference.join("\n")
     );
     counts.add(&Counts::of("checks", 1));
+    keys::search(stack, layout).await?;
+    // None found, and what was planted is.
+    counts.add(&Counts::of("checks", 2));
     Ok(counts)
 }
 
 /// What the end-to-end tests read; see tests/README.md.
-fn environment(stack: &Stack, layout: &Layout, xtask: &Path) -> Vec<(&'static str, String)> {
+fn environment(
+    stack: &Stack,
+    layout: &Layout,
+    xtask: &Path,
+    python: &Path,
+) -> Vec<(&'static str, String)> {
     let addresses = Addresses::local(&stack.ports);
     vec![
         ("AIAS_E2E_API_URL", stack.supabase_url.clone()),
@@ -119,6 +147,13 @@ fn environment(stack: &Stack, layout: &Layout, xtask: &Path) -> Vec<(&'static st
         ("AIAS_E2E_HELPDESK_URL", addresses.helpdesk),
         ("AIAS_E2E_MAILBOX_URL", addresses.mailbox),
         ("AIAS_E2E_DATABASE_URL", stack.database_url.clone()),
+        // Where suites say which keys, secrets and passwords they used.
+        (
+            "AIAS_E2E_KEYS_USED",
+            keys::used(layout).display().to_string(),
+        ),
+        // One that has OpenAI's SDK.
+        ("AIAS_E2E_PYTHON", python.display().to_string()),
         // To stop and start services: `$AIAS_E2E_XTASK service kill worker --dir $AIAS_E2E_DIR`.
         ("AIAS_E2E_XTASK", xtask.display().to_string()),
         ("AIAS_E2E_DIR", layout.dir().display().to_string()),

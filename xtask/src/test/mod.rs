@@ -7,6 +7,7 @@ mod crash;
 mod database;
 mod e2e;
 mod isolation;
+mod keys;
 mod migrations;
 mod policies;
 mod servers;

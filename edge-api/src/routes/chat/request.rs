@@ -15,6 +15,10 @@ pub struct ChatCompletionRequest {
     /// `provider/model`, or `agent:<slug>` for an agent of the tenant.
     #[schema(example = "openai/gpt-4o-mini")]
     model: String,
+    /// Who is asked when the model fails before its first word, one after the other: `provider/model`, at most 8. As OpenRouter names it.
+    #[serde(default)]
+    #[schema(example = json!(["anthropic/claude-haiku-4-5"]))]
+    models: Option<Vec<String>>,
     #[schema(value_type = Vec<Object>, example = json!([{"role": "user", "content": "Hello!"}]))]
     messages: Vec<Turn>,
     #[serde(default)]
@@ -141,6 +145,9 @@ const NOT_HAD: [&str; 6] = [
     "web_search_options",
 ];
 
+/// Each is asked several times before the next one is.
+const MOST_FALLBACKS: usize = 8;
+
 fn refuse(message: &'static str, details: impl Into<Option<String>>) -> ApiError {
     ApiError::BadRequest {
         code: "unsupported_parameter",
@@ -183,6 +190,13 @@ impl ChatCompletionRequest {
             return Err(invalid("there has to be a message"));
         }
         let mut request = ChatRequest::new(self.model);
+        request.fallback_models = self.models.unwrap_or_default();
+        // Where all go by one list, the model stands in it too.
+        let model = &request.model;
+        request.fallback_models.retain(|fallback| fallback != model);
+        if request.fallback_models.len() > MOST_FALLBACKS {
+            return Err(invalid("there can be 8 other models"));
+        }
         request.temperature = self.temperature;
         request.top_p = self.top_p;
         request.stop = match self.stop {
@@ -428,6 +442,23 @@ mod tests {
         assert_eq!(request.tools[0].parameters["type"], "object");
         assert_eq!(request.tool_choice, ToolChoice::Named("weather".to_owned()));
         assert_eq!(request.output_schema, Some(json!({"type": "object"})));
+    }
+
+    #[test]
+    fn other_models_are_asked_in_their_order() {
+        let with = |models: Value| {
+            read(
+                json!({"model": "a/b", "models": models, "messages": [{"role": "user", "content": "x"}]}),
+            )
+        };
+        let request = with(json!(["a/b", "c/d", "e/f"])).unwrap();
+        assert_eq!(
+            (request.model.as_str(), request.fallback_models),
+            ("a/b", vec!["c/d".to_owned(), "e/f".to_owned()])
+        );
+        assert!(with(Value::Null).unwrap().fallback_models.is_empty());
+        let too_many: Vec<String> = (0..9).map(|n| format!("c/{n}")).collect();
+        assert!(with(json!(too_many)).unwrap_err().contains("invalid_body"));
     }
 
     #[test]

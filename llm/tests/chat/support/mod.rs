@@ -11,11 +11,12 @@ pub use socket::{Reply, Socket};
 
 pub const KEY: &str = "sk-test-0123456789abcdef";
 
-/// A model of each wire format.
-pub const MODELS: [&str; 3] = [
+/// A model of each wire format, and of a server that speaks OpenAI's under a name of its own.
+pub const MODELS: [&str; 4] = [
     "openai/gpt-4o-mini",
     "anthropic/claude-sonnet-4-5",
     "gemini/gemini-2.5-flash",
+    "vllm/llama-3.1-8b",
 ];
 
 /// An event that says "so far" in every format.
@@ -30,13 +31,14 @@ pub fn answer() -> Reply {
     ])
 }
 
-/// All three providers at one address, with waits that a test can afford.
+/// All providers at one address, with waits that a test can afford.
 pub fn builder(url: &str) -> ProvidersBuilder {
     let key = || Some(KEY.to_owned().into());
     Providers::builder()
         .openai(key(), Some(&format!("{url}/v1")))
         .and_then(|builder| builder.anthropic(key(), Some(url)))
         .and_then(|builder| builder.gemini(key(), Some(url)))
+        .and_then(|builder| builder.openai_compatible("vllm", key(), &format!("{url}/v1")))
         .expect("the stand-in's address is a URL")
         .retry(RetryPolicy {
             initial: Duration::from_millis(5),

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import OpenAI from 'openai'
-import { eventually, must, newTenant, sql, stack } from '../stack.mjs'
+import { eventually, must, newTenant, provider, sql, stack } from '../stack.mjs'
 
 const MODEL = 'openai/gpt-4o-mini'
 const messages = [{ role: 'user', content: 'How do I add a second calendar?' }]
@@ -90,6 +90,28 @@ describe("OpenAI's SDK", () => {
     const models = []
     for await (const model of openai.models.list()) models.push(model.id)
     assert.ok(models.includes('agent:helper') && models.includes(MODEL), models.join())
+  })
+
+  test("asks an agent's other models when its own fails", async (t) => {
+    const person = await newTenant()
+    const made = await person.supabase.from('ai_agents').insert({
+      tenant_id: person.tenant.id, name: 'Steady', slug: 'steady', model: 'gemini/gemini-2.0-flash',
+      config: { fallback_models: ['gemini/gemini-2.5-flash', MODEL] },
+    })
+    must(made)
+    const { openai } = await clientOf(person)
+    t.after(provider.unscript)
+    // Not again and again: that would open the circuit of all models of the provider.
+    await provider.script([
+      { match: { model: 'gemini-2.0-flash' }, response: { error: { message: 'there is no such model', type: 'invalid_request_error' }, status: 404 } },
+      { match: { model: 'gemini-2.5-flash' }, response: { content: 'I can' } },
+    ])
+    const answer = await openai.chat.completions.create({ model: 'agent:steady', messages })
+    assert.deepEqual([answer.choices[0].message.content, answer.model], ['I can', 'gemini/gemini-2.5-flash'])
+    assert.equal((await used(person, 1))[0].model, 'gemini-2.5-flash')
+
+    const nonsense = await person.supabase.from('ai_agents').update({ config: { fallback_models: ['gpt-4o'] } }).eq('slug', 'steady')
+    assert.match(nonsense.error?.message ?? '', /agent_fallback_models_name_their_providers/, 'a model without its provider could never be asked')
   })
 
   test('is refused in its own words', async () => {

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { activeWorkflow, assertBody, drawing, edge, manual, must, newTenant, run } from '../stack.mjs'
+import { activeWorkflow, assertBody, drawing, edge, manual, must, mustNotStay, newTenant, run } from '../stack.mjs'
 
-const KEY = 'sk-proj-Hunter2Hunter2'
+const KEY = mustNotStay('sk-proj-Hunter2Hunter2')
 
 describe('own keys', () => {
   test('a step calls with it while there is one', async () => {
