@@ -36,6 +36,8 @@ grant execute on function
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
   queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[]),
+  queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb),
+  queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb),
   queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
   queue.record(text, uuid[], uuid[], bigint[], text[], timestamptz[], jsonb[], jsonb[], timestamptz[], integer[],
     integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamptz[], timestamptz[],

@@ -12,6 +12,7 @@ mod request;
 mod resolver;
 mod response;
 
+use reqwest::Url;
 use serde_json::Value;
 
 pub use clients::Clients;
@@ -35,17 +36,34 @@ pub async fn run(
     config: &Value,
     redaction: &Redaction,
 ) -> Result<Success, Failure> {
-    redaction.result(call(clients, config, redaction).await)
+    run_within(clients, config, redaction, |_| true).await
+}
+
+/// The same, where not every address may be called; a redirect leads out of those that may no more than the first request.
+///
+/// # Errors
+/// `http_not_allowed`, and those of [`run`].
+pub async fn run_within(
+    clients: &Clients,
+    config: &Value,
+    redaction: &Redaction,
+    may_call: impl Fn(&Url) -> bool,
+) -> Result<Success, Failure> {
+    redaction.result(call(clients, config, redaction, may_call).await)
 }
 
 async fn call(
     clients: &Clients,
     config: &Value,
     redaction: &Redaction,
+    may_call: impl Fn(&Url) -> bool,
 ) -> Result<Success, Failure> {
     let mut request = Request::read(config, redaction)?;
     for _ in 0..=MOST_REDIRECTS {
         let hop = Hop::of(&request, redaction);
+        if !may_call(&request.url) {
+            return Err(hop.failure("http_not_allowed", "is not among the allowed addresses"));
+        }
         let client = clients
             .for_url(&request.url)
             .map_err(|blocked| hop.blocked(&blocked))?;
