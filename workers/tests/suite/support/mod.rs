@@ -7,6 +7,7 @@ pub mod graph;
 pub mod invitation;
 pub mod models;
 pub mod received;
+pub mod scripted;
 pub mod secrets;
 pub mod server;
 pub mod smtp;

@@ -45,7 +45,7 @@ pub(super) fn toolbox<'a>(
     agent: Option<&Agent>,
 ) -> Result<Toolbox<'a>, Failure> {
     let mut toolbox = Toolbox::default();
-    // What a node says was rendered when the step began, and may have come from anywhere: only an agent's tools name secrets.
+    // A workflow names secrets in nodes of kind `http` and nowhere else, so that whoever reads one sees where they go. Agents are read apart.
     let may_name_secrets = call.config.get("tools").is_none_or(Value::is_null);
     let Some(Value::Array(tools)) = request::field(&call.config, agent, "tools") else {
         return Ok(toolbox);
