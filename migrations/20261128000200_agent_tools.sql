@@ -10,7 +10,7 @@ alter table public.ai_agents
 comment on column public.ai_agents.config is
   'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI '
   'writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth} or {type: start_workflow, workflow_id, name}, '
-  'which workers run.';
+  'which workers run; mcp_servers: {name, url, headers, auth, allow}.';
 
 create function private.tool_problem(tool jsonb) returns text
 language sql
@@ -19,7 +19,7 @@ set search_path = ''
 as $$
   select case
     when jsonb_typeof(tool) <> 'object' then 'a tool is an object'
-    when tool ->> 'type' not in ('http', 'start_workflow') then null
+    when coalesce(tool ->> 'type', '') not in ('http', 'start_workflow') then null
     when tool ? 'name' and (jsonb_typeof(tool -> 'name') <> 'string' or (tool ->> 'name') !~ '^[a-zA-Z0-9_-]{1,64}$') then
       'the name of a tool has 1 to 64 letters, digits, underscores and dashes'
     when tool ? 'description' and jsonb_typeof(tool -> 'description') <> 'string' then 'the description of a tool is text'
@@ -45,6 +45,56 @@ as $$
 $$;
 
 comment on function private.tool_problem is 'What is wrong with a tool of an agent that workers run, in a sentence; null when nothing is.';
+
+create function private.mcp_server_problem(server jsonb) returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when jsonb_typeof(server) <> 'object' then 'an MCP server is an object'
+    when jsonb_typeof(server -> 'name') is distinct from 'string' or (server ->> 'name') !~ '^[a-zA-Z0-9_-]{1,32}$' then
+      'the name of an MCP server has 1 to 32 letters, digits, underscores and dashes'
+    when jsonb_typeof(server -> 'url') is distinct from 'string' or (server ->> 'url') !~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' then
+      'the url of an MCP server begins with http:// or https:// and has no user and no fragment'
+    when server ? 'headers' and jsonb_typeof(server -> 'headers') not in ('object', 'null') then 'the headers of an MCP server are an object'
+    when server ? 'auth' and jsonb_typeof(server -> 'auth') not in ('object', 'null') then 'auth of an MCP server is an object'
+    when server ? 'allow' and (jsonb_typeof(server -> 'allow') not in ('array', 'null') or jsonb_path_exists(server, '$.allow[*] ? (@.type() != "string")')) then
+      'allow of an MCP server is a list of the names of its tools'
+  end
+$$;
+
+comment on function private.mcp_server_problem is 'What is wrong with an MCP server of an agent, in a sentence; null when nothing is.';
+
+create function private.mcp_servers_problem(config jsonb) returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  servers constant jsonb := nullif(config -> 'mcp_servers', 'null');
+  problem text;
+begin
+  if servers is null then
+    return null;
+  end if;
+  if jsonb_typeof(servers) <> 'array' or jsonb_array_length(servers) > 16 then
+    return 'mcp_servers is a list of at most 16';
+  end if;
+  select private.mcp_server_problem(s.server) into problem
+    from jsonb_array_elements(servers) with ordinality s (server, position)
+   where private.mcp_server_problem(s.server) is not null
+   order by s.position limit 1;
+  if problem is null then
+    select format('two MCP servers are called %s', s.server ->> 'name') into problem
+      from jsonb_array_elements(servers) s (server)
+     group by s.server ->> 'name' having count(*) > 1 order by 1 limit 1;
+  end if;
+  return problem;
+end
+$$;
+
+comment on function private.mcp_servers_problem is 'What is wrong with the MCP servers in the config of an agent, in a sentence; null when nothing is.';
 
 create function private.tools_problem(config jsonb) returns text
 language plpgsql
@@ -91,7 +141,7 @@ begin
      and not new.tenant_id = any (array(select private.tenants_with('agents.write'))) then
     return new;
   end if;
-  problem := private.tools_problem(new.config);
+  problem := coalesce(private.tools_problem(new.config), private.mcp_servers_problem(new.config));
   if problem is not null then
     perform private.refuse(400, 'agent_config_invalid', problem);
   end if;

@@ -23,7 +23,7 @@ use crate::queue::{Agent, Queue};
 /// Has the conversation of a rendered config. The time-out is for all of it.
 ///
 /// # Errors
-/// `agent_not_found`, `invalid_config`, `quota_exceeded`, `too_many_rounds`, `llm_<kind>` for what the provider did, what
+/// `agent_not_found`, `invalid_config`, `quota_exceeded`, `too_many_rounds`, `mcp_unavailable`, `llm_<kind>` for what the provider did, what
 /// [`Opener::provider_keys`](crate::secrets::Opener::provider_keys) says; or the claim is lost.
 pub async fn run(
     world: &Effects,
@@ -34,7 +34,7 @@ pub async fn run(
     let agent = agent(&world.queue, call).await?;
     let request = request::build(&call.config, agent.as_ref())?;
     let limits = tools::limits(&call.config, agent.as_ref())?;
-    let toolbox = tools::toolbox(world, call, agent.as_ref())?;
+    let toolbox = tools::toolbox(world, call, agent.as_ref()).await?;
 
     let id = agent.as_ref().map(|agent| agent.id);
     let mut rounds = Rounds::new(world, call, id, timeout, reserved);

@@ -12,7 +12,8 @@ mod request;
 mod resolver;
 mod response;
 
-use reqwest::Url;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Url};
 use serde_json::Value;
 
 pub use clients::Clients;
@@ -50,6 +51,23 @@ pub async fn run_within(
     may_call: impl Fn(&Url) -> bool,
 ) -> Result<Success, Failure> {
     redaction.result(call(clients, config, redaction, may_call).await)
+}
+
+/// Where the requests of a config go, with which headers and by which client, for whoever speaks a protocol of its own over HTTP. The client follows
+/// no redirects and reaches what a step may reach.
+///
+/// # Errors
+/// `invalid_config`, `http_blocked_address`.
+pub fn target(
+    clients: &Clients,
+    config: &Value,
+    redaction: &Redaction,
+) -> Result<(Client, Url, HeaderMap), Failure> {
+    let request = Request::read(config, redaction)?;
+    let client = clients
+        .for_url(&request.url)
+        .map_err(|blocked| Hop::of(&request, redaction).blocked(&blocked))?;
+    Ok((client.clone(), request.url, request.headers))
 }
 
 async fn call(

@@ -4,12 +4,11 @@ use agents::{Asked, Tool, ToolError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use workflow::Kind;
-use workflow::expression::Context;
 
+use super::credentials::Credentials;
 use super::prefix::Prefixes;
 use super::{declaration, told};
-use crate::nodes::{Call, Effects, Failure, Redaction, Rendered, Stopped, http, render};
+use crate::nodes::{Call, Effects, Failure, Stopped, http};
 
 pub(super) struct HttpTool<'a> {
     world: &'a Effects,
@@ -17,8 +16,7 @@ pub(super) struct HttpTool<'a> {
     declaration: llm::Tool,
     allow: Prefixes,
     methods: Vec<String>,
-    /// Headers and credentials, masks in the place of secrets.
-    rendered: Rendered,
+    credentials: Credentials,
 }
 
 impl<'a> HttpTool<'a> {
@@ -39,17 +37,7 @@ impl<'a> HttpTool<'a> {
         if methods.is_empty() {
             methods.push("GET".to_owned());
         }
-        let drawn =
-            json!({"kind": "http", "headers": tool.get("headers"), "auth": tool.get("auth")});
-        let rendered = if may_name_secrets {
-            let context = Context::new(&json!({"secrets": {}}));
-            render(&world.engine, Kind::Http, &drawn, context)?
-        } else {
-            Rendered {
-                config: drawn,
-                secrets: None,
-            }
-        };
+        let credentials = Credentials::read(world, tool, may_name_secrets)?;
         let description = format!("Makes an HTTP request below {}.", allowed.join(", "));
         let parameters = json!({
             "type": "object",
@@ -68,7 +56,7 @@ impl<'a> HttpTool<'a> {
             declaration: declaration(tool, "http", &description, parameters),
             allow,
             methods,
-            rendered,
+            credentials,
         })
     }
 
@@ -81,7 +69,7 @@ impl<'a> HttpTool<'a> {
             let allowed = self.methods.join(", ");
             return Err(Failure::invalid_config(format!("the method is not {allowed}")).into());
         }
-        let (mut config, redaction) = self.filled().await?;
+        let (mut config, redaction) = self.credentials.fill(self.world, self.call).await?;
         // After the secrets were put in: what a model writes is no template.
         config["method"] = method.into();
         for name in ["url", "query", "body"] {
@@ -91,19 +79,6 @@ impl<'a> HttpTool<'a> {
         let answer = http::run_within(&self.world.http, &config, &redaction, may_call).await?;
         let shown = json!({"status": answer.output["status"], "body": answer.output["body"]});
         Ok(shown.to_string())
-    }
-
-    async fn filled(&self) -> Result<(Value, Redaction), Stopped> {
-        let shown = &self.rendered.config;
-        let Some(with) = &self.rendered.secrets else {
-            return Ok((shown.clone(), Redaction::default()));
-        };
-        let secrets = self
-            .world
-            .secrets
-            .open(self.call.claim, &with.names)
-            .await?;
-        Ok(with.fill(&self.world.engine, Kind::Http, shown, &secrets)?)
     }
 }
 

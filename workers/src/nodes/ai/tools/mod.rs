@@ -1,6 +1,8 @@
 //! The tools of an agent that are run here, beside the functions that it only declares: `{"type": "http", ...}`.
 
+mod credentials;
 mod http;
+mod mcp;
 mod prefix;
 mod start_workflow;
 
@@ -38,8 +40,20 @@ pub(super) fn limits(node: &Value, agent: Option<&Agent>) -> Result<Limits, Fail
     Ok(limits)
 }
 
-/// The tools that this step's model may have run.
-pub(super) fn toolbox<'a>(
+/// The tools that this step's model may have run. Those of MCP servers are asked for now.
+pub(super) async fn toolbox<'a>(
+    world: &'a Effects,
+    call: &'a Call,
+    agent: Option<&Agent>,
+) -> Result<Toolbox<'a>, Stopped> {
+    let mut toolbox = built_in(world, call, agent)?;
+    for tool in mcp::tools(world, call, agent).await? {
+        add(&mut toolbox, tool)?;
+    }
+    Ok(toolbox)
+}
+
+fn built_in<'a>(
     world: &'a Effects,
     call: &'a Call,
     agent: Option<&Agent>,
@@ -51,21 +65,25 @@ pub(super) fn toolbox<'a>(
         return Ok(toolbox);
     };
     for tool in tools {
-        let added = match kind(tool) {
-            "http" => toolbox.add(Box::new(HttpTool::read(
-                world,
-                call,
-                tool,
-                may_name_secrets,
-            )?)),
-            "start_workflow" => toolbox.add(Box::new(StartWorkflow::read(world, call, tool)?)),
-            _ => continue,
-        };
-        added.map_err(|same| {
-            Failure::invalid_config(format!("there are two tools called {}", same.0))
-        })?;
+        match kind(tool) {
+            "http" => {
+                let tool = HttpTool::read(world, call, tool, may_name_secrets)?;
+                add(&mut toolbox, Box::new(tool))?;
+            }
+            "start_workflow" => {
+                let tool = StartWorkflow::read(world, call, tool)?;
+                add(&mut toolbox, Box::new(tool))?;
+            }
+            _ => {}
+        }
     }
     Ok(toolbox)
+}
+
+fn add<'a>(toolbox: &mut Toolbox<'a>, tool: Box<dyn agents::Tool + 'a>) -> Result<(), Failure> {
+    toolbox
+        .add(tool)
+        .map_err(|same| Failure::invalid_config(format!("there are two tools called {}", same.0)))
 }
 
 /// What a model is told of a tool: in the words of its config where there are some.
