@@ -9,8 +9,8 @@ alter table public.ai_agents
 
 comment on column public.ai_agents.config is
   'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI '
-  'writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth} or {type: start_workflow, workflow_id, name}, '
-  'which workers run; mcp_servers: {name, url, headers, auth, allow}.';
+  'writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit} or '
+  '{type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
 
 create function private.tool_problem(tool jsonb) returns text
 language sql
@@ -19,7 +19,7 @@ set search_path = ''
 as $$
   select case
     when jsonb_typeof(tool) <> 'object' then 'a tool is an object'
-    when coalesce(tool ->> 'type', '') not in ('http', 'start_workflow') then null
+    when coalesce(tool ->> 'type', '') not in ('http', 'search_documents', 'start_workflow') then null
     when tool ? 'name' and (jsonb_typeof(tool -> 'name') <> 'string' or (tool ->> 'name') !~ '^[a-zA-Z0-9_-]{1,64}$') then
       'the name of a tool has 1 to 64 letters, digits, underscores and dashes'
     when tool ? 'description' and jsonb_typeof(tool -> 'description') <> 'string' then 'the description of a tool is text'
@@ -36,6 +36,9 @@ as $$
       )) then 'the methods of an http tool are a list of GET, HEAD, POST, PUT, PATCH and DELETE'
       when tool ? 'headers' and jsonb_typeof(tool -> 'headers') not in ('object', 'null') then 'the headers of an http tool are an object'
       when tool ? 'auth' and jsonb_typeof(tool -> 'auth') not in ('object', 'null') then 'auth of an http tool is an object'
+    end
+    when tool ->> 'type' = 'search_documents' then case
+      when tool ? 'limit' and coalesce(tool ->> 'limit', '') !~ '^([1-9]|[1-4][0-9]|50)$' then 'the limit of a search_documents tool is between 1 and 50'
     end
     when coalesce(tool ->> 'workflow_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
       'a start_workflow tool has the id of the workflow that it starts, in workflow_id'

@@ -1146,6 +1146,32 @@ $$;
 -- FUNCTION charge_storage(tenant uuid, bytes bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) IS 'Takes bytes from a tenant''s storage, or gives them back when they are negative.';
 
+-- check_agent_tools(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.check_agent_tools() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  problem text;
+begin
+  -- This runs before row-level security sees the row. Whoever may not write here is refused there.
+  if current_setting('role') in ('anon', 'authenticated')
+     and not new.tenant_id = any (array(select private.tenants_with('agents.write'))) then
+    return new;
+  end if;
+  problem := coalesce(private.tools_problem(new.config), private.mcp_servers_problem(new.config));
+  if problem is not null then
+    perform private.refuse(400, 'agent_config_invalid', problem);
+  end if;
+  -- An agent starts for whoever asks it, so its maker has to be one who may.
+  if private.principal() is not null and jsonb_path_exists(new.config, '$.tools[*] ? (@.type == "start_workflow")')
+     and (tg_op = 'INSERT' or new.config -> 'tools' is distinct from old.config -> 'tools') then
+    perform private.demand(new.tenant_id, 'workflows.execute');
+  end if;
+  return new;
+end
+$_$;
+
 -- check_domain(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.check_domain(wanted_domain uuid) RETURNS public.tenant_domains
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2838,6 +2864,58 @@ $$;
 -- FUNCTION may_decide(tenant uuid, wanted_permission text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.may_decide(tenant uuid, wanted_permission text) IS 'Whether the caller may decide what asks for a permission. One that does not exist is held by owners.';
 
+-- mcp_server_problem(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.mcp_server_problem(server jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select case
+    when jsonb_typeof(server) <> 'object' then 'an MCP server is an object'
+    when jsonb_typeof(server -> 'name') is distinct from 'string' or (server ->> 'name') !~ '^[a-zA-Z0-9_-]{1,32}$' then
+      'the name of an MCP server has 1 to 32 letters, digits, underscores and dashes'
+    when jsonb_typeof(server -> 'url') is distinct from 'string' or (server ->> 'url') !~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' then
+      'the url of an MCP server begins with http:// or https:// and has no user and no fragment'
+    when server ? 'headers' and jsonb_typeof(server -> 'headers') not in ('object', 'null') then 'the headers of an MCP server are an object'
+    when server ? 'auth' and jsonb_typeof(server -> 'auth') not in ('object', 'null') then 'auth of an MCP server is an object'
+    when server ? 'allow' and (jsonb_typeof(server -> 'allow') not in ('array', 'null') or jsonb_path_exists(server, '$.allow[*] ? (@.type() != "string")')) then
+      'allow of an MCP server is a list of the names of its tools'
+  end
+$_$;
+
+-- FUNCTION mcp_server_problem(server jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.mcp_server_problem(server jsonb) IS 'What is wrong with an MCP server of an agent, in a sentence; null when nothing is.';
+
+-- mcp_servers_problem(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.mcp_servers_problem(config jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  servers constant jsonb := nullif(config -> 'mcp_servers', 'null');
+  problem text;
+begin
+  if servers is null then
+    return null;
+  end if;
+  if jsonb_typeof(servers) <> 'array' or jsonb_array_length(servers) > 16 then
+    return 'mcp_servers is a list of at most 16';
+  end if;
+  select private.mcp_server_problem(s.server) into problem
+    from jsonb_array_elements(servers) with ordinality s (server, position)
+   where private.mcp_server_problem(s.server) is not null
+   order by s.position limit 1;
+  if problem is null then
+    select format('two MCP servers are called %s', s.server ->> 'name') into problem
+      from jsonb_array_elements(servers) s (server)
+     group by s.server ->> 'name' having count(*) > 1 order by 1 limit 1;
+  end if;
+  return problem;
+end
+$$;
+
+-- FUNCTION mcp_servers_problem(config jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.mcp_servers_problem(config jsonb) IS 'What is wrong with the MCP servers in the config of an agent, in a sentence; null when nothing is.';
+
 -- member_to_manage(uuid, uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.member_to_manage(tenant uuid, member uuid) RETURNS public.memberships
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3961,6 +4039,73 @@ CREATE FUNCTION private.tenants_with(permission text) RETURNS SETOF uuid
 
 -- FUNCTION tenants_with(permission text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.tenants_with(permission text) IS 'What aias.tenants_with answers, as rows.';
+
+-- tool_problem(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.tool_problem(tool jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select case
+    when jsonb_typeof(tool) <> 'object' then 'a tool is an object'
+    when coalesce(tool ->> 'type', '') not in ('http', 'start_workflow') then null
+    when tool ? 'name' and (jsonb_typeof(tool -> 'name') <> 'string' or (tool ->> 'name') !~ '^[a-zA-Z0-9_-]{1,64}$') then
+      'the name of a tool has 1 to 64 letters, digits, underscores and dashes'
+    when tool ? 'description' and jsonb_typeof(tool -> 'description') <> 'string' then 'the description of a tool is text'
+    when tool ->> 'type' = 'http' then case
+      when jsonb_typeof(tool -> 'allow') is distinct from 'array' or tool -> 'allow' = '[]' then
+        'an http tool has a list of the addresses that it may call, in allow'
+      when exists (
+        select from jsonb_array_elements(tool -> 'allow') a (url)
+         where jsonb_typeof(a.url) <> 'string' or (a.url #>> '{}') !~ '^https?://[^/?#@\s]+/[^?#\s]*$'
+      ) then 'each address in allow is like https://api.example.com/v1/: without a user, a query or a fragment, and with a path, if only a slash'
+      when tool ? 'methods' and (jsonb_typeof(tool -> 'methods') <> 'array' or tool -> 'methods' = '[]' or exists (
+        select from jsonb_array_elements(case when jsonb_typeof(tool -> 'methods') = 'array' then tool -> 'methods' else '[]' end) m (method)
+         where jsonb_typeof(m.method) <> 'string' or upper(m.method #>> '{}') not in ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE')
+      )) then 'the methods of an http tool are a list of GET, HEAD, POST, PUT, PATCH and DELETE'
+      when tool ? 'headers' and jsonb_typeof(tool -> 'headers') not in ('object', 'null') then 'the headers of an http tool are an object'
+      when tool ? 'auth' and jsonb_typeof(tool -> 'auth') not in ('object', 'null') then 'auth of an http tool is an object'
+    end
+    when coalesce(tool ->> 'workflow_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+      'a start_workflow tool has the id of the workflow that it starts, in workflow_id'
+    when tool ? 'input_schema' and jsonb_typeof(tool -> 'input_schema') not in ('object', 'null') then
+      'the input_schema of a start_workflow tool is a JSON schema'
+  end
+$_$;
+
+-- FUNCTION tool_problem(tool jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.tool_problem(tool jsonb) IS 'What is wrong with a tool of an agent that workers run, in a sentence; null when nothing is.';
+
+-- tools_problem(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.tools_problem(config jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  problem text;
+begin
+  if config -> 'tools' is null or config -> 'tools' = 'null' then
+    return null;
+  end if;
+  if jsonb_typeof(config -> 'tools') <> 'array' then
+    return 'tools is a list';
+  end if;
+  select private.tool_problem(t.tool) into problem
+    from jsonb_array_elements(config -> 'tools') with ordinality t (tool, position)
+   where private.tool_problem(t.tool) is not null
+   order by t.position limit 1;
+  if problem is null then
+    select format('two tools are called %s', n.name) into problem
+      from jsonb_array_elements(config -> 'tools') t (tool)
+     cross join lateral (select coalesce(t.tool ->> 'name', t.tool #>> '{function,name}', t.tool ->> 'type') as name) n
+     where n.name is not null
+     group by n.name having count(*) > 1 order by n.name limit 1;
+  end if;
+  return problem;
+end
+$$;
+
+-- FUNCTION tools_problem(config jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.tools_problem(config jsonb) IS 'What is wrong with the tools in the config of an agent, in a sentence; null when nothing is.';
 
 -- touch_updated_at(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.touch_updated_at() RETURNS trigger
@@ -5848,6 +5993,43 @@ $$;
 -- FUNCTION record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) IS 'Writes what became of a claimed mail: sent, retry (at retry_at), dead or dropped. False when the lease was lost.';
 
+-- record_round(uuid, uuid, text, integer, integer, uuid, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  counted record;
+begin
+  -- A tenant that is no more has no quota either.
+  if not exists (select from public.tenants t where t.id = tenant) then
+    return;
+  end if;
+  select * into counted from queue.record_usage(tenant, execution, node, item, attempt, call);
+  if not counted.is_new then
+    -- Said before: then it was settled before, too.
+    return;
+  end if;
+  begin
+    perform aias.quota_settle(reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint);
+  exception when invalid_parameter_value then
+    -- It is long over and forgotten.
+    null;
+  end;
+  update public.execution_steps s
+     set model = (call ->> 'provider') || '/' || (call ->> 'model'),
+         input_tokens = coalesce(s.input_tokens, 0) + (call ->> 'input_tokens')::bigint,
+         output_tokens = coalesce(s.output_tokens, 0) + (call ->> 'output_tokens')::bigint,
+         cost_usd = case when counted.cost is null then s.cost_usd else coalesce(s.cost_usd, 0) + counted.cost end
+   where s.tenant_id = record_round.tenant and s.execution_id = execution and s.node_id = node and s.item = record_round.item
+     -- What has ended never changes; a step that was cancelled meanwhile has its usage row.
+     and s.status in ('running', 'waiting');
+end
+$$;
+
+-- FUNCTION record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) IS 'What a round of a step took that another round follows: its usage row, its tokens settled, and added to the step. Repeating a call changes nothing.';
+
 -- record_usage(uuid, uuid, text, integer, integer, jsonb); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) RETURNS record
     LANGUAGE plpgsql
@@ -5857,16 +6039,17 @@ declare
   input bigint := (call ->> 'input_tokens')::bigint;
   cached bigint := coalesce((call ->> 'cached_input_tokens')::bigint, 0);
   output bigint := (call ->> 'output_tokens')::bigint;
+  round integer := (call ->> 'round')::integer;
 begin
   cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output);
   insert into public.usage (
     tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
     input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
-    tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt), execution, node,
-    (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
+    -- The first round is called as the only one of a step without tools, by whatever worker.
+    tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt, case when round > 1 then 'round' || round end),
+    execution, node, (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
     input, cached, output, coalesce((call ->> 'reasoning_tokens')::bigint, 0), cost,
-    -- Workers of before do not say it, and know no keys but the platform's.
     coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;
   is_new := found;
@@ -5874,7 +6057,7 @@ end
 $$;
 
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) IS 'Writes the usage row of one call, once; answers its cost, and whether it was not there before. Called by queue.record.';
+COMMENT ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) IS 'Writes one usage row per attempt and round of a step, however often it is called; is_new says whether this call did.';
 
 -- recorded_steps(uuid, uuid); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.recorded_steps(tenant uuid, execution uuid) RETURNS jsonb
@@ -6241,6 +6424,46 @@ $$;
 
 -- FUNCTION start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) IS 'Starts the execution that a step calls, and registers that the step waits for its end. Repeating the call answers the same one, unless it is the one that was given up; that is asked to end. held is false when the lease is lost; refusal says why none was started: call_too_deep, called_workflow_not_found, called_workflow_not_active.';
+
+-- start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb) RETURNS TABLE(held boolean, started_id uuid, refusal text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  caller public.executions;
+  workflow public.workflows;
+begin
+  held := true;
+  perform from queue.jobs j
+   where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
+     for share;
+  if not found then
+    held := false;
+    return next;
+    return;
+  end if;
+  select e.* into caller from public.executions e where e.tenant_id = tenant and e.id = execution;
+  select w.* into workflow from public.workflows w where w.tenant_id = tenant and w.id = wanted_workflow;
+  refusal := case
+    when caller.depth >= 8 then 'call_too_deep'
+    when workflow.id is null then 'called_workflow_not_found'
+    when workflow.status <> 'active' then 'called_workflow_not_active'
+  end;
+  if refusal is null then
+    perform private.check_input_size(input);
+    -- Deep as a called one, so that agents which start each other come to an end; nobody waits for it, so it has no parent.
+    started_id := (private.enqueue_execution(workflow, input,
+      concat_ws(':', 'agent', execution, node, case when item >= 0 then item end, attempt, place),
+      caller.started_by, 'call', null, null, null, caller.depth + 1, caller.priority)).id;
+  end if;
+  return next;
+end
+$$;
+
+-- FUNCTION start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb) IS 'Starts an execution that the model of a step asked for, and that nobody waits for. Repeating the call of an attempt answers the same one. held is false when the lease is lost; refusal says why none was started, as that of queue.start_child.';
 
 -- sweep(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.sweep() RETURNS void
@@ -7045,6 +7268,7 @@ CREATE TABLE public.ai_agents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT agent_config_is_an_object CHECK (((jsonb_typeof(config) = 'object'::text) AND (pg_column_size(config) <= 262144))),
+    CONSTRAINT agent_max_rounds_is_between_1_and_32 CHECK (((NOT (config ? 'max_rounds'::text)) OR ((config ->> 'max_rounds'::text) ~ '^([1-9]|[12][0-9]|3[0-2])$'::text))),
     CONSTRAINT agent_max_tokens_is_a_positive_integer CHECK (((NOT (config ? 'max_tokens'::text)) OR ((config ->> 'max_tokens'::text) ~ '^[1-9][0-9]{0,6}$'::text))),
     CONSTRAINT agent_model_names_its_provider CHECK (((model ~ '^[a-z0-9_-]+/.+$'::text) AND (length(model) <= 200))),
     CONSTRAINT agent_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
@@ -7060,7 +7284,7 @@ COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workf
 COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
 
 -- COLUMN ai_agents.config; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), tools';
+COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth} or {type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
 
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
@@ -8249,6 +8473,9 @@ CREATE TRIGGER _070_guard_subdomain_of_new BEFORE INSERT ON public.tenants FOR E
 -- workflows _100_check; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_check BEFORE INSERT OR UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.check_workflow();
 
+-- ai_agents _100_check_tools; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_check_tools BEFORE INSERT OR UPDATE OF config ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.check_agent_tools();
+
 -- roles _100_guard; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_guard BEFORE INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION private.guard_role();
 
@@ -9183,6 +9410,9 @@ GRANT ALL ON FUNCTION private.change_member_role(tenant uuid, member uuid, wante
 -- FUNCTION charge_storage(tenant uuid, bytes bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) FROM PUBLIC;
 
+-- FUNCTION check_agent_tools(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.check_agent_tools() FROM PUBLIC;
+
 -- FUNCTION check_domain(wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_domain(wanted_domain uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.check_domain(wanted_domain uuid) TO authenticated;
@@ -9427,6 +9657,12 @@ REVOKE ALL ON FUNCTION private.master_keys_in_use() FROM PUBLIC;
 -- FUNCTION may_decide(tenant uuid, wanted_permission text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.may_decide(tenant uuid, wanted_permission text) FROM PUBLIC;
 
+-- FUNCTION mcp_server_problem(server jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.mcp_server_problem(server jsonb) FROM PUBLIC;
+
+-- FUNCTION mcp_servers_problem(config jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.mcp_servers_problem(config jsonb) FROM PUBLIC;
+
 -- FUNCTION member_to_manage(tenant uuid, member uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.member_to_manage(tenant uuid, member uuid) FROM PUBLIC;
 
@@ -9592,6 +9828,12 @@ REVOKE ALL ON FUNCTION private.tenants_asking_for_second_factor() FROM PUBLIC;
 -- FUNCTION tenants_with(permission text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.tenants_with(permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.tenants_with(permission text) TO authenticated;
+
+-- FUNCTION tool_problem(tool jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.tool_problem(tool jsonb) FROM PUBLIC;
+
+-- FUNCTION tools_problem(config jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.tools_problem(config jsonb) FROM PUBLIC;
 
 -- FUNCTION touch_updated_at(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.touch_updated_at() FROM PUBLIC;
@@ -9909,6 +10151,10 @@ GRANT ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, tok
 REVOKE ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) TO aias_worker;
 
+-- FUNCTION record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) TO aias_worker;
+
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) FROM PUBLIC;
 
@@ -9953,6 +10199,10 @@ REVOKE ALL ON FUNCTION queue.signals(tenant uuid, execution uuid) FROM PUBLIC;
 -- FUNCTION start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) TO aias_worker;
+
+-- FUNCTION start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb) TO aias_worker;
 
 -- FUNCTION sweep(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.sweep() FROM PUBLIC;

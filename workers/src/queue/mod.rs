@@ -26,6 +26,7 @@ mod rewrap_key;
 mod rotate_key;
 mod run_next_export;
 mod run_schedule;
+mod search_documents;
 mod secrets;
 mod send_mail;
 mod start_child;

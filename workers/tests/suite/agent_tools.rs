@@ -432,3 +432,50 @@ async fn what_a_node_says_names_no_secrets(pool: PgPool) {
         server.counts.all()
     );
 }
+
+#[sqlx::test(migrations = "../migrations")]
+async fn an_agent_looks_up_what_its_documents_say(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    configure(
+        &pool,
+        json!({"tools": [{"type": "search_documents", "limit": 1}]}),
+    )
+    .await;
+    for (title, content) in [
+        ("Returns", "Goods may be returned within 30 days."),
+        ("Hours", "We are open on Mondays."),
+    ] {
+        sqlx::query("insert into public.agent_documents (tenant_id, agent_id, title, content) values ($1, $2, $3, $4)")
+            .bind(ALPHA)
+            .bind(ALPHA_AGENT)
+            .bind(title)
+            .bind(content)
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    let model = Scripted::start([
+        Line::Asks(vec![
+            (
+                "search_documents",
+                json!({"query": "How do I return goods?"}),
+            ),
+            ("search_documents", json!({"query": "nonsense"})),
+            ("search_documents", json!({"question": "what?"})),
+        ]),
+        Line::Says("Within 30 days."),
+    ])
+    .await;
+    let worker = worker(&stage, &[], &model);
+    let execution = ask(&stage, json!({})).await;
+    stage.until_status(execution, "succeeded").await;
+    worker.stop().await;
+    assert_eq!(
+        model.told(),
+        [
+            r#"[{"title":"Returns","position":1,"text":"Goods may be returned within 30 days."}]"#,
+            "[]",
+            "query is not text"
+        ]
+    );
+}

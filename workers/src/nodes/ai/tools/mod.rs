@@ -4,6 +4,7 @@ mod credentials;
 mod http;
 mod mcp;
 mod prefix;
+mod search_documents;
 mod start_workflow;
 
 use agents::{Limits, MOST_ROUNDS, ToolError, Toolbox};
@@ -11,13 +12,14 @@ use llm::Tool;
 use serde_json::{Value, json};
 
 use self::http::HttpTool;
+use self::search_documents::SearchDocuments;
 use self::start_workflow::StartWorkflow;
 use super::request;
 use crate::nodes::{Call, Effects, Failure, Stopped};
 use crate::queue::Agent;
 
 /// The types of tools that are run here. Any other is a function whose calls are the output of the step.
-const BUILT_IN: [&str; 2] = ["http", "start_workflow"];
+const BUILT_IN: [&str; 3] = ["http", "search_documents", "start_workflow"];
 
 pub(super) fn is_built_in(tool: &Value) -> bool {
     BUILT_IN.contains(&kind(tool))
@@ -68,6 +70,10 @@ fn built_in<'a>(
         match kind(tool) {
             "http" => {
                 let tool = HttpTool::read(world, call, tool, may_name_secrets)?;
+                add(&mut toolbox, Box::new(tool))?;
+            }
+            "search_documents" => {
+                let tool = SearchDocuments::read(world, call, tool, agent)?;
                 add(&mut toolbox, Box::new(tool))?;
             }
             "start_workflow" => {
