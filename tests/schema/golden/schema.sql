@@ -1330,6 +1330,56 @@ $$;
 -- FUNCTION check_workflow(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.check_workflow() IS 'Refuses to activate a workflow with problems, naming all of them; numbers what is to be published.';
 
+-- chunk_document(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.chunk_document() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.document_chunks c where c.tenant_id = new.tenant_id and c.document_id = new.id;
+  insert into private.document_chunks (tenant_id, document_id, position, agent_id, content)
+  select new.tenant_id, new.id, c.position, new.agent_id, c.content
+    from unnest(private.chunks_of(new.content)) with ordinality c (content, position);
+  return null;
+end
+$$;
+
+-- chunks_of(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.chunks_of(content text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  -- Characters: some paragraphs, about 500 tokens.
+  longest constant integer := 2000;
+  chunks text[] := '{}';
+  chunk text := '';
+  rest text;
+  piece text;
+begin
+  -- Whole paragraphs as far as they fit together; one that is longer is cut between words, or where there are none, anywhere.
+  for rest in select btrim(p, E' \t\r\n') from regexp_split_to_table(content, '\n[ \t\r]*\n') p where p ~ '\S' loop
+    if chunk <> '' and length(chunk) + 2 + length(rest) > longest then
+      chunks := chunks || chunk;
+      chunk := '';
+    end if;
+    while length(rest) > longest loop
+      piece := left(rest, longest);
+      piece := coalesce(substring(piece from '^(.*\S)\s'), piece);
+      chunks := chunks || piece;
+      rest := ltrim(substring(rest from length(piece) + 1), E' \t\r\n');
+    end loop;
+    if rest <> '' then
+      chunk := case when chunk = '' then rest else chunk || E'\n\n' || rest end;
+    end if;
+  end loop;
+  return case when chunk = '' then chunks else chunks || chunk end;
+end
+$$;
+
+-- FUNCTION chunks_of(content text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.chunks_of(content text) IS 'A text in pieces of at most 2000 characters, in its order, without what is only space.';
+
 -- close_table(regclass); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.close_table(closed regclass) RETURNS void
     LANGUAGE plpgsql
@@ -3594,6 +3644,57 @@ $$;
 -- FUNCTION sealed(tenant uuid, of_kind text, wanted text[]); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) IS 'One row: those of the wanted values of a kind that a tenant has, and the data key that they are sealed under, null where it has none.';
 
+-- search_chunks(uuid, uuid, text, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET client_min_messages TO 'warning'
+    AS $$
+  with said as (
+    select string_agg(w.lexeme, ' ') as words
+      from unnest(to_tsvector('simple'::regconfig, left(question, 2000))) w
+     -- Every text has the little words of English.
+     where to_tsvector('english'::regconfig, w.lexeme) <> ''
+  ),
+  asked as (
+    -- Any of the words: a question has more of them than its answer. Pieces that have most of them come first.
+    select replace(plainto_tsquery('simple'::regconfig, coalesce(s.words, ''))::text, '&', '|')::tsquery
+           || replace(plainto_tsquery('english'::regconfig, left(question, 2000))::text, '&', '|')::tsquery as words
+      from said s
+  )
+  select c.document_id, d.title, c.position, c.content, ts_rank_cd(c.words, a.words, 1) as rank
+    from asked a
+    join private.document_chunks c on c.words @@ a.words
+    join public.agent_documents d on d.tenant_id = c.tenant_id and d.id = c.document_id
+   where c.tenant_id = tenant and c.agent_id = agent
+   order by rank desc, c.document_id, c.position
+   limit least(greatest(coalesce(at_most, 5), 1), 50)
+$$;
+
+-- FUNCTION search_chunks(tenant uuid, agent uuid, question text, at_most integer); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) IS 'The pieces of an agent''s documents that fit a question best. Whether they may be seen is up to the caller.';
+
+-- search_documents(uuid, text, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.search_documents(agent uuid, question text, at_most integer) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  tenants uuid[];
+begin
+  select array_agg(a.tenant_id) into tenants
+    from public.ai_agents a
+   where a.id = agent and a.tenant_id = any (array(select private.tenants_with('agents.read')));
+  if tenants is null then
+    perform private.refuse(404, 'not_found', 'there is no such agent');
+  end if;
+  if cardinality(tenants) > 1 then
+    perform private.refuse(409, 'ambiguous_id', 'two of your tenants have an agent with this id');
+  end if;
+  return query select s.* from private.search_chunks(tenants[1], agent, question, at_most) s;
+end
+$$;
+
 -- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4047,7 +4148,7 @@ CREATE FUNCTION private.tool_problem(tool jsonb) RETURNS text
     AS $_$
   select case
     when jsonb_typeof(tool) <> 'object' then 'a tool is an object'
-    when coalesce(tool ->> 'type', '') not in ('http', 'start_workflow') then null
+    when coalesce(tool ->> 'type', '') not in ('http', 'search_documents', 'start_workflow') then null
     when tool ? 'name' and (jsonb_typeof(tool -> 'name') <> 'string' or (tool ->> 'name') !~ '^[a-zA-Z0-9_-]{1,64}$') then
       'the name of a tool has 1 to 64 letters, digits, underscores and dashes'
     when tool ? 'description' and jsonb_typeof(tool -> 'description') <> 'string' then 'the description of a tool is text'
@@ -4064,6 +4165,9 @@ CREATE FUNCTION private.tool_problem(tool jsonb) RETURNS text
       )) then 'the methods of an http tool are a list of GET, HEAD, POST, PUT, PATCH and DELETE'
       when tool ? 'headers' and jsonb_typeof(tool -> 'headers') not in ('object', 'null') then 'the headers of an http tool are an object'
       when tool ? 'auth' and jsonb_typeof(tool -> 'auth') not in ('object', 'null') then 'auth of an http tool is an object'
+    end
+    when tool ->> 'type' = 'search_documents' then case
+      when tool ? 'limit' and coalesce(tool ->> 'limit', '') !~ '^([1-9]|[1-4][0-9]|50)$' then 'the limit of a search_documents tool is between 1 and 50'
     end
     when coalesce(tool ->> 'workflow_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
       'a start_workflow tool has the id of the workflow that it starts, in workflow_id'
@@ -4621,6 +4725,17 @@ CREATE FUNCTION public.rotate_webhook(workflow_id uuid) RETURNS text
 
 -- FUNCTION rotate_webhook(workflow_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.rotate_webhook(workflow_id uuid) IS 'Gives a workflow a new address. The old one is nobody''s from this moment on.';
+
+-- search_documents(uuid, text, integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.search_documents(agent_id uuid, query text, at_most integer DEFAULT 5) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select * from private.search_documents(agent_id, query, at_most)
+$$;
+
+-- FUNCTION search_documents(agent_id uuid, query text, at_most integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) IS 'The pieces of an agent''s documents that fit a question best, at most 50. As the agent''s own tool search_documents finds them.';
 
 -- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text) RETURNS boolean
@@ -6301,6 +6416,17 @@ $$;
 -- FUNCTION run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) IS 'Starts one execution for each of the instants and moves the schedule on, in one transaction: each instant starts one execution, whoever comes how often. accepted is false when the lease was lost; refused says why not all were started.';
 
+-- search_documents(uuid, uuid, text, integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) RETURNS TABLE(document_id uuid, title text, "position" integer, content text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select s.document_id, s.title, s.position, s.content from private.search_chunks(tenant, agent, question, at_most) s
+$$;
+
+-- FUNCTION search_documents(tenant uuid, agent uuid, question text, at_most integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) IS 'What the tool search_documents of an agent finds.';
+
 -- secrets(uuid, uuid, bigint, text[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -7137,6 +7263,19 @@ CREATE TABLE private.built_in_roles (
 -- TABLE built_in_roles; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.built_in_roles IS 'The roles that every new tenant starts with.';
 
+-- document_chunks; Type: TABLE; Schema: private
+CREATE TABLE private.document_chunks (
+    tenant_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    agent_id uuid NOT NULL,
+    content text NOT NULL,
+    words tsvector GENERATED ALWAYS AS ((to_tsvector('simple'::regconfig, content) || to_tsvector('english'::regconfig, content))) STORED NOT NULL
+);
+
+-- TABLE document_chunks; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.document_chunks IS 'The pieces of agents'' documents, to be searched. Kept by a trigger on them.';
+
 -- event_sources; Type: TABLE; Schema: private
 CREATE TABLE private.event_sources (
     source text NOT NULL,
@@ -7255,6 +7394,27 @@ END) STORED,
 -- TABLE secret_values; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.secret_values IS 'Values, AES-256-GCM under the tenant''s data key, bound to tenant, kind and name: a row that is copied elsewhere does not open.';
 
+-- agent_documents; Type: TABLE; Schema: public
+CREATE TABLE public.agent_documents (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    agent_id uuid NOT NULL,
+    title text NOT NULL,
+    content text NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT document_is_not_huge CHECK ((octet_length(content) <= 1048576)),
+    CONSTRAINT document_says_something CHECK ((content ~ '\S'::text)),
+    CONSTRAINT document_title_is_not_empty CHECK (((length(btrim(title)) >= 1) AND (length(btrim(title)) <= 300)))
+);
+
+-- TABLE agent_documents; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.agent_documents IS 'A text that an agent may look up: its tool search_documents finds pieces of it.';
+
+-- COLUMN agent_documents.content; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.agent_documents.content IS 'Plain text or Markdown, at most 1 MiB.';
+
 -- ai_agents; Type: TABLE; Schema: public
 CREATE TABLE public.ai_agents (
     tenant_id uuid NOT NULL,
@@ -7284,7 +7444,7 @@ COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workf
 COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
 
 -- COLUMN ai_agents.config; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth} or {type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
+COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit} or {type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
 
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
@@ -7410,6 +7570,11 @@ UNION ALL
     'ai_agents'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.ai_agents x
+UNION ALL
+ SELECT x.tenant_id,
+    'agent_documents'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.agent_documents x
 UNION ALL
  SELECT x.tenant_id,
     'workflows'::text AS source,
@@ -7924,6 +8089,10 @@ ALTER TABLE ONLY private.api_key_hashes
 ALTER TABLE ONLY private.built_in_roles
     ADD CONSTRAINT built_in_roles_pkey PRIMARY KEY (key);
 
+-- document_chunks document_chunks_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.document_chunks
+    ADD CONSTRAINT document_chunks_pkey PRIMARY KEY (tenant_id, document_id, "position");
+
 -- event_sources event_sources_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.event_sources
     ADD CONSTRAINT event_sources_pkey PRIMARY KEY (source);
@@ -7975,6 +8144,10 @@ ALTER TABLE ONLY private.webhooks
 -- webhooks webhooks_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (tenant_id, workflow_id);
+
+-- agent_documents agent_documents_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_documents
+    ADD CONSTRAINT agent_documents_pkey PRIMARY KEY (tenant_id, id);
 
 -- ai_agents agent_slug_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
@@ -8191,6 +8364,12 @@ CREATE INDEX access_asking ON private.access USING btree (principal) INCLUDE (te
 -- access_principal; Type: INDEX; Schema: private
 CREATE UNIQUE INDEX access_principal ON private.access USING btree (principal, tenant_id) INCLUDE (granted, granted_with_second_factor, ends_at);
 
+-- document_chunks_agent; Type: INDEX; Schema: private
+CREATE INDEX document_chunks_agent ON private.document_chunks USING btree (tenant_id, agent_id);
+
+-- document_chunks_words; Type: INDEX; Schema: private
+CREATE INDEX document_chunks_words ON private.document_chunks USING gin (words);
+
 -- event_sources_permission; Type: INDEX; Schema: private
 CREATE INDEX event_sources_permission ON private.event_sources USING btree (permission);
 
@@ -8220,6 +8399,12 @@ CREATE INDEX tenant_keys_master_key ON private.tenant_keys USING btree (master_k
 
 -- tenant_keys_rotation; Type: INDEX; Schema: private
 CREATE INDEX tenant_keys_rotation ON private.tenant_keys USING btree (tenant_id) WHERE (rotation_asked_at IS NOT NULL);
+
+-- agent_documents_agent; Type: INDEX; Schema: public
+CREATE INDEX agent_documents_agent ON public.agent_documents USING btree (tenant_id, agent_id);
+
+-- agent_documents_created_by; Type: INDEX; Schema: public
+CREATE INDEX agent_documents_created_by ON public.agent_documents USING btree (created_by);
 
 -- ai_agents_created_by; Type: INDEX; Schema: public
 CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
@@ -8422,6 +8607,9 @@ CREATE TRIGGER aias_800_record_sign_in AFTER UPDATE OF last_sign_in_at ON auth.u
 -- tenants _010_wait_for_chainer; Type: TRIGGER; Schema: public
 CREATE TRIGGER _010_wait_for_chainer BEFORE DELETE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION audit.wait_for_chainer();
 
+-- agent_documents _050_keep_columns; Type: TRIGGER; Schema: public
+CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.keep_columns('agent_id', 'created_by', 'created_at');
+
 -- ai_agents _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_by', 'created_at');
 
@@ -8437,11 +8625,17 @@ CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.users FOR EACH ROW EXEC
 -- workflows _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_by', 'created_at');
 
+-- agent_documents _050_stamp_author; Type: TRIGGER; Schema: public
+CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
+
 -- ai_agents _050_stamp_author; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
 
 -- workflows _050_stamp_author; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
+
+-- agent_documents _060_keep_identity; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.agent_documents FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
 
 -- ai_agents _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.ai_agents FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
@@ -8499,6 +8693,12 @@ CREATE TRIGGER _150_sync_queue AFTER UPDATE OF limits, queue_weight ON public.su
 
 -- tenants _150_sync_queue; Type: TRIGGER; Schema: public
 CREATE TRIGGER _150_sync_queue AFTER INSERT OR UPDATE OF status, plan_id, limit_overrides ON public.tenants FOR EACH ROW EXECUTE FUNCTION queue.sync_changed_tenant();
+
+-- agent_documents _200_chunk; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_chunk AFTER INSERT ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.chunk_document();
+
+-- agent_documents _200_chunk_again; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_chunk_again AFTER UPDATE ON public.agent_documents FOR EACH ROW WHEN (((new.content IS DISTINCT FROM old.content) OR (new.agent_id IS DISTINCT FROM old.agent_id))) EXECUTE FUNCTION private.chunk_document();
 
 -- memberships _200_empty_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_empty_stock AFTER TRUNCATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('users');
@@ -8605,6 +8805,9 @@ CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.memberships REFERENCI
 -- workflows _400_start_by_update; Type: TRIGGER; Schema: public
 CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.workflows REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
 
+-- agent_documents _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
+
 -- ai_agents _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
@@ -8638,6 +8841,9 @@ CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH 
 -- tenants _900_forget_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_quotas AFTER DELETE ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.forget_quotas();
 
+-- agent_documents _900_touch; Type: TRIGGER; Schema: public
+CREATE TRIGGER _900_touch BEFORE UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
 -- ai_agents _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
@@ -8666,6 +8872,10 @@ ALTER TABLE ONLY private.access_epochs
 -- access access_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access
     ADD CONSTRAINT access_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- document_chunks chunk_belongs_to_a_document; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.document_chunks
+    ADD CONSTRAINT chunk_belongs_to_a_document FOREIGN KEY (tenant_id, document_id) REFERENCES public.agent_documents(tenant_id, id) ON DELETE CASCADE;
 
 -- export_chunks chunk_belongs_to_an_export; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.export_chunks
@@ -8711,6 +8921,10 @@ ALTER TABLE ONLY private.secret_values
 ALTER TABLE ONLY private.webhooks
     ADD CONSTRAINT webhook_belongs_to_a_workflow FOREIGN KEY (tenant_id, workflow_id) REFERENCES public.workflows(tenant_id, id) ON DELETE CASCADE;
 
+-- agent_documents agent_documents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_documents
+    ADD CONSTRAINT agent_documents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
 -- ai_agents ai_agents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
@@ -8726,6 +8940,10 @@ ALTER TABLE ONLY public.api_keys
 -- api_keys api_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- agent_documents document_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_documents
+    ADD CONSTRAINT document_belongs_to_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
 
 -- executions execution_runs_a_published_version; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE public.executions
@@ -8915,6 +9133,9 @@ ALTER TABLE private.api_key_hashes ENABLE ROW LEVEL SECURITY;
 -- built_in_roles; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.built_in_roles ENABLE ROW LEVEL SECURITY;
 
+-- document_chunks; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.document_chunks ENABLE ROW LEVEL SECURITY;
+
 -- event_sources; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.event_sources ENABLE ROW LEVEL SECURITY;
 
@@ -8948,6 +9169,9 @@ ALTER TABLE private.tenant_keys ENABLE ROW LEVEL SECURITY;
 -- webhooks; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.webhooks ENABLE ROW LEVEL SECURITY;
 
+-- agent_documents; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.agent_documents ENABLE ROW LEVEL SECURITY;
+
 -- ai_agents; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.ai_agents ENABLE ROW LEVEL SECURITY;
 
@@ -8966,6 +9190,9 @@ CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants A
 -- ai_agents changes of agents wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
+-- agent_documents changes of documents wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "changes of documents wait for a second factor" ON public.agent_documents AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
 -- roles changes of roles wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -8974,6 +9201,9 @@ CREATE POLICY "changes of workflows wait for a second factor" ON public.workflow
 
 -- ai_agents deleting agents waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "deleting agents waits for a second factor" ON public.ai_agents AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- agent_documents deleting documents waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "deleting documents waits for a second factor" ON public.agent_documents AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles deleting roles waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "deleting roles waits for a second factor" ON public.roles AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -9002,14 +9232,26 @@ CREATE POLICY "members read their tenants" ON public.tenants FOR SELECT TO authe
 -- ai_agents members with agents.read read agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.read read agents" ON public.ai_agents FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
 
+-- agent_documents members with agents.read read documents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.read read documents" ON public.agent_documents FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
+
 -- ai_agents members with agents.write change agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write change agents" ON public.ai_agents FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
+-- agent_documents members with agents.write change documents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write change documents" ON public.agent_documents FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
 -- ai_agents members with agents.write delete agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write delete agents" ON public.ai_agents FOR DELETE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
+-- agent_documents members with agents.write delete documents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write delete documents" ON public.agent_documents FOR DELETE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
 -- ai_agents members with agents.write make agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
+-- agent_documents members with agents.write make documents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write make documents" ON public.agent_documents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
 -- executions members with executions.read read executions; Type: POLICY; Schema: public
 CREATE POLICY "members with executions.read read executions" ON public.executions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('executions.read'::text) AS tenants_with)));
@@ -9067,6 +9309,9 @@ ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
 
 -- ai_agents new agents wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "new agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- agent_documents new documents wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "new documents wait for a second factor" ON public.agent_documents AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles new roles wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "new roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -9429,6 +9674,12 @@ REVOKE ALL ON FUNCTION private.check_input_size(input jsonb) FROM PUBLIC;
 -- FUNCTION check_workflow(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_workflow() FROM PUBLIC;
 
+-- FUNCTION chunk_document(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.chunk_document() FROM PUBLIC;
+
+-- FUNCTION chunks_of(content text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.chunks_of(content text) FROM PUBLIC;
+
 -- FUNCTION close_table(closed regclass); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_table(closed regclass) FROM PUBLIC;
 
@@ -9771,6 +10022,13 @@ GRANT ALL ON FUNCTION private.rotate_webhook(wanted_workflow uuid) TO authentica
 -- FUNCTION sealed(tenant uuid, of_kind text, wanted text[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) FROM PUBLIC;
 
+-- FUNCTION search_chunks(tenant uuid, agent uuid, question text, at_most integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) FROM PUBLIC;
+
+-- FUNCTION search_documents(agent uuid, question text, at_most integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer) TO authenticated;
+
 -- FUNCTION send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) TO authenticated;
@@ -9995,6 +10253,10 @@ GRANT ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) TO authentica
 REVOKE ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) TO authenticated;
 
+-- FUNCTION search_documents(agent_id uuid, query text, at_most integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) TO authenticated;
+
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) TO authenticated;
@@ -10185,6 +10447,10 @@ GRANT ALL ON FUNCTION queue.run_next_export() TO aias_worker;
 REVOKE ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) TO aias_worker;
 
+-- FUNCTION search_documents(tenant uuid, agent uuid, question text, at_most integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) TO aias_worker;
+
 -- FUNCTION secrets(tenant uuid, execution uuid, token bigint, wanted text[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) TO aias_worker;
@@ -10236,6 +10502,9 @@ GRANT SELECT ON TABLE audit.log TO authenticated;
 
 -- TABLE execution_steps; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.execution_steps TO authenticated;
+
+-- TABLE agent_documents; Type: ACL; Schema: public
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_documents TO authenticated;
 
 -- TABLE ai_agents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;

@@ -126,10 +126,14 @@ async fn a_server_that_cannot_be_asked_fails_the_step(pool: PgPool) {
     let private = mcp::start().await;
     let worker = worker(&stage, &closed.to_string(), &model.url);
     for (address, code, message) in [
-        (closed, "mcp_unavailable", "the MCP server own cannot be "),
+        (
+            closed,
+            "mcp_unavailable",
+            "the MCP server own cannot be reached",
+        ),
         (private, "http_blocked_address", "is not a public address"),
     ] {
-        let servers = json!([{"name": "own", "url": format!("http://{address}/mcp")}]);
+        let servers = json!([{"name": "own", "url": format!("http://{address}/mcp?key=plain")}]);
         let execution = ask(&stage, servers).await;
         let error = stage.until_status(execution, "failed").await.error.unwrap();
         assert_eq!(error["code"], code, "{error}");
@@ -137,6 +141,7 @@ async fn a_server_that_cannot_be_asked_fails_the_step(pool: PgPool) {
             error["message"].as_str().unwrap().contains(message),
             "{error}"
         );
+        assert!(!error.to_string().contains("plain"), "{error}");
     }
     worker.stop().await;
     assert!(model.requests().is_empty());

@@ -5,7 +5,7 @@ use std::error::Error;
 use reqwest::StatusCode;
 use rmcp::ServiceError;
 use rmcp::service::ClientInitializeError;
-use rmcp::transport::streamable_http_client::HttpStatusError;
+use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 pub(super) fn of_start(error: &ClientInitializeError) -> String {
     match error {
@@ -24,22 +24,39 @@ pub(super) fn of_call(error: &ServiceError) -> String {
     }
 }
 
+/// What the crate says of a transport, or of what lies beneath it, has the address in it.
 fn of_transport(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    loop {
-        if let Some(http) = cause.downcast_ref::<reqwest::Error>()
-            && let Some(status) = http.status()
-        {
-            return format!("answers {status}");
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(known) = error.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
+            return of_http(known);
         }
-        if let Some(http) = cause.downcast_ref::<HttpStatusError>() {
-            let status = StatusCode::from_u16(http.status).map(|status| status.to_string());
-            return format!("answers {}", status.unwrap_or_default());
+        cause = error.source();
+    }
+    "cannot be reached".to_owned()
+}
+
+fn of_http(error: &StreamableHttpError<reqwest::Error>) -> String {
+    let answers = |status: StatusCode| format!("answers {status}");
+    match error {
+        StreamableHttpError::HttpStatus(error) => match StatusCode::from_u16(error.status) {
+            Ok(status) => answers(status),
+            Err(_) => "does not speak the protocol".to_owned(),
+        },
+        StreamableHttpError::Client(error) => match error.status() {
+            Some(status) => answers(status),
+            None => "cannot be reached".to_owned(),
+        },
+        StreamableHttpError::UnexpectedServerResponse(what) => format!("answers: {what}"),
+        StreamableHttpError::AuthRequired(_) | StreamableHttpError::InsufficientScope(_) => {
+            "asks for other credentials".to_owned()
         }
-        match cause.source() {
-            Some(deeper) => cause = deeper,
-            None if cause.is::<reqwest::Error>() => return "cannot be reached".to_owned(),
-            None => return format!("cannot be used: {cause}"),
+        StreamableHttpError::ResponseBodyTooLarge { max_size } => {
+            format!("answers more than {max_size} bytes")
         }
+        StreamableHttpError::ReservedHeaderConflict(name) => {
+            format!("is sent the header {name} by the protocol itself")
+        }
+        _ => "does not speak the protocol".to_owned(),
     }
 }
