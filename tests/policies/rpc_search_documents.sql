@@ -5,10 +5,10 @@ begin;
 select plan(18);
 
 insert into public.agent_documents (tenant_id, id, agent_id, title, content) values
-  (:'alpha', '01900000-0000-7000-8000-00000000a0d1', '01900000-0000-7000-8000-00000000a0a1', 'Returns',
+  (:'alpha', '01900000-0000-7000-8000-00000000a0d5', '01900000-0000-7000-8000-00000000a0a1', 'Returns',
    'Goods may be returned within 30 days.' || E'\n\n' || repeat('filler ', 280) || E'\n\n' || 'Refunds are paid by bank transfer.'),
-  (:'alpha', '01900000-0000-7000-8000-00000000a0d2', '01900000-0000-7000-8000-00000000a0a1', 'Öffnung', 'Geöffnet ist montags. Refunds anywhere.'),
-  (:'beta', '01900000-0000-7000-8000-00000000b0d1', '01900000-0000-7000-8000-00000000b0a1', 'Secret', 'Refunds for goods under the tree.');
+  (:'alpha', '01900000-0000-7000-8000-00000000a0d6', '01900000-0000-7000-8000-00000000a0a1', 'Öffnung', 'Geöffnet ist montags. Refunds anywhere.'),
+  (:'beta', '01900000-0000-7000-8000-00000000b0d5', '01900000-0000-7000-8000-00000000b0a1', 'Secret', 'Refunds for goods under the tree.');
 create function pg_temp.asking(question text, agent text default '01900000-0000-7000-8000-00000000a0a1', at_most integer default 5) returns text language sql as $$
   select format('select coalesce(string_agg(title || position, '' ''), ''nothing'') from public.search_documents(%L, %L, %s)', agent, question, at_most)
 $$;
