@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(108);
+select plan(111);
 
 -- owner, admin, editor: agents.read and agents.write -------------------------------------------------------------------------------
 
@@ -82,6 +82,12 @@ select allowed('owner@alpha.test', pg_temp.with_config(config), 1, 'sets ' || co
 update public.roles set permissions = '{agents.write}' where key = 'blind';
 select refused('blind@alpha.test', pg_temp.with_config('{"tools": [{"type": "start_workflow", "workflow_id": "01900000-0000-7000-8000-00000000a0b1"}]}'),
   403, 'forbidden', 'lends an agent no permission that they do not hold');
+select refused('blind@alpha.test', pg_temp.with_config(config), 403, 'forbidden', 'has no secret sent where they like: ' || config::text)
+  from unnest(array[
+    '{"tools": [{"type": "http", "allow": ["https://a.test/"], "headers": {"X-Key": "{{ secrets.key }}"}}]}',
+    '{"mcp_servers": [{"name": "a", "url": "https://a.test", "auth": {"kind": "bearer", "token": "{{secrets[''key'']}}"}}]}'
+  ]::jsonb[]) config;
+select allowed('blind@alpha.test', pg_temp.with_config('{"tools": [{"type": "http", "allow": ["https://a.test/"]}]}'), 1, 'makes an agent that uses none');
 select denied('stranger@gamma.test', pg_temp.with_config('{"tools": {}}'), 'learns nothing about the config of an agent that they may not make');
 
 -- viewer: agents.read --------------------------------------------------------------------------------------------------------------

@@ -1163,10 +1163,16 @@ begin
   if problem is not null then
     perform private.refuse(400, 'agent_config_invalid', problem);
   end if;
-  -- An agent starts for whoever asks it, so its maker has to be one who may.
-  if private.principal() is not null and jsonb_path_exists(new.config, '$.tools[*] ? (@.type == "start_workflow")')
-     and (tg_op = 'INSERT' or new.config -> 'tools' is distinct from old.config -> 'tools') then
-    perform private.demand(new.tenant_id, 'workflows.execute');
+  -- An agent does what its maker has declared for whoever asks it, so its maker has to be one who may: start workflows, and use secrets, which
+  -- whoever publishes a workflow can.
+  if private.principal() is not null
+     and (tg_op = 'INSERT' or (new.config -> 'tools', new.config -> 'mcp_servers') is distinct from (old.config -> 'tools', old.config -> 'mcp_servers')) then
+    if jsonb_path_exists(new.config, '$.tools[*] ? (@.type == "start_workflow")') then
+      perform private.demand(new.tenant_id, 'workflows.execute');
+    end if;
+    if concat(new.config -> 'tools', new.config -> 'mcp_servers') ~ '\msecrets\M' then
+      perform private.demand(new.tenant_id, 'workflows.write');
+    end if;
   end if;
   return new;
 end

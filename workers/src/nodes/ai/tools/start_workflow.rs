@@ -1,5 +1,7 @@
 //! `{"type": "start_workflow", "workflow_id", "name", "description", "input_schema"}`: starts this one workflow, and does not wait for its end.
 
+use std::time::Duration;
+
 use agents::{Asked, Tool, ToolError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -7,9 +9,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{anything, declaration, told};
+use crate::backoff::Backoff;
 use crate::nodes::call_workflow::refused;
 use crate::nodes::{Call, Effects, Failure, Stopped};
-use crate::queue::{self, Child};
+use crate::queue::{self, Child, is_refused_content};
+
+const MOST_TRIES: usize = 5;
 
 pub(super) struct StartWorkflow<'a> {
     world: &'a Effects,
@@ -39,12 +44,7 @@ impl<'a> StartWorkflow<'a> {
     async fn start(&self, asked: &Asked) -> Result<String, Stopped> {
         // What the model calls it may change from one attempt at the same round to the next; where it stands does not.
         let place = format!("{}.{}", asked.round, asked.index);
-        let started = self
-            .world
-            .queue
-            .start_workflow(self.call, &place, self.workflow, &asked.arguments)
-            .await;
-        match started {
+        match self.try_start(&place, &asked.arguments).await {
             Ok(Child::Started(execution)) => Ok(json!({"execution_id": execution}).to_string()),
             Ok(Child::Refused(code)) => Err(refused(code, self.workflow).into()),
             Ok(Child::ClaimLost) => Err(Stopped::ClaimLost),
@@ -53,6 +53,28 @@ impl<'a> StartWorkflow<'a> {
                 None => Failure::database("start a workflow", &error).into(),
             }),
         }
+    }
+}
+
+impl StartWorkflow<'_> {
+    /// The call is safe to repeat, and a model that is told of a moment without the database would ask again, which is another call.
+    async fn try_start(&self, place: &str, input: &Value) -> sqlx::Result<Child> {
+        let start = || {
+            self.world
+                .queue
+                .start_workflow(self.call, place, self.workflow, input)
+        };
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+        for _ in 1..MOST_TRIES {
+            match start().await {
+                Err(error) if queue::refusal(&error).is_none() && !is_refused_content(&error) => {
+                    tracing::warn!(%error, "cannot start a workflow for a model");
+                }
+                answer => return answer,
+            }
+            tokio::time::sleep(backoff.wait(rand::random())).await;
+        }
+        start().await
     }
 }
 
