@@ -62,7 +62,9 @@ grant execute on function
   public.retry_execution(uuid, text, jsonb),
   public.send_event(uuid, text, jsonb, text),
   public.broadcast_event(uuid, text, jsonb, text),
-  public.decide_approval(uuid, text, boolean, text)
+  public.decide_approval(uuid, text, boolean, text),
+  -- agents
+  public.search_documents(uuid, text, integer)
 to authenticated;
 
 -- Behind policies. What they answer depends on the caller's claims alone.
@@ -117,7 +119,8 @@ grant execute on function
   private.retry_execution(uuid, text, jsonb),
   private.send_event(uuid, text, jsonb, text),
   private.broadcast_event(uuid, text, jsonb, text),
-  private.decide_approval(uuid, text, boolean, text)
+  private.decide_approval(uuid, text, boolean, text),
+  private.search_documents(uuid, text, integer)
 to authenticated;
 
 -- The workflow language is no secret.

@@ -34,8 +34,9 @@ pub enum Whose {
 }
 
 /// What can stand in braces.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "tenant",
+    "agent",
     "member",
     "viewer",
     "invitation",
@@ -52,6 +53,7 @@ pub const NAMES: [&str; 11] = [
 pub fn value(name: &str, whose: Whose) -> String {
     let thing = match name {
         "tenant" => None,
+        "agent" => Some(Thing::Agent),
         "member" => Some(Thing::Editor),
         "viewer" => Some(Thing::Viewer),
         "invitation" => Some(Thing::PendingInvitation),

@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 35] = [
+const OF_A_TENANT: [Rpc; 36] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -122,6 +122,11 @@ const OF_A_TENANT: [Rpc; 35] = [
         "revoke_api_key(uuid)",
         "{key}",
         [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "search_documents(uuid, text, integer)",
+        "{agent}, 'what is known'",
+        [NOT_FOUND, Works, Works],
     ),
     rpc(
         "activate_workflow(uuid)",

@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(84);
+select plan(113);
 
 -- owner, admin, editor: agents.read and agents.write -------------------------------------------------------------------------------
 
@@ -50,8 +50,47 @@ select broken('owner@alpha.test', format($$insert into public.ai_agents (tenant_
     ('New', 'new', 'openai/gpt-4o', '{"fallback_models": "openai/gpt-4o"}', 'names no fallback model outside a list'),
     ('New', 'new', 'openai/gpt-4o', '{"fallback_models": ["openai/gpt-4o", "gpt-4o"]}', 'names no fallback model without its provider'),
     ('New', 'new', 'openai/gpt-4o', '[]', 'writes no config that is not an object'),
+    ('New', 'new', 'openai/gpt-4o', '{"max_rounds": 33}', 'lets no model be asked 33 times'),
+    ('New', 'new', 'openai/gpt-4o', '{"max_rounds": 0}', 'lets no model be asked no time'),
     ('  ', 'new', 'openai/gpt-4o', '{}', 'gives no agent an empty name')
   ) bad (name, slug, model, config, why);
+
+-- Tools that workers run.
+create function pg_temp.with_config(config jsonb) returns text language sql as $$
+  select format($insert$insert into public.ai_agents (tenant_id, name, slug, model, config)
+    values ('01900000-0000-7000-8000-00000000a000', 'New', 'new', 'openai/gpt-4o', %L)$insert$, config)
+$$;
+select refused('owner@alpha.test', pg_temp.with_config(config), 400, 'agent_config_invalid', 'does not set ' || config::text)
+  from unnest(array[
+    '{"tools": {}}', '{"tools": ["http"]}',
+    '{"tools": [{"type": "http"}]}', '{"tools": [{"type": "http", "allow": []}]}', '{"tools": [{"type": "http", "allow": ["https://a.test"]}]}',
+    '{"tools": [{"type": "http", "allow": ["https://me@a.test/"]}]}', '{"tools": [{"type": "http", "allow": ["ftp://a.test/"]}]}',
+    '{"tools": [{"type": "http", "allow": ["https://a.test/"], "methods": ["CONNECT"]}]}',
+    '{"tools": [{"type": "http", "allow": ["https://a.test/"], "name": "two words"}]}',
+    '{"tools": [{"type": "http", "allow": ["https://a.test/"], "headers": []}]}',
+    '{"tools": [{"type": "http", "allow": ["https://a.test/"]}, {"type": "function", "function": {"name": "http"}}]}',
+    '{"tools": [{"type": "start_workflow"}]}', '{"tools": [{"type": "start_workflow", "workflow_id": "first"}]}',
+    '{"mcp_servers": {}}', '{"mcp_servers": [{"name": "a", "url": "a.test"}]}', '{"mcp_servers": [{"name": "a b", "url": "https://a.test"}]}',
+    '{"mcp_servers": [{"name": "a", "url": "https://a.test", "allow": [1]}]}',
+    '{"mcp_servers": [{"name": "a", "url": "https://a.test"}, {"name": "a", "url": "https://b.test"}]}'
+  ]::jsonb[]) config;
+select allowed('owner@alpha.test', pg_temp.with_config(config), 1, 'sets ' || config::text)
+  from unnest(array[
+    '{"max_rounds": 32, "tools": [{"type": "function", "function": {"name": "a"}}, {"name": "b"}, {"type": "http", "name": "get", "allow": ["https://a.test/v1/"]}]}',
+    '{"tools": [{"type": "start_workflow", "workflow_id": "01900000-0000-7000-8000-00000000a0b1"}]}',
+    '{"mcp_servers": [{"name": "a", "url": "https://a.test/mcp?x=1", "allow": ["b"], "headers": {"X-Key": "{{ secrets.key }}"}}], "tools": null}'
+  ]::jsonb[]) config;
+-- Who may make agents and start nothing makes none that starts.
+update public.roles set permissions = '{agents.write}' where key = 'blind';
+select refused('blind@alpha.test', pg_temp.with_config('{"tools": [{"type": "start_workflow", "workflow_id": "01900000-0000-7000-8000-00000000a0b1"}]}'),
+  403, 'forbidden', 'lends an agent no permission that they do not hold');
+select refused('blind@alpha.test', pg_temp.with_config(config), 403, 'forbidden', 'has no secret sent where they like: ' || config::text)
+  from unnest(array[
+    '{"tools": [{"type": "http", "allow": ["https://a.test/"], "headers": {"X-Key": "{{ secrets.key }}"}}]}',
+    '{"mcp_servers": [{"name": "a", "url": "https://a.test", "auth": {"kind": "bearer", "token": "{{secrets[''key'']}}"}}]}'
+  ]::jsonb[]) config;
+select allowed('blind@alpha.test', pg_temp.with_config('{"tools": [{"type": "http", "allow": ["https://a.test/"]}]}'), 1, 'makes an agent that uses none');
+select denied('stranger@gamma.test', pg_temp.with_config('{"tools": {}}'), 'learns nothing about the config of an agent that they may not make');
 
 -- viewer: agents.read --------------------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ create temp table lent as
     'private.start_execution(uuid, jsonb, text, integer)', 'private.start_executions(uuid, jsonb[], integer)', 'private.cancel_execution(uuid)',
     'private.pause_execution(uuid)', 'private.resume_execution(uuid)', 'private.retry_execution(uuid, text, jsonb)',
     'private.send_event(uuid, text, jsonb, text)', 'private.broadcast_event(uuid, text, jsonb, text)',
-    'private.decide_approval(uuid, text, boolean, text)',
+    'private.decide_approval(uuid, text, boolean, text)', 'private.search_documents(uuid, text, integer)',
     -- the workflow language
     'aias.uuid7()', 'aias.workflow_problems(jsonb, jsonb)', 'aias.workflow_is_valid(jsonb, jsonb)'
   ]::regprocedure[])
@@ -48,7 +48,9 @@ create temp table lent as
   select 'aias_worker', unnest(array[
     'queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer)', 'queue.was_capped(text)',
     'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
-    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[])', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
+    'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[])',
+    'queue.search_documents(uuid, uuid, text, integer)', 'queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb)',
+    'queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',
     'queue.record_mail(text, uuid, uuid, bigint, text, text, timestamptz)', 'queue.next_mail_due()', 'queue.chain_audit(integer)',
     'queue.next_export()', 'queue.run_next_export()', 'queue.fail_export(uuid, uuid, text)', 'queue.erase_next_tenant(integer)',

@@ -35,7 +35,9 @@ impl FromStr for LogFormat {
 pub fn start_logging(format: LogFormat) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env()
         // A statement that is slow is of interest, its text is not.
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx::query=error"));
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx::query=error"))
+        // It writes down whole addresses of tenants' servers, which may have keys in them. What goes wrong there is told to the tenant.
+        .add_directive("rmcp=off".parse()?);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -1146,6 +1146,38 @@ $$;
 -- FUNCTION charge_storage(tenant uuid, bytes bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) IS 'Takes bytes from a tenant''s storage, or gives them back when they are negative.';
 
+-- check_agent_tools(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.check_agent_tools() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  problem text;
+begin
+  -- This runs before row-level security sees the row. Whoever may not write here is refused there.
+  if current_setting('role') in ('anon', 'authenticated')
+     and not new.tenant_id = any (array(select private.tenants_with('agents.write'))) then
+    return new;
+  end if;
+  problem := coalesce(private.tools_problem(new.config), private.mcp_servers_problem(new.config));
+  if problem is not null then
+    perform private.refuse(400, 'agent_config_invalid', problem);
+  end if;
+  -- An agent does what its maker has declared for whoever asks it, so its maker has to be one who may: start workflows, and use secrets, which
+  -- whoever publishes a workflow can.
+  if private.principal() is not null
+     and (tg_op = 'INSERT' or (new.config -> 'tools', new.config -> 'mcp_servers') is distinct from (old.config -> 'tools', old.config -> 'mcp_servers')) then
+    if jsonb_path_exists(new.config, '$.tools[*] ? (@.type == "start_workflow")') then
+      perform private.demand(new.tenant_id, 'workflows.execute');
+    end if;
+    if concat(new.config -> 'tools', new.config -> 'mcp_servers') ~ '\msecrets\M' then
+      perform private.demand(new.tenant_id, 'workflows.write');
+    end if;
+  end if;
+  return new;
+end
+$_$;
+
 -- check_domain(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.check_domain(wanted_domain uuid) RETURNS public.tenant_domains
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1303,6 +1335,56 @@ $$;
 
 -- FUNCTION check_workflow(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.check_workflow() IS 'Refuses to activate a workflow with problems, naming all of them; numbers what is to be published.';
+
+-- chunk_document(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.chunk_document() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.document_chunks c where c.tenant_id = new.tenant_id and c.document_id = new.id;
+  insert into private.document_chunks (tenant_id, document_id, position, agent_id, content)
+  select new.tenant_id, new.id, c.position, new.agent_id, c.content
+    from unnest(private.chunks_of(new.content)) with ordinality c (content, position);
+  return null;
+end
+$$;
+
+-- chunks_of(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.chunks_of(content text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  -- Characters: some paragraphs, about 500 tokens.
+  longest constant integer := 2000;
+  chunks text[] := '{}';
+  chunk text := '';
+  rest text;
+  piece text;
+begin
+  -- Whole paragraphs as far as they fit together; one that is longer is cut between words, or where there are none, anywhere.
+  for rest in select btrim(p, E' \t\r\n') from regexp_split_to_table(content, '\n[ \t\r]*\n') p where p ~ '\S' loop
+    if chunk <> '' and length(chunk) + 2 + length(rest) > longest then
+      chunks := chunks || chunk;
+      chunk := '';
+    end if;
+    while length(rest) > longest loop
+      piece := left(rest, longest);
+      piece := coalesce(substring(piece from '^(.*\S)\s'), piece);
+      chunks := chunks || piece;
+      rest := ltrim(substring(rest from length(piece) + 1), E' \t\r\n');
+    end loop;
+    if rest <> '' then
+      chunk := case when chunk = '' then rest else chunk || E'\n\n' || rest end;
+    end if;
+  end loop;
+  return case when chunk = '' then chunks else chunks || chunk end;
+end
+$$;
+
+-- FUNCTION chunks_of(content text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.chunks_of(content text) IS 'A text in pieces of at most 2000 characters, in its order, without what is only space.';
 
 -- close_table(regclass); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.close_table(closed regclass) RETURNS void
@@ -2641,24 +2723,22 @@ $$;
 -- FUNCTION limit_of(tenant uuid, meter text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.limit_of(tenant uuid, meter text) IS 'What a tenant''s plan and overrides allow of a meter; null means unlimited.';
 
--- llm_cost_usd(text, text, timestamp with time zone, bigint, bigint, bigint, bigint, bigint); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint DEFAULT 0, reasoning_tokens bigint DEFAULT 0) RETURNS numeric
+-- llm_cost_usd(text, text, timestamp with time zone, bigint, bigint, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-  select (greatest(input - cached - cache_write_tokens, 0) * p.input_usd_per_million
+  select ((input - cached) * p.input_usd_per_million
           + cached * p.cached_input_usd_per_million
-          + cache_write_tokens * coalesce(p.cache_write_usd_per_million, p.input_usd_per_million)
-          + greatest(output - reasoning_tokens, 0) * p.output_usd_per_million
-          + reasoning_tokens * coalesce(p.reasoning_usd_per_million, p.output_usd_per_million)) / 1000000
+          + output * p.output_usd_per_million) / 1000000
     from private.llm_prices p
    where p.provider = llm_provider and p.model = llm_model and p.valid_from <= at
    order by p.valid_from desc
    limit 1
 $$;
 
--- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint) IS 'List price of a call in USD; null when the model has no price.';
+-- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) IS 'List price of a call in USD; null when the model has no price.';
 
 -- lock_access(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.lock_access(tenant uuid) RETURNS void
@@ -2839,6 +2919,58 @@ $$;
 
 -- FUNCTION may_decide(tenant uuid, wanted_permission text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.may_decide(tenant uuid, wanted_permission text) IS 'Whether the caller may decide what asks for a permission. One that does not exist is held by owners.';
+
+-- mcp_server_problem(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.mcp_server_problem(server jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select case
+    when jsonb_typeof(server) <> 'object' then 'an MCP server is an object'
+    when jsonb_typeof(server -> 'name') is distinct from 'string' or (server ->> 'name') !~ '^[a-zA-Z0-9_-]{1,32}$' then
+      'the name of an MCP server has 1 to 32 letters, digits, underscores and dashes'
+    when jsonb_typeof(server -> 'url') is distinct from 'string' or (server ->> 'url') !~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' then
+      'the url of an MCP server begins with http:// or https:// and has no user and no fragment'
+    when server ? 'headers' and jsonb_typeof(server -> 'headers') not in ('object', 'null') then 'the headers of an MCP server are an object'
+    when server ? 'auth' and jsonb_typeof(server -> 'auth') not in ('object', 'null') then 'auth of an MCP server is an object'
+    when server ? 'allow' and (jsonb_typeof(server -> 'allow') not in ('array', 'null') or jsonb_path_exists(server, '$.allow[*] ? (@.type() != "string")')) then
+      'allow of an MCP server is a list of the names of its tools'
+  end
+$_$;
+
+-- FUNCTION mcp_server_problem(server jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.mcp_server_problem(server jsonb) IS 'What is wrong with an MCP server of an agent, in a sentence; null when nothing is.';
+
+-- mcp_servers_problem(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.mcp_servers_problem(config jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  servers constant jsonb := nullif(config -> 'mcp_servers', 'null');
+  problem text;
+begin
+  if servers is null then
+    return null;
+  end if;
+  if jsonb_typeof(servers) <> 'array' or jsonb_array_length(servers) > 16 then
+    return 'mcp_servers is a list of at most 16';
+  end if;
+  select private.mcp_server_problem(s.server) into problem
+    from jsonb_array_elements(servers) with ordinality s (server, position)
+   where private.mcp_server_problem(s.server) is not null
+   order by s.position limit 1;
+  if problem is null then
+    select format('two MCP servers are called %s', s.server ->> 'name') into problem
+      from jsonb_array_elements(servers) s (server)
+     group by s.server ->> 'name' having count(*) > 1 order by 1 limit 1;
+  end if;
+  return problem;
+end
+$$;
+
+-- FUNCTION mcp_servers_problem(config jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.mcp_servers_problem(config jsonb) IS 'What is wrong with the MCP servers in the config of an agent, in a sentence; null when nothing is.';
 
 -- member_to_manage(uuid, uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.member_to_manage(tenant uuid, member uuid) RETURNS public.memberships
@@ -3518,6 +3650,57 @@ $$;
 -- FUNCTION sealed(tenant uuid, of_kind text, wanted text[]); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) IS 'One row: those of the wanted values of a kind that a tenant has, and the data key that they are sealed under, null where it has none.';
 
+-- search_chunks(uuid, uuid, text, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET client_min_messages TO 'warning'
+    AS $$
+  with said as (
+    select string_agg(w.lexeme, ' ') as words
+      from unnest(to_tsvector('simple'::regconfig, left(question, 2000))) w
+     -- Every text has the little words of English.
+     where to_tsvector('english'::regconfig, w.lexeme) <> ''
+  ),
+  asked as (
+    -- Any of the words: a question has more of them than its answer. Pieces that have most of them come first.
+    select replace(plainto_tsquery('simple'::regconfig, coalesce(s.words, ''))::text, '&', '|')::tsquery
+           || replace(plainto_tsquery('english'::regconfig, left(question, 2000))::text, '&', '|')::tsquery as words
+      from said s
+  )
+  select c.document_id, d.title, c.position, c.content, ts_rank_cd(c.words, a.words, 1) as rank
+    from asked a
+    join private.document_chunks c on c.words @@ a.words
+    join public.agent_documents d on d.tenant_id = c.tenant_id and d.id = c.document_id
+   where c.tenant_id = tenant and c.agent_id = agent
+   order by rank desc, c.document_id, c.position
+   limit least(greatest(coalesce(at_most, 5), 1), 50)
+$$;
+
+-- FUNCTION search_chunks(tenant uuid, agent uuid, question text, at_most integer); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) IS 'The pieces of an agent''s documents that fit a question best. Whether they may be seen is up to the caller.';
+
+-- search_documents(uuid, text, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.search_documents(agent uuid, question text, at_most integer) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  tenants uuid[];
+begin
+  select array_agg(a.tenant_id) into tenants
+    from public.ai_agents a
+   where a.id = agent and a.tenant_id = any (array(select private.tenants_with('agents.read')));
+  if tenants is null then
+    perform private.refuse(404, 'not_found', 'there is no such agent');
+  end if;
+  if cardinality(tenants) > 1 then
+    perform private.refuse(409, 'ambiguous_id', 'two of your tenants have an agent with this id');
+  end if;
+  return query select s.* from private.search_chunks(tenants[1], agent, question, at_most) s;
+end
+$$;
+
 -- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3963,6 +4146,76 @@ CREATE FUNCTION private.tenants_with(permission text) RETURNS SETOF uuid
 
 -- FUNCTION tenants_with(permission text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.tenants_with(permission text) IS 'What aias.tenants_with answers, as rows.';
+
+-- tool_problem(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.tool_problem(tool jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select case
+    when jsonb_typeof(tool) <> 'object' then 'a tool is an object'
+    when coalesce(tool ->> 'type', '') not in ('http', 'search_documents', 'start_workflow') then null
+    when tool ? 'name' and (jsonb_typeof(tool -> 'name') <> 'string' or (tool ->> 'name') !~ '^[a-zA-Z0-9_-]{1,64}$') then
+      'the name of a tool has 1 to 64 letters, digits, underscores and dashes'
+    when tool ? 'description' and jsonb_typeof(tool -> 'description') <> 'string' then 'the description of a tool is text'
+    when tool ->> 'type' = 'http' then case
+      when jsonb_typeof(tool -> 'allow') is distinct from 'array' or tool -> 'allow' = '[]' then
+        'an http tool has a list of the addresses that it may call, in allow'
+      when exists (
+        select from jsonb_array_elements(tool -> 'allow') a (url)
+         where jsonb_typeof(a.url) <> 'string' or (a.url #>> '{}') !~ '^https?://[^/?#@\s]+/[^?#\s]*$'
+      ) then 'each address in allow is like https://api.example.com/v1/: without a user, a query or a fragment, and with a path, if only a slash'
+      when tool ? 'methods' and (jsonb_typeof(tool -> 'methods') <> 'array' or tool -> 'methods' = '[]' or exists (
+        select from jsonb_array_elements(case when jsonb_typeof(tool -> 'methods') = 'array' then tool -> 'methods' else '[]' end) m (method)
+         where jsonb_typeof(m.method) <> 'string' or upper(m.method #>> '{}') not in ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE')
+      )) then 'the methods of an http tool are a list of GET, HEAD, POST, PUT, PATCH and DELETE'
+      when tool ? 'headers' and jsonb_typeof(tool -> 'headers') not in ('object', 'null') then 'the headers of an http tool are an object'
+      when tool ? 'auth' and jsonb_typeof(tool -> 'auth') not in ('object', 'null') then 'auth of an http tool is an object'
+    end
+    when tool ->> 'type' = 'search_documents' then case
+      when tool ? 'limit' and coalesce(tool ->> 'limit', '') !~ '^([1-9]|[1-4][0-9]|50)$' then 'the limit of a search_documents tool is between 1 and 50'
+    end
+    when coalesce(tool ->> 'workflow_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
+      'a start_workflow tool has the id of the workflow that it starts, in workflow_id'
+    when tool ? 'input_schema' and jsonb_typeof(tool -> 'input_schema') not in ('object', 'null') then
+      'the input_schema of a start_workflow tool is a JSON schema'
+  end
+$_$;
+
+-- FUNCTION tool_problem(tool jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.tool_problem(tool jsonb) IS 'What is wrong with a tool of an agent that workers run, in a sentence; null when nothing is.';
+
+-- tools_problem(jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.tools_problem(config jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  problem text;
+begin
+  if config -> 'tools' is null or config -> 'tools' = 'null' then
+    return null;
+  end if;
+  if jsonb_typeof(config -> 'tools') <> 'array' then
+    return 'tools is a list';
+  end if;
+  select private.tool_problem(t.tool) into problem
+    from jsonb_array_elements(config -> 'tools') with ordinality t (tool, position)
+   where private.tool_problem(t.tool) is not null
+   order by t.position limit 1;
+  if problem is null then
+    select format('two tools are called %s', n.name) into problem
+      from jsonb_array_elements(config -> 'tools') t (tool)
+     cross join lateral (select coalesce(t.tool ->> 'name', t.tool #>> '{function,name}', t.tool ->> 'type') as name) n
+     where n.name is not null
+     group by n.name having count(*) > 1 order by n.name limit 1;
+  end if;
+  return problem;
+end
+$$;
+
+-- FUNCTION tools_problem(config jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.tools_problem(config jsonb) IS 'What is wrong with the tools in the config of an agent, in a sentence; null when nothing is.';
 
 -- touch_updated_at(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.touch_updated_at() RETURNS trigger
@@ -4478,6 +4731,17 @@ CREATE FUNCTION public.rotate_webhook(workflow_id uuid) RETURNS text
 
 -- FUNCTION rotate_webhook(workflow_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.rotate_webhook(workflow_id uuid) IS 'Gives a workflow a new address. The old one is nobody''s from this moment on.';
+
+-- search_documents(uuid, text, integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.search_documents(agent_id uuid, query text, at_most integer DEFAULT 5) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select * from private.search_documents(agent_id, query, at_most)
+$$;
+
+-- FUNCTION search_documents(agent_id uuid, query text, at_most integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) IS 'The pieces of an agent''s documents that fit a question best, at most 50. As the agent''s own tool search_documents finds them.';
 
 -- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text) RETURNS boolean
@@ -5850,6 +6114,43 @@ $$;
 -- FUNCTION record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) IS 'Writes what became of a claimed mail: sent, retry (at retry_at), dead or dropped. False when the lease was lost.';
 
+-- record_round(uuid, uuid, text, integer, integer, uuid, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  counted record;
+begin
+  -- A tenant that is no more has no quota either.
+  if not exists (select from public.tenants t where t.id = tenant) then
+    return;
+  end if;
+  select * into counted from queue.record_usage(tenant, execution, node, item, attempt, call);
+  if not counted.is_new then
+    -- Said before: then it was settled before, too.
+    return;
+  end if;
+  begin
+    perform aias.quota_settle(reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint);
+  exception when invalid_parameter_value then
+    -- It is long over and forgotten.
+    null;
+  end;
+  update public.execution_steps s
+     set model = (call ->> 'provider') || '/' || (call ->> 'model'),
+         input_tokens = coalesce(s.input_tokens, 0) + (call ->> 'input_tokens')::bigint,
+         output_tokens = coalesce(s.output_tokens, 0) + (call ->> 'output_tokens')::bigint,
+         cost_usd = case when counted.cost is null then s.cost_usd else coalesce(s.cost_usd, 0) + counted.cost end
+   where s.tenant_id = record_round.tenant and s.execution_id = execution and s.node_id = node and s.item = record_round.item
+     -- What has ended never changes; a step that was cancelled meanwhile has its usage row.
+     and s.status in ('running', 'waiting');
+end
+$$;
+
+-- FUNCTION record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) IS 'What a round of a step took that another round follows: its usage row, its tokens settled, and added to the step. Repeating a call changes nothing.';
+
 -- record_usage(uuid, uuid, text, integer, integer, jsonb); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) RETURNS record
     LANGUAGE plpgsql
@@ -5859,16 +6160,17 @@ declare
   input bigint := (call ->> 'input_tokens')::bigint;
   cached bigint := coalesce((call ->> 'cached_input_tokens')::bigint, 0);
   output bigint := (call ->> 'output_tokens')::bigint;
+  round integer := (call ->> 'round')::integer;
 begin
   cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output);
   insert into public.usage (
     tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
     input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
-    tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt), execution, node,
-    (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
+    -- The first round is called as the only one of a step without tools, by whatever worker.
+    tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt, case when round > 1 then 'round' || round end),
+    execution, node, (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
     input, cached, output, coalesce((call ->> 'reasoning_tokens')::bigint, 0), cost,
-    -- Workers of before do not say it, and know no keys but the platform's.
     coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;
   is_new := found;
@@ -5876,7 +6178,7 @@ end
 $$;
 
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) IS 'Writes the usage row of one call, once; answers its cost, and whether it was not there before. Called by queue.record.';
+COMMENT ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) IS 'Writes one usage row per attempt and round of a step, however often it is called; is_new says whether this call did.';
 
 -- recorded_steps(uuid, uuid); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.recorded_steps(tenant uuid, execution uuid) RETURNS jsonb
@@ -6120,6 +6422,17 @@ $$;
 -- FUNCTION run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) IS 'Starts one execution for each of the instants and moves the schedule on, in one transaction: each instant starts one execution, whoever comes how often. accepted is false when the lease was lost; refused says why not all were started.';
 
+-- search_documents(uuid, uuid, text, integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) RETURNS TABLE(document_id uuid, title text, "position" integer, content text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select s.document_id, s.title, s.position, s.content from private.search_chunks(tenant, agent, question, at_most) s
+$$;
+
+-- FUNCTION search_documents(tenant uuid, agent uuid, question text, at_most integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) IS 'What the tool search_documents of an agent finds.';
+
 -- secrets(uuid, uuid, bigint, text[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -6243,6 +6556,46 @@ $$;
 
 -- FUNCTION start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) IS 'Starts the execution that a step calls, and registers that the step waits for its end. Repeating the call answers the same one, unless it is the one that was given up; that is asked to end. held is false when the lease is lost; refusal says why none was started: call_too_deep, called_workflow_not_found, called_workflow_not_active.';
+
+-- start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb) RETURNS TABLE(held boolean, started_id uuid, refusal text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  caller public.executions;
+  workflow public.workflows;
+begin
+  held := true;
+  perform from queue.jobs j
+   where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed'
+     for share;
+  if not found then
+    held := false;
+    return next;
+    return;
+  end if;
+  select e.* into caller from public.executions e where e.tenant_id = tenant and e.id = execution;
+  select w.* into workflow from public.workflows w where w.tenant_id = tenant and w.id = wanted_workflow;
+  refusal := case
+    when caller.depth >= 8 then 'call_too_deep'
+    when workflow.id is null then 'called_workflow_not_found'
+    when workflow.status <> 'active' then 'called_workflow_not_active'
+  end;
+  if refusal is null then
+    perform private.check_input_size(input);
+    -- Deep as a called one, so that agents which start each other come to an end; nobody waits for it, so it has no parent.
+    started_id := (private.enqueue_execution(workflow, input,
+      concat_ws(':', 'agent', execution, node, case when item >= 0 then item end, attempt, place),
+      caller.started_by, 'call', null, null, null, caller.depth + 1, caller.priority)).id;
+  end if;
+  return next;
+end
+$$;
+
+-- FUNCTION start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb) IS 'Starts an execution that the model of a step asked for, and that nobody waits for. Repeating the call of an attempt answers the same one. held is false when the lease is lost; refusal says why none was started, as that of queue.start_child.';
 
 -- sweep(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.sweep() RETURNS void
@@ -6916,6 +7269,19 @@ CREATE TABLE private.built_in_roles (
 -- TABLE built_in_roles; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.built_in_roles IS 'The roles that every new tenant starts with.';
 
+-- document_chunks; Type: TABLE; Schema: private
+CREATE TABLE private.document_chunks (
+    tenant_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    agent_id uuid NOT NULL,
+    content text NOT NULL,
+    words tsvector GENERATED ALWAYS AS ((to_tsvector('simple'::regconfig, content) || to_tsvector('english'::regconfig, content))) STORED NOT NULL
+);
+
+-- TABLE document_chunks; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.document_chunks IS 'The pieces of agents'' documents, to be searched. Kept by a trigger on them.';
+
 -- event_sources; Type: TABLE; Schema: private
 CREATE TABLE private.event_sources (
     source text NOT NULL,
@@ -6984,20 +7350,11 @@ CREATE TABLE private.llm_prices (
     input_usd_per_million numeric NOT NULL,
     cached_input_usd_per_million numeric NOT NULL,
     output_usd_per_million numeric NOT NULL,
-    cache_write_usd_per_million numeric,
-    reasoning_usd_per_million numeric,
-    CONSTRAINT llm_prices_are_not_negative CHECK ((LEAST(input_usd_per_million, cached_input_usd_per_million, output_usd_per_million) >= (0)::numeric)),
-    CONSTRAINT llm_prices_of_parts_are_not_negative CHECK ((LEAST(cache_write_usd_per_million, reasoning_usd_per_million) >= (0)::numeric))
+    CONSTRAINT llm_prices_are_not_negative CHECK ((LEAST(input_usd_per_million, cached_input_usd_per_million, output_usd_per_million) >= (0)::numeric))
 );
 
 -- TABLE llm_prices; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.llm_prices IS 'USD per million tokens, from a date on. A model without a row has an unknown cost, not a cost of zero.';
-
--- COLUMN llm_prices.cache_write_usd_per_million; Type: COMMENT; Schema: private
-COMMENT ON COLUMN private.llm_prices.cache_write_usd_per_million IS 'Input that the provider keeps for the next time. Null: as other input.';
-
--- COLUMN llm_prices.reasoning_usd_per_million; Type: COMMENT; Schema: private
-COMMENT ON COLUMN private.llm_prices.reasoning_usd_per_million IS 'Output that is thought and not said. Null: as other output.';
 
 -- meters; Type: TABLE; Schema: private
 CREATE TABLE private.meters (
@@ -7043,6 +7400,27 @@ END) STORED,
 -- TABLE secret_values; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.secret_values IS 'Values, AES-256-GCM under the tenant''s data key, bound to tenant, kind and name: a row that is copied elsewhere does not open.';
 
+-- agent_documents; Type: TABLE; Schema: public
+CREATE TABLE public.agent_documents (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    agent_id uuid NOT NULL,
+    title text NOT NULL,
+    content text NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT document_is_not_huge CHECK ((octet_length(content) <= 1048576)),
+    CONSTRAINT document_says_something CHECK ((content ~ '\S'::text)),
+    CONSTRAINT document_title_is_not_empty CHECK (((length(btrim(title)) >= 1) AND (length(btrim(title)) <= 300)))
+);
+
+-- TABLE agent_documents; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.agent_documents IS 'A text that an agent may look up: its tool search_documents finds pieces of it.';
+
+-- COLUMN agent_documents.content; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.agent_documents.content IS 'Plain text or Markdown, at most 1 MiB.';
+
 -- ai_agents; Type: TABLE; Schema: public
 CREATE TABLE public.ai_agents (
     tenant_id uuid NOT NULL,
@@ -7056,6 +7434,7 @@ CREATE TABLE public.ai_agents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT agent_config_is_an_object CHECK (((jsonb_typeof(config) = 'object'::text) AND (pg_column_size(config) <= 262144))),
+    CONSTRAINT agent_max_rounds_is_between_1_and_32 CHECK (((NOT (config ? 'max_rounds'::text)) OR ((config ->> 'max_rounds'::text) ~ '^([1-9]|[12][0-9]|3[0-2])$'::text))),
     CONSTRAINT agent_max_tokens_is_a_positive_integer CHECK (((NOT (config ? 'max_tokens'::text)) OR ((config ->> 'max_tokens'::text) ~ '^[1-9][0-9]{0,6}$'::text))),
     CONSTRAINT agent_model_names_its_provider CHECK (((model ~ '^[a-z0-9_-]+/.+$'::text) AND (length(model) <= 200))),
     CONSTRAINT agent_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
@@ -7071,7 +7450,7 @@ COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workf
 COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
 
 -- COLUMN ai_agents.config; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), tools, fallback_models (provider/model, at most 8)';
+COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit} or {type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
 
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
@@ -7197,6 +7576,11 @@ UNION ALL
     'ai_agents'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.ai_agents x
+UNION ALL
+ SELECT x.tenant_id,
+    'agent_documents'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.agent_documents x
 UNION ALL
  SELECT x.tenant_id,
     'workflows'::text AS source,
@@ -7711,6 +8095,10 @@ ALTER TABLE ONLY private.api_key_hashes
 ALTER TABLE ONLY private.built_in_roles
     ADD CONSTRAINT built_in_roles_pkey PRIMARY KEY (key);
 
+-- document_chunks document_chunks_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.document_chunks
+    ADD CONSTRAINT document_chunks_pkey PRIMARY KEY (tenant_id, document_id, "position");
+
 -- event_sources event_sources_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.event_sources
     ADD CONSTRAINT event_sources_pkey PRIMARY KEY (source);
@@ -7763,9 +8151,9 @@ ALTER TABLE ONLY private.webhooks
 ALTER TABLE ONLY private.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (tenant_id, workflow_id);
 
--- ai_agents agent_fallback_models_name_their_providers; Type: CHECK CONSTRAINT; Schema: public
-ALTER TABLE public.ai_agents
-    ADD CONSTRAINT agent_fallback_models_name_their_providers CHECK (((NOT (config ? 'fallback_models'::text)) OR ((jsonb_typeof((config -> 'fallback_models'::text)) = 'array'::text) AND (jsonb_array_length((config -> 'fallback_models'::text)) <= 8) AND (NOT jsonb_path_exists(config, 'strict $."fallback_models"[*]?(@.type() != "string" || !(@ like_regex "^[a-z0-9_-]+/.+$"))'::jsonpath))))) NOT VALID;
+-- agent_documents agent_documents_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_documents
+    ADD CONSTRAINT agent_documents_pkey PRIMARY KEY (tenant_id, id);
 
 -- ai_agents agent_slug_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
@@ -7982,6 +8370,12 @@ CREATE INDEX access_asking ON private.access USING btree (principal) INCLUDE (te
 -- access_principal; Type: INDEX; Schema: private
 CREATE UNIQUE INDEX access_principal ON private.access USING btree (principal, tenant_id) INCLUDE (granted, granted_with_second_factor, ends_at);
 
+-- document_chunks_agent; Type: INDEX; Schema: private
+CREATE INDEX document_chunks_agent ON private.document_chunks USING btree (tenant_id, agent_id);
+
+-- document_chunks_words; Type: INDEX; Schema: private
+CREATE INDEX document_chunks_words ON private.document_chunks USING gin (words);
+
 -- event_sources_permission; Type: INDEX; Schema: private
 CREATE INDEX event_sources_permission ON private.event_sources USING btree (permission);
 
@@ -8011,6 +8405,12 @@ CREATE INDEX tenant_keys_master_key ON private.tenant_keys USING btree (master_k
 
 -- tenant_keys_rotation; Type: INDEX; Schema: private
 CREATE INDEX tenant_keys_rotation ON private.tenant_keys USING btree (tenant_id) WHERE (rotation_asked_at IS NOT NULL);
+
+-- agent_documents_agent; Type: INDEX; Schema: public
+CREATE INDEX agent_documents_agent ON public.agent_documents USING btree (tenant_id, agent_id);
+
+-- agent_documents_created_by; Type: INDEX; Schema: public
+CREATE INDEX agent_documents_created_by ON public.agent_documents USING btree (created_by);
 
 -- ai_agents_created_by; Type: INDEX; Schema: public
 CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
@@ -8213,6 +8613,9 @@ CREATE TRIGGER aias_800_record_sign_in AFTER UPDATE OF last_sign_in_at ON auth.u
 -- tenants _010_wait_for_chainer; Type: TRIGGER; Schema: public
 CREATE TRIGGER _010_wait_for_chainer BEFORE DELETE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION audit.wait_for_chainer();
 
+-- agent_documents _050_keep_columns; Type: TRIGGER; Schema: public
+CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.keep_columns('agent_id', 'created_by', 'created_at');
+
 -- ai_agents _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_by', 'created_at');
 
@@ -8228,11 +8631,17 @@ CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.users FOR EACH ROW EXEC
 -- workflows _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_by', 'created_at');
 
+-- agent_documents _050_stamp_author; Type: TRIGGER; Schema: public
+CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
+
 -- ai_agents _050_stamp_author; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
 
 -- workflows _050_stamp_author; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
+
+-- agent_documents _060_keep_identity; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.agent_documents FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
 
 -- ai_agents _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.ai_agents FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
@@ -8264,6 +8673,9 @@ CREATE TRIGGER _070_guard_subdomain_of_new BEFORE INSERT ON public.tenants FOR E
 -- workflows _100_check; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_check BEFORE INSERT OR UPDATE ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.check_workflow();
 
+-- ai_agents _100_check_tools; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_check_tools BEFORE INSERT OR UPDATE OF config ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.check_agent_tools();
+
 -- roles _100_guard; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_guard BEFORE INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION private.guard_role();
 
@@ -8287,6 +8699,12 @@ CREATE TRIGGER _150_sync_queue AFTER UPDATE OF limits, queue_weight ON public.su
 
 -- tenants _150_sync_queue; Type: TRIGGER; Schema: public
 CREATE TRIGGER _150_sync_queue AFTER INSERT OR UPDATE OF status, plan_id, limit_overrides ON public.tenants FOR EACH ROW EXECUTE FUNCTION queue.sync_changed_tenant();
+
+-- agent_documents _200_chunk; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_chunk AFTER INSERT ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.chunk_document();
+
+-- agent_documents _200_chunk_again; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_chunk_again AFTER UPDATE ON public.agent_documents FOR EACH ROW WHEN (((new.content IS DISTINCT FROM old.content) OR (new.agent_id IS DISTINCT FROM old.agent_id))) EXECUTE FUNCTION private.chunk_document();
 
 -- memberships _200_empty_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_empty_stock AFTER TRUNCATE ON public.memberships FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('users');
@@ -8393,6 +8811,9 @@ CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.memberships REFERENCI
 -- workflows _400_start_by_update; Type: TRIGGER; Schema: public
 CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.workflows REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
 
+-- agent_documents _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
+
 -- ai_agents _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
@@ -8426,6 +8847,9 @@ CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH 
 -- tenants _900_forget_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_quotas AFTER DELETE ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.forget_quotas();
 
+-- agent_documents _900_touch; Type: TRIGGER; Schema: public
+CREATE TRIGGER _900_touch BEFORE UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
 -- ai_agents _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
@@ -8454,6 +8878,10 @@ ALTER TABLE ONLY private.access_epochs
 -- access access_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access
     ADD CONSTRAINT access_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- document_chunks chunk_belongs_to_a_document; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.document_chunks
+    ADD CONSTRAINT chunk_belongs_to_a_document FOREIGN KEY (tenant_id, document_id) REFERENCES public.agent_documents(tenant_id, id) ON DELETE CASCADE;
 
 -- export_chunks chunk_belongs_to_an_export; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.export_chunks
@@ -8499,6 +8927,10 @@ ALTER TABLE ONLY private.secret_values
 ALTER TABLE ONLY private.webhooks
     ADD CONSTRAINT webhook_belongs_to_a_workflow FOREIGN KEY (tenant_id, workflow_id) REFERENCES public.workflows(tenant_id, id) ON DELETE CASCADE;
 
+-- agent_documents agent_documents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_documents
+    ADD CONSTRAINT agent_documents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
 -- ai_agents ai_agents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
@@ -8514,6 +8946,10 @@ ALTER TABLE ONLY public.api_keys
 -- api_keys api_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- agent_documents document_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_documents
+    ADD CONSTRAINT document_belongs_to_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
 
 -- executions execution_runs_a_published_version; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE public.executions
@@ -8703,6 +9139,9 @@ ALTER TABLE private.api_key_hashes ENABLE ROW LEVEL SECURITY;
 -- built_in_roles; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.built_in_roles ENABLE ROW LEVEL SECURITY;
 
+-- document_chunks; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.document_chunks ENABLE ROW LEVEL SECURITY;
+
 -- event_sources; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.event_sources ENABLE ROW LEVEL SECURITY;
 
@@ -8736,6 +9175,9 @@ ALTER TABLE private.tenant_keys ENABLE ROW LEVEL SECURITY;
 -- webhooks; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.webhooks ENABLE ROW LEVEL SECURITY;
 
+-- agent_documents; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.agent_documents ENABLE ROW LEVEL SECURITY;
+
 -- ai_agents; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.ai_agents ENABLE ROW LEVEL SECURITY;
 
@@ -8754,6 +9196,9 @@ CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants A
 -- ai_agents changes of agents wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
+-- agent_documents changes of documents wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "changes of documents wait for a second factor" ON public.agent_documents AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
 -- roles changes of roles wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -8762,6 +9207,9 @@ CREATE POLICY "changes of workflows wait for a second factor" ON public.workflow
 
 -- ai_agents deleting agents waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "deleting agents waits for a second factor" ON public.ai_agents AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- agent_documents deleting documents waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "deleting documents waits for a second factor" ON public.agent_documents AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles deleting roles waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "deleting roles waits for a second factor" ON public.roles AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -8790,14 +9238,26 @@ CREATE POLICY "members read their tenants" ON public.tenants FOR SELECT TO authe
 -- ai_agents members with agents.read read agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.read read agents" ON public.ai_agents FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
 
+-- agent_documents members with agents.read read documents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.read read documents" ON public.agent_documents FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
+
 -- ai_agents members with agents.write change agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write change agents" ON public.ai_agents FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
+-- agent_documents members with agents.write change documents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write change documents" ON public.agent_documents FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
 -- ai_agents members with agents.write delete agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write delete agents" ON public.ai_agents FOR DELETE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
+-- agent_documents members with agents.write delete documents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write delete documents" ON public.agent_documents FOR DELETE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
 -- ai_agents members with agents.write make agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
+-- agent_documents members with agents.write make documents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write make documents" ON public.agent_documents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
 -- executions members with executions.read read executions; Type: POLICY; Schema: public
 CREATE POLICY "members with executions.read read executions" ON public.executions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('executions.read'::text) AS tenants_with)));
@@ -8855,6 +9315,9 @@ ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
 
 -- ai_agents new agents wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "new agents wait for a second factor" ON public.ai_agents AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- agent_documents new documents wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "new documents wait for a second factor" ON public.agent_documents AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles new roles wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "new roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -9198,6 +9661,9 @@ GRANT ALL ON FUNCTION private.change_member_role(tenant uuid, member uuid, wante
 -- FUNCTION charge_storage(tenant uuid, bytes bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.charge_storage(tenant uuid, bytes bigint) FROM PUBLIC;
 
+-- FUNCTION check_agent_tools(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.check_agent_tools() FROM PUBLIC;
+
 -- FUNCTION check_domain(wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_domain(wanted_domain uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.check_domain(wanted_domain uuid) TO authenticated;
@@ -9213,6 +9679,12 @@ REVOKE ALL ON FUNCTION private.check_input_size(input jsonb) FROM PUBLIC;
 
 -- FUNCTION check_workflow(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_workflow() FROM PUBLIC;
+
+-- FUNCTION chunk_document(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.chunk_document() FROM PUBLIC;
+
+-- FUNCTION chunks_of(content text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.chunks_of(content text) FROM PUBLIC;
 
 -- FUNCTION close_table(closed regclass); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_table(closed regclass) FROM PUBLIC;
@@ -9411,8 +9883,8 @@ REVOKE ALL ON FUNCTION private.limit_invitations(tenant uuid) FROM PUBLIC;
 -- FUNCTION limit_of(tenant uuid, meter text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.limit_of(tenant uuid, meter text) FROM PUBLIC;
 
--- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint) FROM PUBLIC;
+-- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) FROM PUBLIC;
 
 -- FUNCTION lock_access(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.lock_access(tenant uuid) FROM PUBLIC;
@@ -9441,6 +9913,12 @@ REVOKE ALL ON FUNCTION private.master_keys_in_use() FROM PUBLIC;
 
 -- FUNCTION may_decide(tenant uuid, wanted_permission text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.may_decide(tenant uuid, wanted_permission text) FROM PUBLIC;
+
+-- FUNCTION mcp_server_problem(server jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.mcp_server_problem(server jsonb) FROM PUBLIC;
+
+-- FUNCTION mcp_servers_problem(config jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.mcp_servers_problem(config jsonb) FROM PUBLIC;
 
 -- FUNCTION member_to_manage(tenant uuid, member uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.member_to_manage(tenant uuid, member uuid) FROM PUBLIC;
@@ -9550,6 +10028,13 @@ GRANT ALL ON FUNCTION private.rotate_webhook(wanted_workflow uuid) TO authentica
 -- FUNCTION sealed(tenant uuid, of_kind text, wanted text[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) FROM PUBLIC;
 
+-- FUNCTION search_chunks(tenant uuid, agent uuid, question text, at_most integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) FROM PUBLIC;
+
+-- FUNCTION search_documents(agent uuid, question text, at_most integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer) TO authenticated;
+
 -- FUNCTION send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) TO authenticated;
@@ -9607,6 +10092,12 @@ REVOKE ALL ON FUNCTION private.tenants_asking_for_second_factor() FROM PUBLIC;
 -- FUNCTION tenants_with(permission text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.tenants_with(permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.tenants_with(permission text) TO authenticated;
+
+-- FUNCTION tool_problem(tool jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.tool_problem(tool jsonb) FROM PUBLIC;
+
+-- FUNCTION tools_problem(config jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.tools_problem(config jsonb) FROM PUBLIC;
 
 -- FUNCTION touch_updated_at(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.touch_updated_at() FROM PUBLIC;
@@ -9768,6 +10259,10 @@ GRANT ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) TO authentica
 REVOKE ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) TO authenticated;
 
+-- FUNCTION search_documents(agent_id uuid, query text, at_most integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) TO authenticated;
+
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) TO authenticated;
@@ -9924,6 +10419,10 @@ GRANT ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, tok
 REVOKE ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) TO aias_worker;
 
+-- FUNCTION record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) TO aias_worker;
+
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) FROM PUBLIC;
 
@@ -9954,6 +10453,10 @@ GRANT ALL ON FUNCTION queue.run_next_export() TO aias_worker;
 REVOKE ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid, token bigint, instants timestamp with time zone[], handled_until timestamp with time zone, next_run_at timestamp with time zone, note text, OUT accepted boolean, OUT started integer, OUT refused text) TO aias_worker;
 
+-- FUNCTION search_documents(tenant uuid, agent uuid, question text, at_most integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) TO aias_worker;
+
 -- FUNCTION secrets(tenant uuid, execution uuid, token bigint, wanted text[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) TO aias_worker;
@@ -9968,6 +10471,10 @@ REVOKE ALL ON FUNCTION queue.signals(tenant uuid, execution uuid) FROM PUBLIC;
 -- FUNCTION start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.start_child(tenant uuid, execution uuid, token bigint, node text, wait_item integer, wanted_workflow uuid, child_input jsonb, given_up uuid) TO aias_worker;
+
+-- FUNCTION start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.start_workflow(tenant uuid, execution uuid, token bigint, node text, item integer, attempt integer, place text, wanted_workflow uuid, input jsonb) TO aias_worker;
 
 -- FUNCTION sweep(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.sweep() FROM PUBLIC;
@@ -10001,6 +10508,9 @@ GRANT SELECT ON TABLE audit.log TO authenticated;
 
 -- TABLE execution_steps; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.execution_steps TO authenticated;
+
+-- TABLE agent_documents; Type: ACL; Schema: public
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_documents TO authenticated;
 
 -- TABLE ai_agents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;

@@ -165,8 +165,8 @@ enum Ended {
 struct Calls {
     tasks: JoinSet<Result<Success, Stopped>>,
     by_id: HashMap<Id, OutCall>,
-    reserved: mpsc::UnboundedReceiver<(Place, u32, uuid::Uuid)>,
-    sender: mpsc::UnboundedSender<(Place, u32, uuid::Uuid)>,
+    reserved: mpsc::UnboundedReceiver<(Place, u32, Option<uuid::Uuid>)>,
+    sender: mpsc::UnboundedSender<(Place, u32, Option<uuid::Uuid>)>,
 }
 
 struct OutCall {

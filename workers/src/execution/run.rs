@@ -40,11 +40,11 @@ impl Default for Limits {
 pub enum Event {
     /// The execution was claimed; or time has passed.
     Tick,
-    /// Tokens were set aside for a call.
+    /// Tokens were set aside for a call; or, without a reservation, those that were are settled.
     Reserved {
         place: Place,
         attempt: u32,
-        reservation: Uuid,
+        reservation: Option<Uuid>,
     },
     /// A call ended by itself.
     Ended {
@@ -148,7 +148,7 @@ impl Run {
                 reservation,
             } => {
                 if let Some(step) = self.find_step(place).filter(|step| step.attempt == attempt) {
-                    step.reservation = Some(reservation);
+                    step.reservation = reservation;
                 }
                 return actions;
             }

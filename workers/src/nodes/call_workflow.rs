@@ -69,7 +69,7 @@ fn failed(error: &sqlx::Error) -> Failure {
     .retryable(!is_refused_content(error))
 }
 
-fn refused(code: String, workflow: Uuid) -> Failure {
+pub(super) fn refused(code: String, workflow: Uuid) -> Failure {
     let message = match code.as_str() {
         "call_too_deep" => return too_deep(),
         "called_workflow_not_found" => {

@@ -54,8 +54,7 @@ impl Effects {
             Kind::Ai => {
                 // A little less than the whole, so that the provider's side ends first and says what it has used.
                 let inner = timeout.mul_f64(0.98);
-                let (queue, opener) = (&self.queue, &self.secrets);
-                ai::run(queue, &self.providers, opener, call, inner, reserved).await
+                ai::run(self, call, inner, reserved).await
             }
             Kind::CallWorkflow => call_workflow::run(&self.queue, call).await,
             other => Err(Failure::not_runnable(other).into()),

@@ -107,10 +107,11 @@ pub struct Call {
     pub given_up: Option<Uuid>,
 }
 
-/// Says, as soon as it is known, that tokens were set aside for a call: they have to be given back also when the call is cut short.
+/// Says, as soon as it is known, that tokens were set aside for a call: they have to be given back also when the call is cut short. `None` when
+/// those that were are settled, or about to be.
 #[derive(Debug, Clone)]
 pub struct Reserved {
-    pub sender: mpsc::UnboundedSender<(Place, u32, Uuid)>,
+    pub sender: mpsc::UnboundedSender<(Place, u32, Option<Uuid>)>,
 }
 
 /// Carries out calls. Dropping the future stops the call.

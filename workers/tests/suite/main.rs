@@ -1,5 +1,7 @@
 //! The worker against a real database and a real network.
 
+mod agent_mcp;
+mod agent_tools;
 mod ai_step;
 mod audit;
 mod calling;

@@ -12,7 +12,7 @@ use crate::command;
 use crate::extension::{self, Profile};
 
 /// What needs no database to be tested.
-const PURE: [&str; 5] = ["workflow", "llm", "xtask", "fuzz", "crash"];
+const PURE: [&str; 6] = ["workflow", "llm", "agents", "xtask", "fuzz", "crash"];
 
 pub async fn fmt(_: &Context) -> Result<Counts> {
     let mut command = cargo();

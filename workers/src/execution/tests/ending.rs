@@ -96,7 +96,7 @@ fn a_failure_stops_its_siblings() {
     world.tell(Event::Reserved {
         place: world.plan.position("b").unwrap().into(),
         attempt: 1,
-        reservation: uuid::Uuid::max(),
+        reservation: Some(uuid::Uuid::max()),
     });
     world.end("a", Err(broken()));
     assert_eq!(world.stopped, ["b"]);

@@ -1,85 +1,70 @@
-//! `ai_processing`: asks an agent, or a model that the node names.
+//! `ai_processing`: asks an agent, or a model that the node names, and does what it asks for.
 //!
-//! Tokens are set aside before the call and settled by what it really took, so a tenant cannot spend what its plan does not have. Whoever has
-//! keys of its own to providers calls with them, and what is recorded of the call has none of them in it.
+//! Tokens are set aside before each call of a model and settled by what it really took, so a tenant cannot spend what its plan does not have.
+//! Whoever has keys of its own to providers calls with them, and what is recorded of a call has none of them in it.
 
 mod error;
 mod own_keys;
 mod request;
+mod rounds;
+mod tools;
 mod usage;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use llm::{ChatRequest, Completion, LlmError, Providers};
+use agents::{Conversation, Ended};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::usage::Payer;
-use super::{Call, Failure, Redaction, Reserved, Stopped, Success};
-use crate::queue::{self, Agent, LlmCall, Queue};
-use crate::secrets::Opener;
+use self::rounds::Rounds;
+use super::{Call, Effects, Failure, Reserved, Stopped, Success};
+use crate::queue::{Agent, Queue};
 
-/// Makes the call of a rendered config. `providers` have the platform's keys.
+/// Has the conversation of a rendered config. The time-out is for all of it.
 ///
 /// # Errors
-/// `agent_not_found`, `invalid_config`, `quota_exceeded`, `llm_<kind>` for what the provider did, what [`Opener::provider_keys`] says; or the
-/// claim is lost.
+/// `agent_not_found`, `invalid_config`, `quota_exceeded`, `too_many_rounds`, `mcp_unavailable`, `llm_<kind>` for what the provider did, what
+/// [`Opener::provider_keys`](crate::secrets::Opener::provider_keys) says; or the claim is lost.
 pub async fn run(
-    queue: &Queue,
-    providers: &Providers,
-    opener: &Opener,
+    world: &Effects,
     call: &Call,
     timeout: Duration,
     reserved: Reserved,
 ) -> Result<Success, Stopped> {
-    let agent = agent(queue, call).await?;
-    let mut request = request::build(&call.config, agent.as_ref())?;
-    request.timeouts.total = timeout;
-    request.timeouts.first_token = timeout;
+    let agent = agent(&world.queue, call).await?;
+    let request = request::build(&call.config, agent.as_ref())?;
+    let limits = tools::limits(&call.config, agent.as_ref())?;
+    let toolbox = tools::toolbox(world, call, agent.as_ref()).await?;
 
-    let LlmCall {
-        reservation,
-        own_keys,
-    } = prepare(queue, call, &request).await?;
-    // Nobody listens any more when the execution is being let go.
-    let _ = reserved
-        .sender
-        .send((call.place, call.attempt, reservation));
-
-    let keys = opener.provider_keys(call.claim, &own_keys).await?;
-    let redaction = Redaction::of(&keys, &Value::Null, &Value::Null);
-    let payer = |model: &str| Payer {
-        agent: agent.as_ref().map(|agent| agent.id),
-        has_own_key: own_keys::provider_of(model).is_some_and(|name| keys.contains_key(name)),
+    let id = agent.as_ref().map(|agent| agent.id);
+    let mut rounds = Rounds::new(world, call, id, timeout, reserved);
+    let result = match agents::converse(&mut rounds, request, &toolbox, limits).await {
+        Ok(conversation) => ended(&rounds, &conversation),
+        Err(Stopped::Failed(failure)) => Err(failure),
+        Err(Stopped::ClaimLost) => return Err(Stopped::ClaimLost),
     };
-    let result = match complete(providers, &keys, &request).await {
-        Ok(completion) => Ok(Success {
-            output: output(&completion),
-            handle: None,
-            usage: Some(usage::to_json(
-                &completion.model,
-                &completion.usage,
-                payer(&completion.model),
-            )),
-        }),
-        Err(failed) => Err(error::failure(&failed, payer(&failed.model))),
-    };
-    // The other side may send back what it was sent.
-    Ok(redaction.result(result)?)
+    Ok(rounds.redact(result)?)
 }
 
-async fn complete(
-    providers: &Providers,
-    keys: &BTreeMap<String, secrecy::SecretString>,
-    request: &ChatRequest,
-) -> Result<Completion, LlmError> {
-    if keys.is_empty() {
-        return providers.complete(request).await;
+/// The last round is paid with the record of the step.
+fn ended(rounds: &Rounds<'_>, conversation: &Conversation) -> Result<Success, Failure> {
+    let usage = rounds.usage_of(&conversation.completion, conversation.rounds);
+    if conversation.ended == Ended::OutOfRounds {
+        let mut failure = Failure::new(
+            "too_many_rounds",
+            format!(
+                "the model was asked {} times and still asks for tools; max_rounds says how often it may be",
+                conversation.rounds
+            ),
+        );
+        failure.usage = Some(Box::new(usage));
+        return Err(failure);
     }
-    own_keys::with_keys(providers, keys)?
-        .complete(request)
-        .await
+    Ok(Success {
+        output: output(conversation),
+        handle: None,
+        usage: Some(usage),
+    })
 }
 
 async fn agent(queue: &Queue, call: &Call) -> Result<Option<Agent>, Failure> {
@@ -100,31 +85,27 @@ async fn agent(queue: &Queue, call: &Call) -> Result<Option<Agent>, Failure> {
     }
 }
 
-async fn prepare(queue: &Queue, call: &Call, request: &ChatRequest) -> Result<LlmCall, Stopped> {
-    let tokens = usage::estimate(request);
-    let providers = own_keys::providers_of(request);
-    match queue.prepare_llm_call(call.claim, tokens, &providers).await {
-        Ok(Some(prepared)) => Ok(prepared),
-        Ok(None) => Err(Stopped::ClaimLost),
-        Err(error) => Err(match queue::refusal(&error) {
-            Some(refusal) => Failure::refused(refusal).into(),
-            None => Failure::database("set tokens aside", &error).into(),
-        }),
-    }
-}
-
-fn output(completion: &Completion) -> Value {
+fn output(conversation: &Conversation) -> Value {
+    let completion = &conversation.completion;
     let mut output = json!({
         "text": completion.text,
         "model": completion.model,
         "finish_reason": completion.finish_reason.as_str(),
         "usage": {
-            "input_tokens": completion.usage.input_tokens,
-            "output_tokens": completion.usage.output_tokens,
+            "input_tokens": conversation.usage.input_tokens,
+            "output_tokens": conversation.usage.output_tokens,
         },
     });
     if let Some(data) = &completion.data {
         output["data"] = data.clone();
+    }
+    if !conversation.ran.is_empty() {
+        output["rounds"] = conversation.rounds.into();
+        let ran = conversation
+            .ran
+            .iter()
+            .map(|ran| json!({"round": ran.round, "name": ran.name, "is_error": ran.is_error}));
+        output["tools_run"] = ran.collect();
     }
     if !completion.tool_calls.is_empty() {
         let calls = completion.tool_calls.iter().map(|call| {

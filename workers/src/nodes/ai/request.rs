@@ -3,18 +3,12 @@
 use llm::{ChatRequest, Tool};
 use serde_json::Value;
 
+use super::tools;
 use crate::nodes::Failure;
 use crate::queue::Agent;
 
 pub(super) fn build(node: &Value, agent: Option<&Agent>) -> Result<ChatRequest, Failure> {
-    let null = Value::Null;
-    let agent_config = agent.map_or(&null, |agent| &agent.config);
-    let field = |name: &str| {
-        [node, agent_config]
-            .into_iter()
-            .filter_map(|config| config.get(name))
-            .find(|value| !value.is_null())
-    };
+    let field = |name: &str| field(node, agent, name);
 
     let model = match (agent, node.get("model").and_then(Value::as_str)) {
         (Some(agent), _) => agent.model.clone(),
@@ -37,9 +31,22 @@ pub(super) fn build(node: &Value, agent: Option<&Agent>) -> Result<ChatRequest, 
     };
     request.output_schema = field("output_schema").cloned();
     if let Some(Value::Array(tools)) = field("tools") {
-        request.tools = tools.iter().map(tool).collect::<Result<_, _>>()?;
+        let elsewhere = tools.iter().filter(|tool| !tools::is_built_in(tool));
+        request.tools = elsewhere.map(tool).collect::<Result<_, _>>()?;
     }
     Ok(request)
+}
+
+/// What the node says of it, or else the agent.
+pub(super) fn field<'a>(
+    node: &'a Value,
+    agent: Option<&'a Agent>,
+    name: &str,
+) -> Option<&'a Value> {
+    let configs = std::iter::once(node).chain(agent.map(|agent| &agent.config));
+    configs
+        .filter_map(|config| config.get(name))
+        .find(|value| !value.is_null())
 }
 
 /// A prompt that is one template keeps the type of its value; a model reads text.
@@ -52,7 +59,7 @@ fn text(value: Option<&Value>) -> String {
 }
 
 /// The database's check also lets the number be written as text.
-fn whole_number(value: &Value) -> Option<u32> {
+pub(super) fn whole_number(value: &Value) -> Option<u32> {
     let number = match value {
         Value::String(text) => text.parse().ok()?,
         other => other.as_u64()?,

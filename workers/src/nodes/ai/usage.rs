@@ -20,14 +20,15 @@ pub(super) struct Payer {
     pub has_own_key: bool,
 }
 
-/// As `queue.record` takes it. `model` is `provider/model`.
-pub(super) fn to_json(model: &str, usage: &Usage, payer: Payer) -> Value {
+/// As `queue.record` takes it. `model` is `provider/model`; with the attempt, the round is the key that it is counted under once.
+pub(super) fn to_json(model: &str, usage: &Usage, payer: Payer, round: u32) -> Value {
     let (provider, name) = model.split_once('/').unwrap_or(("unknown", model));
     json!({
         "provider": provider,
         "model": name,
         "agent_id": payer.agent,
         "own_key": payer.has_own_key,
+        "round": round,
         "input_tokens": usage.input_tokens,
         "cached_input_tokens": usage.cached_input_tokens,
         "output_tokens": usage.output_tokens,
@@ -53,7 +54,7 @@ mod tests {
             input_tokens: 7,
             ..Usage::default()
         };
-        let json = to_json("openrouter/meta/llama", &usage, Payer::default());
+        let json = to_json("openrouter/meta/llama", &usage, Payer::default(), 1);
         assert_eq!(
             (&json["provider"], &json["model"], &json["input_tokens"]),
             (&json!("openrouter"), &json!("meta/llama"), &json!(7))

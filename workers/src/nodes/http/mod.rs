@@ -12,6 +12,8 @@ mod request;
 mod resolver;
 mod response;
 
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Url};
 use serde_json::Value;
 
 pub use clients::Clients;
@@ -35,17 +37,51 @@ pub async fn run(
     config: &Value,
     redaction: &Redaction,
 ) -> Result<Success, Failure> {
-    redaction.result(call(clients, config, redaction).await)
+    run_within(clients, config, redaction, |_| true).await
+}
+
+/// The same, where not every address may be called; a redirect leads out of those that may no more than the first request.
+///
+/// # Errors
+/// `http_not_allowed`, and those of [`run`].
+pub async fn run_within(
+    clients: &Clients,
+    config: &Value,
+    redaction: &Redaction,
+    may_call: impl Fn(&Url) -> bool,
+) -> Result<Success, Failure> {
+    redaction.result(call(clients, config, redaction, may_call).await)
+}
+
+/// Where the requests of a config go, with which headers and by which client, for whoever speaks a protocol of its own over HTTP. The client follows
+/// no redirects and reaches what a step may reach.
+///
+/// # Errors
+/// `invalid_config`, `http_blocked_address`.
+pub fn target(
+    clients: &Clients,
+    config: &Value,
+    redaction: &Redaction,
+) -> Result<(Client, Url, HeaderMap), Failure> {
+    let request = Request::read(config, redaction)?;
+    let client = clients
+        .for_url(&request.url)
+        .map_err(|blocked| Hop::of(&request, redaction).blocked(&blocked))?;
+    Ok((client.clone(), request.url, request.headers))
 }
 
 async fn call(
     clients: &Clients,
     config: &Value,
     redaction: &Redaction,
+    may_call: impl Fn(&Url) -> bool,
 ) -> Result<Success, Failure> {
     let mut request = Request::read(config, redaction)?;
     for _ in 0..=MOST_REDIRECTS {
         let hop = Hop::of(&request, redaction);
+        if !may_call(&request.url) {
+            return Err(hop.failure("http_not_allowed", "is not among the allowed addresses"));
+        }
         let client = clients
             .for_url(&request.url)
             .map_err(|blocked| hop.blocked(&blocked))?;

@@ -1,12 +1,15 @@
 //! What the tests stand on: a database with policies and seed, workers in this process, servers that count and keep.
 
+pub mod aimock;
 pub mod certificate;
 pub mod database;
 pub mod dns;
 pub mod graph;
 pub mod invitation;
+pub mod mcp;
 pub mod models;
 pub mod received;
+pub mod scripted;
 pub mod secrets;
 pub mod server;
 pub mod smtp;
