@@ -12,18 +12,20 @@ as $$
 declare
   input bigint := (call ->> 'input_tokens')::bigint;
   cached bigint := coalesce((call ->> 'cached_input_tokens')::bigint, 0);
+  cache_write bigint := coalesce((call ->> 'cache_write_input_tokens')::bigint, 0);
   output bigint := (call ->> 'output_tokens')::bigint;
+  reasoning bigint := coalesce((call ->> 'reasoning_tokens')::bigint, 0);
   round integer := (call ->> 'round')::integer;
 begin
-  cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output);
+  cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output, cache_write, reasoning);
   insert into public.usage (
     tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
-    input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
+    input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
     -- The first round is called as the only one of a step without tools, by whatever worker.
     tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt, case when round > 1 then 'round' || round end),
     execution, node, (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
-    input, cached, output, coalesce((call ->> 'reasoning_tokens')::bigint, 0), cost,
+    input, cached, cache_write, output, reasoning, cost,
     coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;
   is_new := found;

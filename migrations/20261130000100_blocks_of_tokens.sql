@@ -134,8 +134,9 @@ security definer
 set search_path = ''
 as $$
 declare
-  meter constant text := (private.spending_meters(agent, api_key))[case when agent is null and api_key is null then 1 else 2 end];
+  cap constant text := (private.spending_meters(agent, api_key))[case when agent is null and api_key is null then 1 else 2 end];
   anchor timestamptz;
+  was record;
   spent numeric;
 begin
   perform private.demand(tenant, 'billing.manage');
@@ -152,15 +153,19 @@ begin
     perform private.refuse(404, 'not_found', 'there is no such key');
   end if;
   select t.billing_anchor into anchor from public.tenants t where t.id = tenant;
-  perform aias.quota_set(tenant, meter, 'flow', round(usd * 1000000)::bigint, anchor);
-  -- What was spent in this period before anybody counted.
+  select s.quota_limit, s.reserved into was from aias.quota_status(tenant) s where s.meter = cap;
+  perform aias.quota_set(tenant, cap, 'flow', round(usd * 1000000)::bigint, anchor);
+  if was.quota_limit is not null then
+    return;
+  end if;
+  -- Without a cap nobody counts: what was spent in this period, and what is still set aside from an earlier cap.
   select sum(ceil(u.cost_usd * 1000000)) into spent
     from public.usage u
    where u.tenant_id = tenant
      and u.created_at >= (select p.period_start from aias.quota_period(anchor, now()) p)
      and (agent is null or u.agent_id = agent)
      and (api_key is null or u.api_key_id = api_key);
-  perform aias.quota_recount(tenant, meter, coalesce(spent, 0)::bigint);
+  perform aias.quota_recount(tenant, cap, coalesce(spent, 0)::bigint + coalesce(was.reserved, 0));
 end
 $$;
 
@@ -173,11 +178,11 @@ comment on function public.set_spending_cap is
 
 create function edge.begin_model_calls(
   tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer,
-  call_input_tokens bigint, call_output_tokens bigint, call_models text[]
+  other_models text[], call_input_tokens bigint, call_output_tokens bigint
 )
 returns table (
   user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb,
-  generation integer, wrapped bytea, master_key_id text, nonce bytea, ciphertext bytea,
+  generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[],
   block uuid, block_tokens bigint, block_requests integer, is_capped boolean, caps jsonb
 )
 language plpgsql
@@ -192,6 +197,7 @@ declare
   wanted_tokens bigint := tokens;
   in_agent bigint := 0;
   capped text[];
+  models text[];
 begin
   perform private.demand(tenant, 'models.call');
   block_requests := private.count_requests(tenant, requests, more_requests);
@@ -205,6 +211,10 @@ begin
         'GET /v1/models lists the agents of this tenant');
     end if;
   end if;
+  models := coalesce(agent_model, wanted_model) || other_models;
+  if cardinality(other_models) = 0 and agent_config -> 'fallback_models' is not null then
+    models := models || array(select jsonb_array_elements_text(agent_config -> 'fallback_models'));
+  end if;
   in_agent := (coalesce(length(agent_config ->> 'system_prompt'), 0) + coalesce(length(agent_config ->> 'output_schema'), 0)) / chars_per_token;
   if wanted_tokens > 0 then
     wanted_tokens := wanted_tokens + in_agent;
@@ -212,19 +222,19 @@ begin
   capped := private.capped_meters(tenant, agent_id, api_key_id);
   is_capped := cardinality(capped) > 0;
   if is_capped and call_input_tokens is not null then
-    caps := private.set_dollars_aside(tenant, capped, coalesce(agent_model, wanted_model) || call_models, call_input_tokens + in_agent, call_output_tokens);
+    caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
   end if;
   select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
-  select s.generation, s.wrapped, s.master_key_id, s.nonces[1], s.ciphertexts[1]
-    into generation, wrapped, master_key_id, nonce, ciphertext
-    from private.sealed(tenant, 'provider_key', array[split_part(coalesce(agent_model, wanted_model), '/', 1)]) s
+  select s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+    into generation, wrapped, master_key_id, key_providers, nonces, ciphertexts
+    from private.sealed(tenant, 'provider_key', array(select distinct split_part(m, '/', 1) from unnest(models) m)) s
    where cardinality(s.names) > 0;
   return next;
 end
 $$;
 
 comment on function edge.begin_model_calls is
-  'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own key to the provider, sealed, where there is one. '
+  'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. '
   'Sets tokens aside, and counts requests: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. '
   'Where a spending cap holds, what the call will cost is set aside, too.';
 
@@ -242,18 +252,19 @@ begin
       select distinct on (c.tenant_id, c.id) c.*, c.input_tokens + c.output_tokens as total
         from jsonb_to_recordset(calls) as c (
           id uuid, tenant_id uuid, blocks jsonb, caps jsonb, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
-          input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, own_key boolean,
-          ended_at timestamptz)
+          input_tokens bigint, cached_input_tokens bigint, cache_write_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint,
+          is_estimated boolean, own_key boolean, ended_at timestamptz)
         -- A tenant that is no more has no quota either.
         join public.tenants t on t.id = c.tenant_id
        order by c.tenant_id, c.id
     ), counted as (
       insert into public.usage (
         tenant_id, idempotency_key, user_id, api_key_id, agent_id, provider, model,
-        input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, is_estimated, own_key, cost_usd, created_at)
+        input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, is_estimated, own_key, cost_usd, created_at)
       select c.tenant_id, 'call:' || c.id, c.user_id, c.api_key_id, c.agent_id, c.provider, c.model,
-             c.input_tokens, c.cached_input_tokens, c.output_tokens, c.reasoning_tokens, c.is_estimated, c.own_key,
-             private.llm_cost_usd(c.provider, c.model, c.ended_at, c.input_tokens, c.cached_input_tokens, c.output_tokens),
+             c.input_tokens, c.cached_input_tokens, coalesce(c.cache_write_input_tokens, 0), c.output_tokens, c.reasoning_tokens, c.is_estimated, c.own_key,
+             private.llm_cost_usd(c.provider, c.model, c.ended_at, c.input_tokens, c.cached_input_tokens, c.output_tokens,
+                                  coalesce(c.cache_write_input_tokens, 0), c.reasoning_tokens),
              c.ended_at
         from call c
        where c.total > 0

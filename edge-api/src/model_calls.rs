@@ -18,7 +18,7 @@ mod ended_call;
 mod journal;
 mod ledger;
 mod meter;
-mod own_key;
+mod own_keys;
 mod pass;
 mod places;
 mod purses;

@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 36] = [
+const OF_A_TENANT: [Rpc; 37] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -47,6 +47,11 @@ const OF_A_TENANT: [Rpc; 36] = [
         "quota_status(uuid)",
         "{tenant}",
         [NOT_FOUND, NOT_FOUND, Works],
+    ),
+    rpc(
+        "set_spending_cap(uuid, numeric, uuid, uuid)",
+        "{tenant}, 100",
+        [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
         "add_domain(uuid, text)",

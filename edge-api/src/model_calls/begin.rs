@@ -25,6 +25,8 @@ pub struct Asked<'a> {
     pub tenant_id: Uuid,
     /// `provider/model`, or `agent:<slug>` where agents can be asked.
     pub model: &'a str,
+    /// Those that are asked when it fails.
+    pub other_models: &'a [String],
 }
 
 impl ModelCalls {
@@ -39,7 +41,11 @@ impl ModelCalls {
         asked: &Asked<'_>,
         mut probably: impl FnMut(Option<&Agent>) -> ProbableCall,
     ) -> Result<(Meter, Providers), ApiError> {
-        if asked.model.len() > LONGEST_MODEL {
+        let models = asked.other_models.iter().map(String::as_str);
+        if models
+            .chain([asked.model])
+            .any(|model| model.len() > LONGEST_MODEL)
+        {
             return Err(ApiError::bad_request(
                 "llm_invalid_model_name",
                 "the name of a model is at most 256 characters long",
@@ -70,7 +76,7 @@ impl ModelCalls {
             self.ledger.clone(),
             model.to_owned(),
             call.input_tokens,
-            pass.own_key_to.clone(),
+            pass.own_keys_to.clone(),
             place,
         );
         Ok((meter, pass.providers.clone()))
@@ -86,6 +92,7 @@ impl ModelCalls {
             claims: asked.session.caller().claims.clone(),
             tenant_id,
             model: asked.model.to_owned(),
+            other_models: asked.other_models.to_vec(),
         };
         let mut known = self.known(&key, asked.session);
         for question in 0..MOST_QUESTIONS {
@@ -127,11 +134,12 @@ impl ModelCalls {
         tenant_id: Uuid,
         request: &mut ChatRequest,
     ) -> Result<(Meter, Providers), ApiError> {
-        let model = request.model.clone();
+        let (model, other_models) = (request.model.clone(), request.fallback_models.clone());
         let asked = Asked {
             session,
             tenant_id,
             model: &model,
+            other_models: &other_models,
         };
         let mut is_agents = false;
         let probably = |agent: Option<&Agent>| {
@@ -143,7 +151,6 @@ impl ModelCalls {
             ProbableCall {
                 input_tokens: tokens_of_request(request),
                 output_tokens: request.max_tokens.unwrap_or(USUAL_OUTPUT).into(),
-                other_models: Vec::new(),
             }
         };
         self.admit(&asked, probably).await
@@ -178,7 +185,12 @@ fn play(request: &mut ChatRequest, model: String, config: &Value) {
     if request.tools.is_empty()
         && let Some(Value::Array(tools)) = field("tools")
     {
-        request.tools = tools.iter().filter_map(Tool::from_json).collect();
+        // Those of other types are run by workers, for steps of workflows.
+        let declared = tools.iter().filter(|tool| {
+            let kind = tool.get("type").and_then(Value::as_str);
+            kind.is_none_or(|kind| kind == "function")
+        });
+        request.tools = declared.filter_map(Tool::from_json).collect();
     }
 }
 
@@ -200,7 +212,8 @@ mod tests {
     fn an_agent_has_its_role_and_the_request_the_last_word() {
         let config = json!({"system_prompt": "Be kind.", "temperature": 0.2, "max_tokens": "100",
             "fallback_models": ["anthropic/claude-haiku-4-5"],
-            "tools": [{"type": "function", "function": {"name": "look", "description": "Looks."}}]});
+            "tools": [{"type": "http", "name": "fetch", "description": "Fetches.", "allow": ["https://example.com/"]},
+                      {"type": "function", "function": {"name": "look", "description": "Looks."}}]});
         let mut request = ChatRequest::new("agent:greeter")
             .system("Be brief.")
             .user("Hi");
@@ -210,6 +223,7 @@ mod tests {
         assert_eq!(request.system.as_deref(), Some("Be kind.\n\nBe brief."));
         assert_eq!(request.temperature, Some(1.0));
         assert_eq!(request.max_tokens, Some(100));
+        assert_eq!(request.tools.len(), 1);
         assert_eq!(request.tools[0].name, "look");
         assert_eq!(request.fallback_models, ["anthropic/claude-haiku-4-5"]);
 

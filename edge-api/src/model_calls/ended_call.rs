@@ -31,6 +31,8 @@ pub struct EndedCall {
     pub model: String,
     pub input_tokens: u64,
     pub cached_input_tokens: u64,
+    #[serde(default)]
+    pub cache_write_input_tokens: u64,
     pub output_tokens: u64,
     pub reasoning_tokens: u64,
     pub is_estimated: bool,
@@ -55,6 +57,7 @@ impl EndedCall {
     pub(super) fn set_usage(&mut self, usage: &Usage) {
         self.input_tokens = usage.input_tokens;
         self.cached_input_tokens = usage.cached_input_tokens.min(usage.input_tokens);
+        self.cache_write_input_tokens = usage.cache_write_input_tokens;
         self.output_tokens = usage.output_tokens;
         self.reasoning_tokens = usage.reasoning_tokens;
     }

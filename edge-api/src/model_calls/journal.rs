@@ -345,6 +345,7 @@ mod tests {
             model: "gpt-4o-mini".to_owned(),
             input_tokens: 7,
             cached_input_tokens: 0,
+            cache_write_input_tokens: 0,
             output_tokens: 3,
             reasoning_tokens: 0,
             is_estimated: false,

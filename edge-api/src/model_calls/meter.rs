@@ -1,5 +1,7 @@
 //! What one call takes.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 use llm::{ChatEvent, Completion, Embeddings, LlmError, Usage};
 use uuid::Uuid;
@@ -34,8 +36,8 @@ pub struct Meter {
     input: u64,
     counted: Usage,
     output_chars: usize,
-    /// The provider that is called with the tenant's own key.
-    own_key_to: Option<String>,
+    /// The providers that are called with the tenant's own keys.
+    own_keys_to: Arc<[String]>,
     /// Until it has ended.
     place: Option<Place>,
 }
@@ -46,7 +48,7 @@ impl Meter {
         ledger: Ledger,
         model: String,
         input: u64,
-        own_key_to: Option<String>,
+        own_keys_to: Arc<[String]>,
         place: Place,
     ) -> Self {
         let mut meter = Self {
@@ -56,7 +58,7 @@ impl Meter {
             input,
             counted: Usage::default(),
             output_chars: 0,
-            own_key_to,
+            own_keys_to,
             place: None,
         };
         let asked = Usage {
@@ -142,7 +144,7 @@ impl Meter {
 
     fn is_on_own_key(&self) -> bool {
         let provider = self.model.split_once('/').map(|(provider, _)| provider);
-        self.own_key_to.is_some() && provider == self.own_key_to.as_deref()
+        self.own_keys_to.iter().any(|own| provider == Some(own))
     }
 
     fn cut_off(&mut self) {
@@ -171,6 +173,7 @@ impl Meter {
             model: model.to_owned(),
             input_tokens: 0,
             cached_input_tokens: 0,
+            cache_write_input_tokens: 0,
             output_tokens: 0,
             reasoning_tokens: 0,
             is_estimated,
@@ -209,7 +212,14 @@ mod tests {
             agent_id: None,
         };
         let place = Places::new(1).take().unwrap();
-        let meter = Meter::new(account, ledger, "openai/asked".to_owned(), 10, None, place);
+        let meter = Meter::new(
+            account,
+            ledger,
+            "openai/asked".to_owned(),
+            10,
+            Arc::from([]),
+            place,
+        );
         (meter, entered)
     }
 

@@ -6,18 +6,16 @@ use llm::Providers;
 use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
-use vault::Sealed;
 
 use super::ModelCalls;
 use super::ended_call::Cap;
 use super::ledger::Ledger;
-use super::own_key::OwnKey;
+use super::own_keys::SealedKeys;
 use super::purses::{Missing, Part, SetAside, Wanted};
 use crate::database::CallerSession;
 use crate::error::ApiError;
 use crate::kept::Found;
 use crate::request_id;
-use crate::sealing::kept_key;
 
 /// Somebody, with a model or an agent of a tenant. All claims of the caller are in it: a session that has lost its second factor is another caller.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -26,6 +24,8 @@ pub(super) struct PassKey {
     pub tenant_id: Uuid,
     /// As it was asked for.
     pub model: String,
+    /// Those that are asked when it fails, where the request names some.
+    pub other_models: Vec<String>,
 }
 
 /// They may, for a moment.
@@ -33,9 +33,9 @@ pub(super) struct Pass {
     pub user_id: Option<Uuid>,
     pub api_key_id: Option<Uuid>,
     pub agent: Option<Agent>,
-    /// With the tenant's own key, where it has one.
+    /// With the tenant's own keys, where it has some.
     pub providers: Providers,
-    pub own_key_to: Option<String>,
+    pub own_keys_to: Arc<[String]>,
     /// A spending cap holds: the database is asked for each call.
     pub is_capped: bool,
 }
@@ -48,12 +48,10 @@ pub struct Agent {
 }
 
 /// What a call will probably take.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub struct ProbableCall {
     pub input_tokens: u64,
     pub output_tokens: u64,
-    /// Those that are asked when the first one fails.
-    pub other_models: Vec<String>,
 }
 
 impl ProbableCall {
@@ -148,7 +146,7 @@ impl ModelCalls {
         let row = sqlx::query!(
             r#"
             select c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config,
-                   c.generation, c.wrapped, c.master_key_id, c.nonce, c.ciphertext,
+                   c.generation, c.wrapped, c.master_key_id, c.key_providers, c.nonces, c.ciphertexts,
                    c.block, c.block_tokens as "block_tokens!", c.block_requests as "block_requests!",
                    c.is_capped as "is_capped!", c.caps as "caps: Json<Vec<Cap>>"
               from edge.begin_model_calls($1, $2, $3, $4, $5, $6, $7, $8, $9) c
@@ -159,9 +157,9 @@ impl ModelCalls {
             as_bigint(missing.more_tokens),
             as_integer(missing.requests),
             as_integer(missing.more_requests),
-            call.as_ref().map(|call| as_bigint(call.input_tokens)),
-            call.as_ref().map(|call| as_bigint(call.output_tokens)),
-            call.as_ref().map_or(&[][..], |call| &call.other_models),
+            &key.other_models,
+            call.map(|call| as_bigint(call.input_tokens)),
+            call.map(|call| as_bigint(call.output_tokens)),
         )
         .fetch_one(&mut *transaction)
         .await?;
@@ -196,36 +194,23 @@ impl ModelCalls {
             model,
             config: row.agent_config.unwrap_or_default(),
         });
-        let model = agent.as_ref().map_or(&key.model, |agent| &agent.model);
-        let provider = model.split_once('/').map_or("", |(provider, _)| provider);
-        let sealed = (
-            row.generation,
-            row.wrapped,
-            row.master_key_id,
-            row.nonce,
-            row.ciphertext,
-        );
-        let (providers, own_key_to) = match sealed {
-            (Some(generation), Some(bytes), Some(master_key_id), Some(nonce), Some(ciphertext)) => {
-                let (place, wrapped) = kept_key(tenant_id, generation, bytes, master_key_id);
-                let sealed = Sealed { nonce, ciphertext };
-                let own_key = OwnKey {
-                    place,
-                    wrapped,
-                    sealed,
-                };
-                let vault = self.vault.as_ref();
-                let providers = own_key.put_into(&self.providers, provider, vault).await?;
-                (providers, Some(provider.to_owned()))
-            }
-            _ => (self.providers.clone(), None),
+        let sealed = SealedKeys {
+            generation: row.generation,
+            wrapped: row.wrapped,
+            master_key_id: row.master_key_id,
+            providers: row.key_providers.unwrap_or_default(),
+            nonces: row.nonces.unwrap_or_default(),
+            ciphertexts: row.ciphertexts.unwrap_or_default(),
         };
+        let (providers, own_keys_to) = sealed
+            .put_into(&self.providers, tenant_id, self.vault.as_ref())
+            .await?;
         let pass = Arc::new(Pass {
             user_id: row.user_id,
             api_key_id: row.api_key_id,
             agent,
             providers,
-            own_key_to,
+            own_keys_to,
             is_capped: row.is_capped,
         });
         self.passes.put(key.clone(), pass.clone());

@@ -102,13 +102,13 @@ pub async fn create_embeddings(
         session: &whose.session,
         tenant_id: whose.tenant_id,
         model: &request.model,
+        other_models: &[],
     };
     let probably = ProbableCall {
         input_tokens,
         output_tokens: 0,
-        other_models: Vec::new(),
     };
-    let (mut meter, providers) = calls.admit(&asked, |_| probably.clone()).await?;
+    let (mut meter, providers) = calls.admit(&asked, |_| probably).await?;
     let embeddings = providers.embed(&request).await;
     let embeddings = embeddings.map_err(|error| meter.failed(error))?;
     meter.embedded(&embeddings);

@@ -30,6 +30,10 @@ pub(super) fn build(node: &Value, agent: Option<&Agent>) -> Result<ChatRequest, 
         ),
     };
     request.output_schema = field("output_schema").cloned();
+    if let Some(Value::Array(models)) = field("fallback_models") {
+        let models = models.iter().filter_map(Value::as_str);
+        request.fallback_models = models.map(str::to_owned).collect();
+    }
     if let Some(Value::Array(tools)) = field("tools") {
         let elsewhere = tools.iter().filter(|tool| !tools::is_built_in(tool));
         request.tools = elsewhere.map(tool).collect::<Result<_, _>>()?;

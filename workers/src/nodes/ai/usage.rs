@@ -31,6 +31,7 @@ pub(super) fn to_json(model: &str, usage: &Usage, payer: Payer, round: u32) -> V
         "round": round,
         "input_tokens": usage.input_tokens,
         "cached_input_tokens": usage.cached_input_tokens,
+        "cache_write_input_tokens": usage.cache_write_input_tokens,
         "output_tokens": usage.output_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
     })

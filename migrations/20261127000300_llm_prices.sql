@@ -46,3 +46,7 @@ as $$
 $$;
 
 comment on function private.llm_cost_usd is 'List price of a call in USD; null when the model has no price.';
+
+alter table public.usage add column cache_write_input_tokens bigint not null default 0;
+alter table public.usage add constraint usage_of_the_cache_is_not_negative check (cache_write_input_tokens >= 0);
+comment on column public.usage.cache_write_input_tokens is 'Of the input tokens: those that the provider has written to its cache.';
