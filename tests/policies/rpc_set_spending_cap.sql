@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(35);
+select plan(28);
 
 select calling('public.set_spending_cap', '01900000-0000-7000-8000-00000000a000', '12.5') as call \gset
 

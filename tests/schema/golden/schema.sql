@@ -386,20 +386,22 @@ $$;
 -- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
--- begin_model_call(uuid, text, bigint, bigint); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint) RETURNS TABLE(reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, nonce bytea, ciphertext bytea)
+-- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_requests integer, is_capped boolean, caps jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $_$
 #variable_conflict use_column
 declare
-  -- Characters of an average token; and the output that is expected of a call which sets no limit.
   chars_per_token constant integer := 4;
-  usual_output constant bigint := 1000;
   agent_slug constant text := substring(wanted_model from '^agent:(.*)$');
+  wanted_tokens bigint := tokens;
+  in_agent bigint := 0;
+  capped text[];
+  models text[];
 begin
   perform private.demand(tenant, 'models.call');
-  perform private.count_request(tenant);
+  block_requests := private.count_requests(tenant, requests, more_requests);
   user_id := auth.uid();
   api_key_id := case when user_id is null then private.principal() end;
   if agent_slug is not null then
@@ -410,21 +412,30 @@ begin
         'GET /v1/models lists the agents of this tenant');
     end if;
   end if;
-  reservation := aias.quota_reserve(tenant, 'llm_tokens',
-    input_tokens
-    + (coalesce(length(agent_config ->> 'system_prompt'), 0) + coalesce(length(agent_config ->> 'output_schema'), 0)) / chars_per_token
-    + coalesce(most_output_tokens, (agent_config ->> 'max_tokens')::bigint, usual_output),
-    interval '15 minutes');
-  select s.generation, s.wrapped, s.master_key_id, s.nonces[1], s.ciphertexts[1]
-    into generation, wrapped, master_key_id, nonce, ciphertext
-    from private.sealed(tenant, 'provider_key', array[split_part(coalesce(agent_model, wanted_model), '/', 1)]) s
+  models := coalesce(agent_model, wanted_model) || other_models;
+  if cardinality(other_models) = 0 and agent_config -> 'fallback_models' is not null then
+    models := models || array(select jsonb_array_elements_text(agent_config -> 'fallback_models'));
+  end if;
+  in_agent := (coalesce(length(agent_config ->> 'system_prompt'), 0) + coalesce(length(agent_config ->> 'output_schema'), 0)) / chars_per_token;
+  if wanted_tokens > 0 then
+    wanted_tokens := wanted_tokens + in_agent;
+  end if;
+  capped := private.capped_meters(tenant, agent_id, api_key_id);
+  is_capped := cardinality(capped) > 0;
+  if is_capped and call_input_tokens is not null then
+    caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
+  end if;
+  select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
+  select s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+    into generation, wrapped, master_key_id, key_providers, nonces, ciphertexts
+    from private.sealed(tenant, 'provider_key', array(select distinct split_part(m, '/', 1) from unnest(models) m)) s
    where cardinality(s.names) > 0;
   return next;
 end
 $_$;
 
--- FUNCTION begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint) IS 'Admits a call of a model, or of agent:<slug>, one of the tenant''s: sets aside the tokens that it will probably take, and refuses when the plan has none left. What is set aside lasts 15 minutes. With the tenant''s own key to the provider, sealed, where there is one.';
+-- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Sets tokens aside, and counts requests: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too.';
 
 -- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
@@ -523,50 +534,66 @@ $$;
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.domain_is_served(domain text, base_domain text) IS 'Whether a certificate may be asked for that name.';
 
--- end_model_calls(jsonb); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.end_model_calls(calls jsonb) RETURNS void
+-- end_model_calls(jsonb, jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 declare
-  call record;
+  spent record;
 begin
-  for call in
-    select c.*, c.input_tokens + c.output_tokens as total
-      from jsonb_to_recordset(calls) as c (
-        id uuid, tenant_id uuid, reservation uuid, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
-        input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, is_estimated boolean, own_key boolean, ended_at timestamptz)
-      -- A tenant that is no more has no quota either.
-      join public.tenants t on t.id = c.tenant_id
-     -- Always in the same order, so that two who settle do not wait for each other.
-     order by c.tenant_id, c.id
-  loop
-    if call.total > 0 then
+  for spent in
+    with call as (
+      select distinct on (c.tenant_id, c.id) c.*, c.input_tokens + c.output_tokens as total
+        from jsonb_to_recordset(calls) as c (
+          id uuid, tenant_id uuid, blocks jsonb, caps jsonb, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
+          input_tokens bigint, cached_input_tokens bigint, cache_write_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint,
+          is_estimated boolean, own_key boolean, ended_at timestamptz)
+        -- A tenant that is no more has no quota either.
+        join public.tenants t on t.id = c.tenant_id
+       order by c.tenant_id, c.id
+    ), counted as (
       insert into public.usage (
         tenant_id, idempotency_key, user_id, api_key_id, agent_id, provider, model,
-        input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, is_estimated, own_key, cost_usd, created_at)
-      values (
-        call.tenant_id, 'call:' || call.id, call.user_id, call.api_key_id, call.agent_id, call.provider, call.model,
-        call.input_tokens, call.cached_input_tokens, call.output_tokens, call.reasoning_tokens, call.is_estimated, call.own_key,
-        private.llm_cost_usd(call.provider, call.model, call.ended_at, call.input_tokens, call.cached_input_tokens, call.output_tokens),
-        call.ended_at)
-      on conflict on constraint usage_is_counted_once do nothing;
-      -- Said before: then it was settled before, too.
-      continue when not found;
-    end if;
-    begin
-      perform aias.quota_settle(call.reservation, call.total);
-    exception
-      -- Forgotten, a week after its lease was over; or nothing was used, and that has been said before.
-      when invalid_parameter_value then
-        null;
-    end;
+        input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, is_estimated, own_key, cost_usd, created_at)
+      select c.tenant_id, 'call:' || c.id, c.user_id, c.api_key_id, c.agent_id, c.provider, c.model,
+             c.input_tokens, c.cached_input_tokens, coalesce(c.cache_write_input_tokens, 0), c.output_tokens, c.reasoning_tokens, c.is_estimated, c.own_key,
+             private.llm_cost_usd(c.provider, c.model, c.ended_at, c.input_tokens, c.cached_input_tokens, c.output_tokens,
+                                  coalesce(c.cache_write_input_tokens, 0), c.reasoning_tokens),
+             c.ended_at
+        from call c
+       where c.total > 0
+       order by c.tenant_id, c.id
+      on conflict on constraint usage_is_counted_once do nothing
+      returning tenant_id, idempotency_key, cost_usd
+    ), spent as (
+      -- What was said before was spent before, too.
+      select c.tenant_id, 'llm_tokens' as meter, b.id, b.tokens as amount, false as is_last
+        from call c
+        join counted u on u.tenant_id = c.tenant_id and u.idempotency_key = 'call:' || c.id
+        cross join lateral jsonb_to_recordset(c.blocks) as b (id uuid, tokens bigint)
+      union all
+      select c.tenant_id, b.meter, b.id, coalesce(ceil(u.cost_usd * 1000000), 0)::bigint, true
+        from call c
+        left join counted u on u.tenant_id = c.tenant_id and u.idempotency_key = 'call:' || c.id
+        cross join lateral jsonb_to_recordset(c.caps) as b (meter text, id uuid)
+      union all
+      select l.tenant_id, l.meter, l.id, 0, true
+        from jsonb_to_recordset(last_blocks) as l (id uuid, tenant_id uuid, meter text)
+    )
+    select s.tenant_id, s.meter, s.id, sum(s.amount)::bigint as amount, bool_or(s.is_last) as is_last
+      from spent s
+     group by s.tenant_id, s.meter, s.id
+     -- Always in the same order, so that two who settle do not wait for each other.
+     order by s.tenant_id, s.meter, s.id
+  loop
+    perform aias.quota_spend(spent.tenant_id, spent.meter, spent.id, spent.amount, spent.is_last);
   end loop;
 end
 $$;
 
--- FUNCTION end_model_calls(calls jsonb); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.end_model_calls(calls jsonb) IS 'Writes down what calls took and settles what was set aside for them; a call that took nothing leaves no row. Each once, however often it is said.';
+-- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) IS 'Writes down what calls took and spends the blocks that they took it from; a call that took nothing leaves no row. Each once, however often it is said. Gives back what is left of the last blocks.';
 
 -- models(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
@@ -1108,6 +1135,16 @@ begin
 end
 $$;
 
+-- capped_meters(uuid, uuid, uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.capped_meters(tenant uuid, agent uuid, api_key uuid) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(s.meter order by s.meter), '{}')
+    from aias.quota_status(tenant) s
+   where s.meter = any (private.spending_meters(agent, api_key)) and s.quota_limit is not null
+$$;
+
 -- change_member_role(uuid, uuid, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.change_member_role(tenant uuid, member uuid, wanted_role text) RETURNS public.memberships
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1488,6 +1525,36 @@ $$;
 
 -- FUNCTION count_request(tenant uuid); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.count_request(tenant uuid) IS 'Counts a request of a tenant, or refuses it with 429 when there were as many in the last minute as its plan allows. Where the extension is preloaded, a request counts whatever becomes of its transaction.';
+
+-- count_requests(uuid, integer, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_requests(tenant uuid, wanted integer, more integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  -- At most this part of a minute goes to one asker beyond what it has a use for.
+  part constant integer := 8;
+  allowed bigint := private.limit_of(tenant, 'requests_per_minute');
+  ahead integer;
+begin
+  if allowed is null then
+    return wanted + more;
+  end if;
+  -- A million a second is as good as unlimited, and the most that can be told apart.
+  allowed := greatest(0, least(allowed, 60000000));
+  ahead := least(more, allowed / part);
+  if ahead > 0 and aias.rate_limit('tenant:' || tenant, allowed::integer, interval '1 minute', wanted + ahead) then
+    return wanted + ahead;
+  end if;
+  if wanted > 0 then
+    perform aias.rate_limit_or_refuse('tenant:' || tenant, allowed::integer, interval '1 minute', wanted, meter => 'requests_per_minute');
+  end if;
+  return wanted;
+end
+$$;
+
+-- FUNCTION count_requests(tenant uuid, wanted integer, more integer); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_requests(tenant uuid, wanted integer, more integer) IS 'Counts requests of a tenant, or refuses them with 429, as private.count_request does; with up to so many more for those that come next, which are not refused but left out. Answers how many were counted.';
 
 -- count_storage(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.count_storage() RETURNS trigger
@@ -2723,22 +2790,24 @@ $$;
 -- FUNCTION limit_of(tenant uuid, meter text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.limit_of(tenant uuid, meter text) IS 'What a tenant''s plan and overrides allow of a meter; null means unlimited.';
 
--- llm_cost_usd(text, text, timestamp with time zone, bigint, bigint, bigint); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) RETURNS numeric
+-- llm_cost_usd(text, text, timestamp with time zone, bigint, bigint, bigint, bigint, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint DEFAULT 0, reasoning_tokens bigint DEFAULT 0) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-  select ((input - cached) * p.input_usd_per_million
+  select (greatest(input - cached - cache_write_tokens, 0) * p.input_usd_per_million
           + cached * p.cached_input_usd_per_million
-          + output * p.output_usd_per_million) / 1000000
+          + cache_write_tokens * coalesce(p.cache_write_usd_per_million, p.input_usd_per_million)
+          + greatest(output - reasoning_tokens, 0) * p.output_usd_per_million
+          + reasoning_tokens * coalesce(p.reasoning_usd_per_million, p.output_usd_per_million)) / 1000000
     from private.llm_prices p
    where p.provider = llm_provider and p.model = llm_model and p.valid_from <= at
    order by p.valid_from desc
    limit 1
 $$;
 
--- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) IS 'List price of a call in USD; null when the model has no price.';
+-- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint) IS 'List price of a call in USD; null when the model has no price.';
 
 -- lock_access(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.lock_access(tenant uuid) RETURNS void
@@ -3731,6 +3800,118 @@ begin
 end
 $$;
 
+-- set_dollars_aside(uuid, text[], text[], bigint, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  lease constant interval := '15 minutes';
+  -- Of the dearest of those that may answer.
+  dollars numeric;
+  unpriced text;
+  caps jsonb;
+begin
+  select max(c.cost), min(c.model) filter (where c.cost is null) into dollars, unpriced
+    from (
+      select m.model, private.llm_cost_usd(split_part(m.model, '/', 1), substring(m.model from '/(.*)$'), now(), input_tokens, 0, most_output_tokens) as cost
+        from unnest(models) m (model)
+    ) c;
+  if unpriced is not null then
+    perform private.refuse(402, 'price_unknown', format('there is a spending cap, and nobody knows what %s costs', unpriced), null,
+      'name a model that has a price, or ask the operator to enter one');
+  end if;
+  select jsonb_agg(jsonb_build_object('meter', m.meter,
+           'id', aias.quota_reserve(tenant, m.meter, greatest(1, ceil(dollars * 1000000))::bigint, lease)) order by m.n)
+    into caps
+    from unnest(meters) with ordinality m (meter, n);
+  return caps;
+end
+$_$;
+
+-- FUNCTION set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) IS 'What a call will probably cost, set aside from each of these meters for 15 minutes, or a refusal with 402. [{meter, id}].';
+
+-- set_spending_cap(uuid, numeric, uuid, uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  cap constant text := (private.spending_meters(agent, api_key))[case when agent is null and api_key is null then 1 else 2 end];
+  anchor timestamptz;
+  was record;
+  spent numeric;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  if agent is not null and api_key is not null then
+    perform private.refuse(400, 'spending_cap_invalid', 'a cap is of the tenant, of one agent or of one key', null, 'set two caps');
+  end if;
+  if usd < 0 or usd > 1000000000 or usd = 'NaN' then
+    perform private.refuse(400, 'spending_cap_invalid', 'a spending cap is from 0 to 1,000,000,000 dollars a billing period', null, 'null takes it away');
+  end if;
+  if agent is not null and not exists (select from public.ai_agents a where a.tenant_id = tenant and a.id = agent) then
+    perform private.refuse(404, 'agent_not_found', 'there is no such agent');
+  end if;
+  if api_key is not null and not exists (select from public.api_keys k where k.tenant_id = tenant and k.id = api_key) then
+    perform private.refuse(404, 'not_found', 'there is no such key');
+  end if;
+  select t.billing_anchor into anchor from public.tenants t where t.id = tenant;
+  select s.quota_limit, s.reserved into was from aias.quota_status(tenant) s where s.meter = cap;
+  perform aias.quota_set(tenant, cap, 'flow', round(usd * 1000000)::bigint, anchor);
+  if was.quota_limit is not null then
+    return;
+  end if;
+  -- Without a cap nobody counts: what was spent in this period, and what is still set aside from an earlier cap.
+  select sum(ceil(u.cost_usd * 1000000)) into spent
+    from public.usage u
+   where u.tenant_id = tenant
+     and u.created_at >= (select p.period_start from aias.quota_period(anchor, now()) p)
+     and (agent is null or u.agent_id = agent)
+     and (api_key is null or u.api_key_id = api_key);
+  perform aias.quota_recount(tenant, cap, coalesce(spent, 0)::bigint + coalesce(was.reserved, 0));
+end
+$$;
+
+-- set_tokens_aside(uuid, bigint, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  -- At most this part of what is left goes to one asker beyond what it has a use for.
+  part constant integer := 8;
+  lease constant interval := '15 minutes';
+  ahead bigint := 0;
+begin
+  if more > 0 then
+    -- Nothing is said of what remains where there is no limit.
+    select case when s.quota_limit is null then more else least(more, greatest(0, s.remaining - wanted) / part) end
+      into ahead
+      from aias.quota_status(tenant) s
+     where s.meter = 'llm_tokens';
+  end if;
+  if ahead > 0 then
+    begin
+      tokens := wanted + ahead;
+      block := aias.quota_reserve(tenant, 'llm_tokens', tokens, lease);
+      return;
+    exception
+      -- Somebody else was quicker.
+      when sqlstate 'PGRST' then
+        null;
+    end;
+  end if;
+  tokens := wanted;
+  if wanted > 0 then
+    block := aias.quota_reserve(tenant, 'llm_tokens', wanted, lease);
+  end if;
+end
+$$;
+
+-- FUNCTION set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) IS 'A block of tokens for 15 minutes: so many or a refusal with 402, and up to so many more as far as there are plenty. No block when nothing was set aside.';
+
 -- size_of_object(jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.size_of_object(metadata jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE
@@ -3744,6 +3925,12 @@ $$;
 
 -- FUNCTION size_of_object(metadata jsonb); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.size_of_object(metadata jsonb) IS 'The bytes of a file, as Supabase Storage notes them.';
+
+-- spending_meters(uuid, uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.spending_meters(agent uuid, api_key uuid) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select array_remove(array['llm_micro_usd', 'llm_micro_usd:agent:' || agent, 'llm_micro_usd:key:' || api_key], null) $$;
 
 -- stamp_author(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.stamp_author() RETURNS trigger
@@ -4751,6 +4938,15 @@ CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DE
 
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) IS 'Sends an event to an execution. True when a step waited for it, which goes on with it; false when none does yet: it is kept, up to 1000 of them, for a step that will. A step that names no key takes every event of its name.';
+
+-- set_spending_cap(uuid, numeric, uuid, uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid DEFAULT NULL::uuid, api_key_id uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.set_spending_cap(tenant_id, usd, agent_id, api_key_id) $$;
+
+-- FUNCTION set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) IS 'Caps what models may cost in a billing period through the API: of the tenant, of one of its agents, or of one of its keys. Null takes the cap away. Calls that would pass it are refused with 402; quota_status shows what is spent of it, in millionths of a dollar.';
 
 -- start_execution(uuid, jsonb, text, integer); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, priority integer DEFAULT 0) RETURNS public.executions
@@ -6159,18 +6355,20 @@ CREATE FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item 
 declare
   input bigint := (call ->> 'input_tokens')::bigint;
   cached bigint := coalesce((call ->> 'cached_input_tokens')::bigint, 0);
+  cache_write bigint := coalesce((call ->> 'cache_write_input_tokens')::bigint, 0);
   output bigint := (call ->> 'output_tokens')::bigint;
+  reasoning bigint := coalesce((call ->> 'reasoning_tokens')::bigint, 0);
   round integer := (call ->> 'round')::integer;
 begin
-  cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output);
+  cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output, cache_write, reasoning);
   insert into public.usage (
     tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
-    input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
+    input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
     -- The first round is called as the only one of a step without tools, by whatever worker.
     tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt, case when round > 1 then 'round' || round end),
     execution, node, (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
-    input, cached, output, coalesce((call ->> 'reasoning_tokens')::bigint, 0), cost,
+    input, cached, cache_write, output, reasoning, cost,
     coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;
   is_new := found;
@@ -7350,11 +7548,20 @@ CREATE TABLE private.llm_prices (
     input_usd_per_million numeric NOT NULL,
     cached_input_usd_per_million numeric NOT NULL,
     output_usd_per_million numeric NOT NULL,
-    CONSTRAINT llm_prices_are_not_negative CHECK ((LEAST(input_usd_per_million, cached_input_usd_per_million, output_usd_per_million) >= (0)::numeric))
+    cache_write_usd_per_million numeric,
+    reasoning_usd_per_million numeric,
+    CONSTRAINT llm_prices_are_not_negative CHECK ((LEAST(input_usd_per_million, cached_input_usd_per_million, output_usd_per_million) >= (0)::numeric)),
+    CONSTRAINT llm_prices_of_parts_are_not_negative CHECK ((LEAST(cache_write_usd_per_million, reasoning_usd_per_million) >= (0)::numeric))
 );
 
 -- TABLE llm_prices; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.llm_prices IS 'USD per million tokens, from a date on. A model without a row has an unknown cost, not a cost of zero.';
+
+-- COLUMN llm_prices.cache_write_usd_per_million; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.llm_prices.cache_write_usd_per_million IS 'Input that the provider keeps for the next time. Null: as other input.';
+
+-- COLUMN llm_prices.reasoning_usd_per_million; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.llm_prices.reasoning_usd_per_million IS 'Output that is thought and not said. Null: as other output.';
 
 -- meters; Type: TABLE; Schema: private
 CREATE TABLE private.meters (
@@ -7472,7 +7679,9 @@ CREATE TABLE public.usage (
     user_id uuid,
     api_key_id uuid,
     is_estimated boolean DEFAULT false NOT NULL,
-    CONSTRAINT usage_is_not_negative CHECK ((LEAST(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens) >= 0))
+    cache_write_input_tokens bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT usage_is_not_negative CHECK ((LEAST(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens) >= 0)),
+    CONSTRAINT usage_of_the_cache_is_not_negative CHECK ((cache_write_input_tokens >= 0))
 );
 
 -- TABLE usage; Type: COMMENT; Schema: public
@@ -7492,6 +7701,9 @@ COMMENT ON COLUMN public.usage.api_key_id IS 'The API key that called, through e
 
 -- COLUMN usage.is_estimated; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.usage.is_estimated IS 'The provider did not come to say what was used, because the call was broken off or it never says: counted from the text.';
+
+-- COLUMN usage.cache_write_input_tokens; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.usage.cache_write_input_tokens IS 'Of the input tokens: those that the provider has written to its cache.';
 
 -- users; Type: TABLE; Schema: public
 CREATE TABLE public.users (
@@ -8154,6 +8366,10 @@ ALTER TABLE ONLY private.webhooks
 -- agent_documents agent_documents_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.agent_documents
     ADD CONSTRAINT agent_documents_pkey PRIMARY KEY (tenant_id, id);
+
+-- ai_agents agent_fallback_models_name_their_providers; Type: CHECK CONSTRAINT; Schema: public
+ALTER TABLE public.ai_agents
+    ADD CONSTRAINT agent_fallback_models_name_their_providers CHECK (((NOT (config ? 'fallback_models'::text)) OR ((jsonb_typeof((config -> 'fallback_models'::text)) = 'array'::text) AND (jsonb_array_length((config -> 'fallback_models'::text)) <= 8) AND (NOT jsonb_path_exists(config, 'strict $."fallback_models"[*]?(@.type() != "string" || !(@ like_regex "^[a-z0-9_-]+/.+$"))'::jsonpath))))) NOT VALID;
 
 -- ai_agents agent_slug_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
@@ -9551,9 +9767,9 @@ GRANT ALL ON FUNCTION auth.uid() TO service_role;
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
--- FUNCTION begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.begin_model_call(tenant uuid, wanted_model text, input_tokens bigint, most_output_tokens bigint) TO aias_edge;
+-- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) TO aias_edge;
 
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
@@ -9571,9 +9787,9 @@ GRANT ALL ON FUNCTION edge.delete_secret(tenant uuid, secret text) TO aias_edge;
 REVOKE ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO aias_edge;
 
--- FUNCTION end_model_calls(calls jsonb); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb) TO aias_edge;
+-- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) TO aias_edge;
 
 -- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
@@ -9654,6 +9870,9 @@ GRANT SELECT ON TABLE public.executions TO authenticated;
 REVOKE ALL ON FUNCTION private.cancel_execution(wanted_execution uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.cancel_execution(wanted_execution uuid) TO authenticated;
 
+-- FUNCTION capped_meters(tenant uuid, agent uuid, api_key uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.capped_meters(tenant uuid, agent uuid, api_key uuid) FROM PUBLIC;
+
 -- FUNCTION change_member_role(tenant uuid, member uuid, wanted_role text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.change_member_role(tenant uuid, member uuid, wanted_role text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.change_member_role(tenant uuid, member uuid, wanted_role text) TO authenticated;
@@ -9707,6 +9926,9 @@ GRANT ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) TO
 
 -- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION count_requests(tenant uuid, wanted integer, more integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_requests(tenant uuid, wanted integer, more integer) FROM PUBLIC;
 
 -- FUNCTION count_storage(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.count_storage() FROM PUBLIC;
@@ -9883,8 +10105,8 @@ REVOKE ALL ON FUNCTION private.limit_invitations(tenant uuid) FROM PUBLIC;
 -- FUNCTION limit_of(tenant uuid, meter text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.limit_of(tenant uuid, meter text) FROM PUBLIC;
 
--- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint) FROM PUBLIC;
+-- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint) FROM PUBLIC;
 
 -- FUNCTION lock_access(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.lock_access(tenant uuid) FROM PUBLIC;
@@ -10039,8 +10261,21 @@ GRANT ALL ON FUNCTION private.search_documents(agent uuid, question text, at_mos
 REVOKE ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) TO authenticated;
 
+-- FUNCTION set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) FROM PUBLIC;
+
+-- FUNCTION set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) TO authenticated;
+
+-- FUNCTION set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) FROM PUBLIC;
+
 -- FUNCTION size_of_object(metadata jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.size_of_object(metadata jsonb) FROM PUBLIC;
+
+-- FUNCTION spending_meters(agent uuid, api_key uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.spending_meters(agent uuid, api_key uuid) FROM PUBLIC;
 
 -- FUNCTION stamp_author(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.stamp_author() FROM PUBLIC;
@@ -10266,6 +10501,10 @@ GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) TO authenticated;
+
+-- FUNCTION set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) TO authenticated;
 
 -- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer) FROM PUBLIC;
