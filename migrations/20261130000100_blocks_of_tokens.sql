@@ -6,6 +6,10 @@
 -- What is in blocks counts as reserved: all replicas together never spend more than the plan has. A process that dies leaves its blocks to the next
 -- one on its machine, which gives them back; without one they are given back when their lease is over.
 
+-- Calls through the API belong to no execution, and there are many of them.
+drop index public.usage_execution;
+create index usage_execution on public.usage (tenant_id, execution_id) where execution_id is not null;
+
 drop function edge.begin_model_call(uuid, text, bigint, bigint);
 drop function edge.end_model_calls(jsonb);
 

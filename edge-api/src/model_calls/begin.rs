@@ -51,7 +51,7 @@ impl ModelCalls {
                 "the name of a model is at most 256 characters long",
             ));
         }
-        let Some(place) = self.places.take() else {
+        let Some(place) = self.places.take().await else {
             return Err(ApiError::Overloaded(
                 "too many models are being called at the moment",
             ));

@@ -16,8 +16,10 @@ use crate::database::Database;
 
 /// Calls in one transaction.
 const BATCH: usize = 500;
+/// Entries that are taken at once.
+const MOST_ENTRIES: usize = 10_000;
 /// Between two writes: what ends meanwhile is written together.
-const GATHERING: Duration = Duration::from_millis(10);
+const GATHERING: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often it is looked for blocks that nobody uses.
@@ -169,7 +171,7 @@ impl Keeper {
         tidying.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                count = self.entries.recv_many(&mut entries, BATCH) => {
+                count = self.entries.recv_many(&mut entries, MOST_ENTRIES) => {
                     if count == 0 {
                         return;
                     }
@@ -184,7 +186,11 @@ impl Keeper {
             match self.write().await {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
-                    not_before = Instant::now() + GATHERING;
+                    // There may be a batch of them already.
+                    not_before = match self.entries.len() < BATCH {
+                        true => Instant::now() + GATHERING,
+                        false => Instant::now(),
+                    };
                     self.flushes.drain(..).for_each(|flush| {
                         // Nobody waits any more.
                         let _ = flush.send(());

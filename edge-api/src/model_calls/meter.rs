@@ -194,6 +194,7 @@ impl Drop for Meter {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use llm::FinishReason;
 
     use super::*;
@@ -211,7 +212,7 @@ mod tests {
             api_key_id: None,
             agent_id: None,
         };
-        let place = Places::new(1).take().unwrap();
+        let place = Places::new(1).take().now_or_never().flatten().unwrap();
         let meter = Meter::new(
             account,
             ledger,

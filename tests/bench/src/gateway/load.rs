@@ -49,7 +49,10 @@ impl Side {
             .body(body)
             .send()
             .await?;
-        ensure!(answer.status().is_success(), "answered {}", answer.status());
+        let status = answer.status();
+        if !status.is_success() {
+            anyhow::bail!("answered {status}: {}", answer.text().await?);
+        }
         Ok(answer)
     }
 
