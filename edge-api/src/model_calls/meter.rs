@@ -194,14 +194,13 @@ impl Drop for Meter {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
     use llm::FinishReason;
 
     use super::*;
     use crate::model_calls::ledger;
     use crate::model_calls::places::Places;
 
-    fn meter() -> (Meter, ledger::Entered) {
+    async fn meter() -> (Meter, ledger::Entered) {
         let (ledger, entered) = ledger::to_be_read();
         let account = Account {
             id: Uuid::nil(),
@@ -212,7 +211,7 @@ mod tests {
             api_key_id: None,
             agent_id: None,
         };
-        let place = Places::new(1).take().now_or_never().flatten().unwrap();
+        let place = Places::new(1).take().await.unwrap();
         let meter = Meter::new(
             account,
             ledger,
@@ -228,9 +227,9 @@ mod tests {
         (call.input_tokens, call.output_tokens, call.is_estimated)
     }
 
-    #[test]
-    fn what_the_provider_counts_is_entered_once() {
-        let (mut meter, mut entered) = meter();
+    #[tokio::test]
+    async fn what_the_provider_counts_is_entered_once() {
+        let (mut meter, mut entered) = meter().await;
         meter.answers("other/answers/this");
         meter.observe(&ChatEvent::Text("12345678".to_owned()));
         let usage = Usage {
@@ -252,24 +251,24 @@ mod tests {
         assert!(entered.next().is_none());
     }
 
-    #[test]
-    fn a_stream_that_nobody_reads_to_its_end_is_paid_as_far_as_it_came() {
-        let (mut meter, mut entered) = meter();
+    #[tokio::test]
+    async fn a_stream_that_nobody_reads_to_its_end_is_paid_as_far_as_it_came() {
+        let (mut meter, mut entered) = meter().await;
         meter.observe(&ChatEvent::Text("12345678".to_owned()));
         drop(meter);
         assert_eq!(counts(&entered.next().unwrap()), (10, 2, true));
     }
 
-    #[test]
-    fn whoever_leaves_before_the_first_word_has_asked_all_the_same() {
-        let (meter, mut entered) = meter();
+    #[tokio::test]
+    async fn whoever_leaves_before_the_first_word_has_asked_all_the_same() {
+        let (meter, mut entered) = meter().await;
         drop(meter);
         assert_eq!(counts(&entered.next().unwrap()), (10, 0, true));
     }
 
-    #[test]
-    fn a_server_that_never_counts_is_counted_for() {
-        let (mut meter, mut entered) = meter();
+    #[tokio::test]
+    async fn a_server_that_never_counts_is_counted_for() {
+        let (mut meter, mut entered) = meter().await;
         meter.observe(&ChatEvent::Text("1234".to_owned()));
         meter.finished(&Usage::default());
         assert_eq!(counts(&entered.next().unwrap()), (10, 1, true));
