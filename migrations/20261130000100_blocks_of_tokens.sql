@@ -43,6 +43,42 @@ comment on function private.count_requests is
   'Counts requests of a tenant, or refuses them with 429, as private.count_request does; with up to so many more for those that come next, which are not '
   'refused but left out. Answers how many were counted.';
 
+create function private.count_tokens(tenant uuid, tokens bigint) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  allowed bigint := private.limit_of(tenant, 'llm_tokens_per_minute');
+begin
+  if allowed is null or tokens <= 0 then
+    return;
+  end if;
+  allowed := greatest(0, least(allowed, 60000000));
+  -- A call that wants more than a minute has is let in by an empty bucket, and fills it.
+  perform aias.rate_limit_or_refuse('tokens:' || tenant, allowed::integer, interval '1 minute', greatest(1, least(tokens, allowed))::integer,
+    meter => 'llm_tokens_per_minute');
+end
+$$;
+
+comment on function private.count_tokens is
+  'Counts tokens that are set aside for calls of models, or refuses them with 429 when there were as many in the last minute as llm_tokens_per_minute among '
+  'the tenant''s limits allows. As OpenAI counts: by what calls may take, and not by what they took.';
+
+create function private.left_of_the_minute(tenant uuid, meter text, bucket text, out allowed bigint, out remaining bigint)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  allowed := private.limit_of(tenant, meter);
+  if allowed is not null then
+    allowed := greatest(0, least(allowed, 60000000));
+    remaining := aias.rate_limit_remaining(bucket || tenant, allowed::integer, interval '1 minute');
+  end if;
+end
+$$;
+
+comment on function private.left_of_the_minute is 'A limit of a minute, and what is left of it; null where there is none.';
+
 create function private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, out block uuid, out tokens bigint)
 language plpgsql
 set search_path = ''
@@ -53,6 +89,7 @@ declare
   lease constant interval := '15 minutes';
   ahead bigint := 0;
 begin
+  more := least(more, private.limit_of(tenant, 'llm_tokens_per_minute') / part);
   if more > 0 then
     -- Nothing is said of what remains where there is no limit.
     select case when s.quota_limit is null then more else least(more, greatest(0, s.remaining - wanted) / part) end
@@ -63,6 +100,7 @@ begin
   if ahead > 0 then
     begin
       tokens := wanted + ahead;
+      perform private.count_tokens(tenant, tokens);
       block := aias.quota_reserve(tenant, 'llm_tokens', tokens, lease);
       return;
     exception
@@ -73,6 +111,7 @@ begin
   end if;
   tokens := wanted;
   if wanted > 0 then
+    perform private.count_tokens(tenant, wanted);
     block := aias.quota_reserve(tenant, 'llm_tokens', wanted, lease);
   end if;
 end
@@ -187,7 +226,8 @@ create function edge.begin_model_calls(
 returns table (
   user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb,
   generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[],
-  block uuid, block_tokens bigint, block_requests integer, is_capped boolean, caps jsonb
+  block uuid, block_tokens bigint, block_requests integer, is_capped boolean, caps jsonb,
+  requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint
 )
 language plpgsql
 -- Definer: edge-api has no rights on tables. It asks for those who hold models.call.
@@ -233,6 +273,8 @@ begin
     into generation, wrapped, master_key_id, key_providers, nonces, ciphertexts
     from private.sealed(tenant, 'provider_key', array(select distinct split_part(m, '/', 1) from unnest(models) m)) s
    where cardinality(s.names) > 0;
+  select l.allowed, l.remaining into requests_limit, requests_remaining from private.left_of_the_minute(tenant, 'requests_per_minute', 'tenant:') l;
+  select l.allowed, l.remaining into tokens_limit, tokens_remaining from private.left_of_the_minute(tenant, 'llm_tokens_per_minute', 'tokens:') l;
   return next;
 end
 $$;

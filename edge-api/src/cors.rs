@@ -40,6 +40,12 @@ pub fn layer(origins: &CorsOrigins) -> CorsLayer {
             own("x-quota-limit"),
             own("x-quota-remaining"),
             own("x-quota-reset"),
+            own("x-ratelimit-limit-requests"),
+            own("x-ratelimit-remaining-requests"),
+            own("x-ratelimit-reset-requests"),
+            own("x-ratelimit-limit-tokens"),
+            own("x-ratelimit-remaining-tokens"),
+            own("x-ratelimit-reset-tokens"),
             request_id::HEADER,
         ])
         .max_age(Duration::from_secs(3600))

@@ -22,6 +22,7 @@ mod own_keys;
 mod pass;
 mod places;
 mod purses;
+mod rate_limits;
 mod tokens;
 
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use llm::Providers;
 use vault::Vault;
 
-pub use self::begin::Asked;
+pub use self::begin::{Admitted, Asked};
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;

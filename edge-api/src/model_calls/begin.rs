@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::ModelCalls;
 use super::meter::{Account, Meter};
 use super::pass::{Agent, Drawn, Pass, PassKey, ProbableCall};
+use super::rate_limits::RateLimits;
 use crate::database::CallerSession;
 use crate::error::ApiError;
 
@@ -29,6 +30,13 @@ pub struct Asked<'a> {
     pub other_models: &'a [String],
 }
 
+/// A call that may be made: counted by this meter, with these providers.
+pub struct Admitted {
+    pub meter: Meter,
+    pub providers: Providers,
+    pub limits: RateLimits,
+}
+
 impl ModelCalls {
     /// Admits a call. `probably` says what it will take, and again once its agent is known. What it takes is entered when the meter says so, and at the latest
     /// when that is dropped.
@@ -40,7 +48,7 @@ impl ModelCalls {
         &self,
         asked: &Asked<'_>,
         mut probably: impl FnMut(Option<&Agent>) -> ProbableCall,
-    ) -> Result<(Meter, Providers), ApiError> {
+    ) -> Result<Admitted, ApiError> {
         let models = asked.other_models.iter().map(String::as_str);
         if models
             .chain([asked.model])
@@ -79,7 +87,12 @@ impl ModelCalls {
             pass.own_keys_to.clone(),
             place,
         );
-        Ok((meter, pass.providers.clone()))
+        let (tokens, requests) = self.ledger.purses.held(asked.tenant_id);
+        Ok(Admitted {
+            meter,
+            providers: pass.providers.clone(),
+            limits: pass.limits.with_held(tokens, requests),
+        })
     }
 
     async fn drawn_for(
@@ -133,7 +146,7 @@ impl ModelCalls {
         session: &CallerSession,
         tenant_id: Uuid,
         request: &mut ChatRequest,
-    ) -> Result<(Meter, Providers), ApiError> {
+    ) -> Result<Admitted, ApiError> {
         let (model, other_models) = (request.model.clone(), request.fallback_models.clone());
         let asked = Asked {
             session,

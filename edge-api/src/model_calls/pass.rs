@@ -12,6 +12,7 @@ use super::ended_call::Cap;
 use super::ledger::Ledger;
 use super::own_keys::SealedKeys;
 use super::purses::{Missing, Part, SetAside, Wanted};
+use super::rate_limits::{MinuteLimit, RateLimits};
 use crate::database::CallerSession;
 use crate::error::ApiError;
 use crate::kept::Found;
@@ -38,6 +39,7 @@ pub(super) struct Pass {
     pub own_keys_to: Arc<[String]>,
     /// A spending cap holds: the database is asked for each call.
     pub is_capped: bool,
+    pub limits: RateLimits,
 }
 
 /// An agent of the tenant that was asked for.
@@ -148,7 +150,8 @@ impl ModelCalls {
             select c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config,
                    c.generation, c.wrapped, c.master_key_id, c.key_providers, c.nonces, c.ciphertexts,
                    c.block, c.block_tokens as "block_tokens!", c.block_requests as "block_requests!",
-                   c.is_capped as "is_capped!", c.caps as "caps: Json<Vec<Cap>>"
+                   c.is_capped as "is_capped!", c.caps as "caps: Json<Vec<Cap>>",
+                   c.requests_limit, c.requests_remaining, c.tokens_limit, c.tokens_remaining
               from edge.begin_model_calls($1, $2, $3, $4, $5, $6, $7, $8, $9) c
             "#,
             tenant_id,
@@ -212,6 +215,10 @@ impl ModelCalls {
             providers,
             own_keys_to,
             is_capped: row.is_capped,
+            limits: RateLimits {
+                requests: MinuteLimit::of(row.requests_limit, row.requests_remaining),
+                tokens: MinuteLimit::of(row.tokens_limit, row.tokens_remaining),
+            },
         });
         self.passes.put(key.clone(), pass.clone());
         Ok((pass, drawn))

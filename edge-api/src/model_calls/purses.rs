@@ -234,6 +234,13 @@ impl Purses {
         }
     }
 
+    /// (Tokens, requests) that are held for calls to come.
+    pub fn held(&self, tenant: Uuid) -> (u64, u32) {
+        let purses = self.lock();
+        let purse = purses.get(&tenant);
+        purse.map_or((0, 0), |purse| (purse.left(Instant::now()), purse.requests))
+    }
+
     /// What should be asked for before it is missed: when less is left than half of what the next seconds probably want.
     pub fn runs_low(&self, tenant: Uuid) -> Missing {
         let now = Instant::now();

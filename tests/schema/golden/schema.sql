@@ -387,7 +387,7 @@ $$;
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
 -- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_requests integer, is_capped boolean, caps jsonb)
+CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $_$
@@ -430,6 +430,8 @@ begin
     into generation, wrapped, master_key_id, key_providers, nonces, ciphertexts
     from private.sealed(tenant, 'provider_key', array(select distinct split_part(m, '/', 1) from unnest(models) m)) s
    where cardinality(s.names) > 0;
+  select l.allowed, l.remaining into requests_limit, requests_remaining from private.left_of_the_minute(tenant, 'requests_per_minute', 'tenant:') l;
+  select l.allowed, l.remaining into tokens_limit, tokens_remaining from private.left_of_the_minute(tenant, 'llm_tokens_per_minute', 'tokens:') l;
   return next;
 end
 $_$;
@@ -1588,6 +1590,27 @@ $$;
 
 -- FUNCTION count_storage(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.count_storage() IS 'Charges files to their tenants'' storage_bytes.';
+
+-- count_tokens(uuid, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_tokens(tenant uuid, tokens bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  allowed bigint := private.limit_of(tenant, 'llm_tokens_per_minute');
+begin
+  if allowed is null or tokens <= 0 then
+    return;
+  end if;
+  allowed := greatest(0, least(allowed, 60000000));
+  -- A call that wants more than a minute has is let in by an empty bucket, and fills it.
+  perform aias.rate_limit_or_refuse('tokens:' || tenant, allowed::integer, interval '1 minute', greatest(1, least(tokens, allowed))::integer,
+    meter => 'llm_tokens_per_minute');
+end
+$$;
+
+-- FUNCTION count_tokens(tenant uuid, tokens bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_tokens(tenant uuid, tokens bigint) IS 'Counts tokens that are set aside for calls of models, or refuses them with 429 when there were as many in the last minute as llm_tokens_per_minute among the tenant''s limits allows. As OpenAI counts: by what calls may take, and not by what they took.';
 
 -- create_api_key(uuid, text, text[], timestamp with time zone); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.create_api_key(tenant uuid, wanted_name text, wanted_scopes text[], wanted_expiry timestamp with time zone) RETURNS TABLE(tenant_id uuid, id uuid, name text, prefix text, scopes text[], expires_at timestamp with time zone, created_at timestamp with time zone, key text)
@@ -2766,6 +2789,23 @@ begin
 end
 $$;
 
+-- left_of_the_minute(uuid, text, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  allowed := private.limit_of(tenant, meter);
+  if allowed is not null then
+    allowed := greatest(0, least(allowed, 60000000));
+    remaining := aias.rate_limit_remaining(bucket || tenant, allowed::integer, interval '1 minute');
+  end if;
+end
+$$;
+
+-- FUNCTION left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) IS 'A limit of a minute, and what is left of it; null where there is none.';
+
 -- limit_invitations(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.limit_invitations(tenant uuid) RETURNS void
     LANGUAGE sql
@@ -3884,6 +3924,7 @@ declare
   lease constant interval := '15 minutes';
   ahead bigint := 0;
 begin
+  more := least(more, private.limit_of(tenant, 'llm_tokens_per_minute') / part);
   if more > 0 then
     -- Nothing is said of what remains where there is no limit.
     select case when s.quota_limit is null then more else least(more, greatest(0, s.remaining - wanted) / part) end
@@ -3894,6 +3935,7 @@ begin
   if ahead > 0 then
     begin
       tokens := wanted + ahead;
+      perform private.count_tokens(tenant, tokens);
       block := aias.quota_reserve(tenant, 'llm_tokens', tokens, lease);
       return;
     exception
@@ -3904,6 +3946,7 @@ begin
   end if;
   tokens := wanted;
   if wanted > 0 then
+    perform private.count_tokens(tenant, wanted);
     block := aias.quota_reserve(tenant, 'llm_tokens', wanted, lease);
   end if;
 end
@@ -8692,7 +8735,7 @@ CREATE INDEX tenants_region ON public.tenants USING btree (region);
 CREATE INDEX usage_created_at ON public.usage USING btree (tenant_id, created_at);
 
 -- usage_execution; Type: INDEX; Schema: public
-CREATE INDEX usage_execution ON public.usage USING btree (tenant_id, execution_id);
+CREATE INDEX usage_execution ON public.usage USING btree (tenant_id, execution_id) WHERE (execution_id IS NOT NULL);
 
 -- workflow_versions_created_by; Type: INDEX; Schema: public
 CREATE INDEX workflow_versions_created_by ON public.workflow_versions USING btree (created_by);
@@ -9933,6 +9976,9 @@ REVOKE ALL ON FUNCTION private.count_requests(tenant uuid, wanted integer, more 
 -- FUNCTION count_storage(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.count_storage() FROM PUBLIC;
 
+-- FUNCTION count_tokens(tenant uuid, tokens bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_tokens(tenant uuid, tokens bigint) FROM PUBLIC;
+
 -- FUNCTION create_api_key(tenant uuid, wanted_name text, wanted_scopes text[], wanted_expiry timestamp with time zone); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.create_api_key(tenant uuid, wanted_name text, wanted_scopes text[], wanted_expiry timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.create_api_key(tenant uuid, wanted_name text, wanted_scopes text[], wanted_expiry timestamp with time zone) TO authenticated;
@@ -10098,6 +10144,9 @@ REVOKE ALL ON FUNCTION private.key_of(changed jsonb, key_columns text[]) FROM PU
 -- FUNCTION leave_tenant(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.leave_tenant(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.leave_tenant(tenant uuid) TO authenticated;
+
+-- FUNCTION left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) FROM PUBLIC;
 
 -- FUNCTION limit_invitations(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.limit_invitations(tenant uuid) FROM PUBLIC;

@@ -14,7 +14,7 @@ use super::request::ChatCompletionRequest;
 use super::{answer, errors};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract;
-use crate::model_calls::{Meter, ModelCalls};
+use crate::model_calls::{Admitted, Meter, ModelCalls};
 use crate::whose::Whose;
 
 /// Something for proxies that cut what is silent, while a model thinks.
@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_secs(15);
         (status = 413, description = "`body_too_large`.", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`: the body is not JSON.", body = ErrorBody),
         (status = 422, description = "`llm_invalid_output`: what the model said does not match the schema, also after it was asked to repair it. `llm_refused`.", body = ErrorBody),
-        (status = 429, description = "`quota_exceeded`: too many requests in a minute. `llm_rate_limited`: the provider says so. Retry-After says when to come back.", body = ErrorBody),
+        (status = 429, description = "`rate_limited`: too many requests or tokens in a minute. `llm_rate_limited`: the provider says so. Retry-After says when to come back.", body = ErrorBody),
         (status = 502, description = "`llm_provider_error`, `llm_connection`, `llm_malformed_response`, `llm_cancelled`: the provider failed. `llm_authentication`, `llm_insufficient_quota`: it does not take the operator's key.", body = ErrorBody),
         (status = 503, description = "`overloaded`, `unavailable`, `llm_overloaded`, `llm_circuit_open`: try again after Retry-After seconds. `llm_missing_key`: the operator has no key for this provider.", body = ErrorBody),
         (status = 504, description = "`llm_timeout`: the model took too long. `timeout`.", body = ErrorBody),
@@ -52,7 +52,11 @@ pub async fn create_chat_completion(
 ) -> Result<Response, ApiError> {
     let (is_stream, includes_usage) = (wanted.stream, wanted.includes_usage());
     let mut request = wanted.into_request()?;
-    let (mut meter, providers) = calls
+    let Admitted {
+        mut meter,
+        providers,
+        limits,
+    } = calls
         .begin_chat(&whose.session, whose.tenant_id, &mut request)
         .await?;
     if is_stream {
@@ -61,14 +65,14 @@ pub async fn create_chat_completion(
         meter.answers(stream.model());
         let chunks = Chunks::new(stream.model(), includes_usage);
         let events = events(stream, chunks, meter);
-        return Ok(Sse::new(events)
-            .keep_alive(KeepAlive::new().interval(SILENCE))
-            .into_response());
+        let events = Sse::new(events).keep_alive(KeepAlive::new().interval(SILENCE));
+        return Ok((limits.headers(), events).into_response());
     }
     let completion = providers.complete(&request).await;
     let completion = completion.map_err(|error| meter.failed(error))?;
     meter.answered(&completion);
-    Ok(Json(answer::completion(&completion)).into_response())
+    let answer = Json(answer::completion(&completion));
+    Ok((limits.headers(), answer).into_response())
 }
 
 /// When the client leaves, this is dropped: the call upstream is closed and the meter says how far it came.

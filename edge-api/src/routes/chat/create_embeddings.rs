@@ -1,5 +1,6 @@
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use llm::{EmbeddingRequest, tokens_of_text};
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
 use crate::extract;
-use crate::model_calls::{Asked, ModelCalls, ProbableCall};
+use crate::model_calls::{Admitted, Asked, ModelCalls, ProbableCall};
 use crate::whose::Whose;
 
 #[derive(Deserialize, ToSchema)]
@@ -70,7 +71,7 @@ impl Format {
         (status = 413, description = "`body_too_large`.", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`: the body is not JSON.", body = ErrorBody),
         (status = 422, description = "`llm_invalid_output`: the vectors do not have the dimensions that were asked for.", body = ErrorBody),
-        (status = 429, description = "`quota_exceeded`: too many requests in a minute. `llm_rate_limited`: the provider says so. Retry-After says when to come back.", body = ErrorBody),
+        (status = 429, description = "`rate_limited`: too many requests or tokens in a minute. `llm_rate_limited`: the provider says so. Retry-After says when to come back.", body = ErrorBody),
         (status = 502, description = "`llm_provider_error`, `llm_connection`, `llm_malformed_response`, `llm_cancelled`: the provider failed. `llm_authentication`, `llm_insufficient_quota`: it does not take the operator's key.", body = ErrorBody),
         (status = 503, description = "`overloaded`, `unavailable`, `llm_overloaded`, `llm_circuit_open`: try again after Retry-After seconds. `llm_missing_key`: the operator has no key for this provider.", body = ErrorBody),
         (status = 504, description = "`llm_timeout`: the model took too long. `timeout`.", body = ErrorBody),
@@ -80,7 +81,7 @@ pub async fn create_embeddings(
     whose: Whose,
     State(calls): State<ModelCalls>,
     extract::Json(wanted): extract::Json<EmbeddingsRequest>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<(HeaderMap, Json<Value>), ApiError> {
     let mut request = EmbeddingRequest::new(wanted.model);
     request.inputs = match wanted.input {
         Input::One(text) => vec![text],
@@ -108,7 +109,11 @@ pub async fn create_embeddings(
         input_tokens,
         output_tokens: 0,
     };
-    let (mut meter, providers) = calls.admit(&asked, |_| probably).await?;
+    let Admitted {
+        mut meter,
+        providers,
+        limits,
+    } = calls.admit(&asked, |_| probably).await?;
     let embeddings = providers.embed(&request).await;
     let embeddings = embeddings.map_err(|error| meter.failed(error))?;
     meter.embedded(&embeddings);
@@ -123,10 +128,11 @@ pub async fn create_embeddings(
     let tokens = embeddings
         .usage
         .map_or(input_tokens, |usage| usage.input_tokens);
-    Ok(Json(json!({
+    let answer = json!({
         "object": "list",
         "data": data,
         "model": embeddings.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    })))
+    });
+    Ok((limits.headers(), Json(answer)))
 }

@@ -86,3 +86,38 @@ async fn many_at_once_never_take_more_than_there_is(pool: PgPool) {
     assert!(admitted >= 24, "what fits is admitted: {admitted}");
     assert_eq!(gateway.upstream.journal.requests().len(), admitted);
 }
+
+#[sqlx::test(migrations = "../migrations")]
+async fn answers_say_what_is_left_of_the_minute(pool: PgPool) {
+    let gateway = Gateway::new(pool).await;
+    sqlx::query(
+        r#"update public.tenants set limit_overrides = limit_overrides || '{"requests_per_minute": 60, "llm_tokens_per_minute": 600}' where id = $1"#,
+    )
+    .bind(ALPHA)
+    .execute(&gateway.app.pool)
+    .await
+    .unwrap();
+    // Two in and at most 98 out.
+    for (body, remaining_tokens) in [(body("plain"), "500"), (streamed("plain"), "400")] {
+        let answer = gateway.open(&with_limit(body, 98)).await;
+        assert_eq!(answer.status(), 200);
+        let header = |name: &str| answer.headers()[name].to_str().unwrap();
+        assert_eq!(header("x-ratelimit-limit-requests"), "60");
+        assert!(header("x-ratelimit-reset-requests").ends_with('s'));
+        assert_eq!(header("x-ratelimit-limit-tokens"), "600");
+        let remaining: i64 = header("x-ratelimit-remaining-tokens").parse().unwrap();
+        let expected: i64 = remaining_tokens.parse().unwrap();
+        // Some come back every second.
+        assert!(
+            (expected..expected + 100).contains(&remaining),
+            "{remaining}"
+        );
+    }
+    let refused = gateway.ask(&with_limit(body("plain"), 590)).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (429, "rate_limited".to_owned())
+    );
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(gateway.upstream.journal.requests().len(), 2);
+}
