@@ -1,6 +1,7 @@
 //! Who may call which model, as the database said a moment ago, and what was set aside for them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm::Providers;
 use serde_json::Value;
@@ -149,7 +150,7 @@ impl ModelCalls {
             r#"
             select c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config,
                    c.generation, c.wrapped, c.master_key_id, c.key_providers, c.nonces, c.ciphertexts,
-                   c.block, c.block_tokens as "block_tokens!", c.block_requests as "block_requests!",
+                   c.block, c.block_tokens as "block_tokens!", c.block_seconds as "block_seconds!", c.block_requests as "block_requests!",
                    c.is_capped as "is_capped!", c.caps as "caps: Json<Vec<Cap>>",
                    c.requests_limit, c.requests_remaining, c.tokens_limit, c.tokens_remaining
               from edge.begin_model_calls($1, $2, $3, $4, $5, $6, $7, $8, $9) c
@@ -177,6 +178,7 @@ impl ModelCalls {
         }
         let aside = SetAside {
             block,
+            good_for: Duration::from_secs(row.block_seconds.unsigned_abs().into()),
             is_spare: missing.more_tokens > 0,
             requests: row.block_requests.unsigned_abs(),
         };

@@ -24,8 +24,6 @@ use super::demand::Demand;
 
 /// From how many blocks one call may draw. Whoever would need more asks for one that is large enough.
 pub const MOST_BLOCKS: usize = 4;
-/// A block is used for so long; the database keeps it for a quarter of an hour, and a call that has drawn from it may go on.
-const USED_FOR: Duration = Duration::from_secs(300);
 /// What nobody used for so long is given back.
 const IDLE: Duration = Duration::from_secs(2);
 /// As many seconds of what was asked for lately are set aside.
@@ -91,6 +89,8 @@ impl Missing {
 #[derive(Debug, Clone, Copy)]
 pub struct SetAside {
     pub block: Option<Part>,
+    /// Calls draw from it for so long: not beyond the billing period that it is of. Who has drawn may go on.
+    pub good_for: Duration,
     /// It was asked for more than one call: what is left of it is kept for the next ones.
     pub is_spare: bool,
     pub requests: u32,
@@ -110,10 +110,11 @@ struct Purse {
 
 struct Block {
     id: Uuid,
-    left: u64,
+    /// Less than nothing where calls took more than they had drawn.
+    left: i64,
     /// That have drawn from it and are not written down.
     calls: usize,
-    since: Instant,
+    until: Instant,
     is_spare: bool,
 }
 
@@ -130,7 +131,7 @@ impl Purse {
 
     fn left(&self, now: Instant) -> u64 {
         let open = self.blocks.iter().filter(|block| block.is_open(now));
-        open.map(|block| block.left).sum()
+        open.map(Block::free).sum()
     }
 
     fn draw(&mut self, wanted: Wanted, now: Instant) -> Option<Vec<Part>> {
@@ -140,7 +141,7 @@ impl Purse {
         // The largest first, and of what is left of others the fewest.
         open.sort_by_key(|&index| std::cmp::Reverse(self.blocks[index].left));
         open.truncate(MOST_BLOCKS);
-        let has: u64 = open.iter().map(|&index| self.blocks[index].left).sum();
+        let has: u64 = open.iter().map(|&index| self.blocks[index].free()).sum();
         if has < wanted.tokens || self.requests < wanted.requests {
             return None;
         }
@@ -152,8 +153,8 @@ impl Purse {
                 break;
             }
             let block = &mut self.blocks[index];
-            let tokens = block.left.min(missing);
-            block.left -= tokens;
+            let tokens = block.free().min(missing);
+            block.left -= signed(tokens);
             block.calls += 1;
             missing -= tokens;
             parts.push(Part {
@@ -192,8 +193,12 @@ impl Purse {
 }
 
 impl Block {
+    fn free(&self) -> u64 {
+        u64::try_from(self.left).unwrap_or(0)
+    }
+
     fn is_open(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < USED_FOR
+        now < self.until
     }
 }
 
@@ -228,7 +233,7 @@ impl Purses {
         };
         for part in parts {
             if let Some(block) = purse.blocks.iter_mut().find(|block| block.id == part.id) {
-                block.left += part.tokens;
+                block.left += signed(part.tokens);
                 block.calls = block.calls.saturating_sub(1);
             }
         }
@@ -279,9 +284,9 @@ impl Purses {
         if let Some(Part { id, tokens }) = aside.block {
             purse.blocks.push(Block {
                 id,
-                left: tokens,
+                left: signed(tokens),
                 calls: 0,
-                since: now,
+                until: now + aside.good_for,
                 is_spare: aside.is_spare,
             });
         }
@@ -311,7 +316,8 @@ impl Purses {
                 .as_mut()
                 .and_then(|blocks| blocks.iter_mut().find(|block| block.id == part.id));
             if let Some(block) = block {
-                block.left += part.tokens.saturating_sub(tokens);
+                // What it took beyond what it had drawn is of the block, too.
+                block.left = (block.left + signed(part.tokens)).saturating_sub(signed(tokens));
             }
         }
         taken
@@ -330,7 +336,7 @@ impl Purses {
             }
         }
         let last =
-            purse.take_last(|block| block.left == 0 || !block.is_spare || !block.is_open(now));
+            purse.take_last(|block| block.left <= 0 || !block.is_spare || !block.is_open(now));
         as_last(tenant, last).collect()
     }
 
@@ -350,6 +356,11 @@ impl Purses {
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Purse>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// More than fits is more than any plan has.
+fn signed(tokens: u64) -> i64 {
+    i64::try_from(tokens).unwrap_or(i64::MAX / 4)
 }
 
 fn as_last(tenant_id: Uuid, blocks: Vec<Uuid>) -> impl Iterator<Item = LastBlock> {
@@ -374,6 +385,7 @@ mod tests {
     fn aside(id: u128, tokens: u64, requests: u32) -> SetAside {
         SetAside {
             block: Some(part(id, tokens)),
+            good_for: Duration::from_secs(60),
             is_spare: requests > 1,
             requests,
         }
@@ -443,11 +455,33 @@ mod tests {
             [part(2, 60), part(1, 140)]
         );
         assert_eq!(purses.put_back(TENANT, &first, 20), [part(1, 20)]);
-        // Of the first block 50 are left, of the second none.
+        // Of the first block 160 were taken, and it had 100.
         assert_eq!(purses.leave(TENANT, &both), [last(2)]);
-        let missing = purses.draw(TENANT, wanted(51)).unwrap_err();
-        assert_eq!(missing.tokens, 1);
-        assert_eq!(purses.draw(TENANT, wanted(50)).unwrap(), [part(1, 50)]);
+        assert_eq!(purses.draw(TENANT, wanted(1)).unwrap_err().tokens, 1);
+        assert_eq!(purses.leave(TENANT, &first), [last(1)]);
+    }
+
+    #[test]
+    fn what_a_call_took_beyond_what_it_had_drawn_nobody_else_gets() {
+        let purses = Purses::default();
+        let parts = purses
+            .put_in(TENANT, aside(1, 100, 2), Some(wanted(10)))
+            .unwrap();
+        assert_eq!(purses.put_back(TENANT, &parts, 60), [part(1, 60)]);
+        assert_eq!(purses.draw(TENANT, wanted(41)).unwrap_err().tokens, 1);
+        assert_eq!(purses.draw(TENANT, wanted(40)).unwrap(), [part(1, 40)]);
+    }
+
+    #[test]
+    fn nothing_is_drawn_from_a_block_of_another_period() {
+        let purses = Purses::default();
+        let over = SetAside {
+            good_for: Duration::ZERO,
+            ..aside(1, 100, 2)
+        };
+        assert_eq!(purses.put_in(TENANT, over, None), None);
+        assert_eq!(purses.draw(TENANT, wanted(10)).unwrap_err().tokens, 10);
+        assert_eq!(purses.idle(false), [last(1)]);
     }
 
     #[test]
