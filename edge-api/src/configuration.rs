@@ -13,8 +13,9 @@
 //! | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY` | the operator's keys for models | none: that provider cannot be called |
 //! | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, `GEMINI_BASE_URL` | another endpoint that speaks the provider's protocol | the provider's own |
 //! | `OPENAI_COMPATIBLE_BASE_URL`, `OPENAI_COMPATIBLE_API_KEY` | another server that speaks OpenAI's protocol, with its `/v1`, called as `openai-compatible/model`; it may want no key | none |
-//! | `AIAS_SPOOL_DIR` | a directory for what calls of models took and the database does not know yet | none: in memory alone |
-//! | `AIAS_MAX_MODEL_CALLS` | calls of models at once; more get 503 | 2000 |
+//! | `AIAS_SPOOL_DIR` | a directory for the journal of calls of models: what is owed while the database does not know it | none: in memory alone |
+//! | `AIAS_MAX_MODEL_CALLS` | calls of models at once; the next waits a second, and gets 503 then | 2000 |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | where traces of calls to models go, by OTLP over HTTP (`traces/README.md`) | none: nowhere |
 //! | `AIAS_BASE_DOMAIN` | tenants are at `<subdomain>.` this; without it, at domains of their own only | none |
 //! | `AIAS_TRUST_FORWARDED_HOST` | `true` behind a proxy that sets `X-Forwarded-Host` to the host it was asked for | `false` |
 //! | `AIAS_CORS_ORIGINS` | comma-separated origins of browser frontends, or `*` | `*` |

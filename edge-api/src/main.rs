@@ -11,7 +11,7 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(5);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let configuration = Configuration::from_env()?;
-    telemetry::start(configuration.log);
+    let _traces = telemetry::start(configuration.log)?;
 
     let stopping = CancellationToken::new();
     server::stop_on_signal(stopping.clone())?;

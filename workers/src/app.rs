@@ -217,7 +217,7 @@ fn name() -> String {
 /// # Errors
 /// When the monitoring port is taken, or a part cannot be made.
 pub async fn main(config: Config) -> anyhow::Result<()> {
-    telemetry::start_logging(config.log)?;
+    let _traces = telemetry::start_logging(config.log)?;
     let monitor = match config.metrics_listen {
         Some(address) => Some(monitor::bind(address).await?),
         None => None,

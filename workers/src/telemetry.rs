@@ -1,4 +1,4 @@
-//! Logs and metrics of the process.
+//! Logs and metrics of the process, and traces of its calls to models.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -6,7 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use traces::Traces;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// `AIAS_LOG`: for a person or for a machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,26 +31,29 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Starts logging to standard error; `RUST_LOG` filters, by default from `info` on.
+/// Starts logging to standard error; `RUST_LOG` filters, by default from `info` on. And traces, where the environment says whereto: what is answered
+/// is to be kept until the end, and sends the last of them then.
 ///
 /// # Errors
-/// When the process logs already.
-pub fn start_logging(format: LogFormat) -> anyhow::Result<()> {
+/// When the process logs already, or traces are wanted and cannot be sent.
+pub fn start_logging(format: LogFormat) -> anyhow::Result<Option<Traces>> {
     let filter = EnvFilter::try_from_default_env()
         // A statement that is slow is of interest, its text is not.
         .unwrap_or_else(|_| EnvFilter::new("info,sqlx::query=error"))
         // It writes down whole addresses of tenants' servers, which may have keys in them. What goes wrong there is told to the tenant.
         .add_directive("rmcp=off".parse()?);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let traces = Traces::from_environment("worker")?;
+    let registry = tracing_subscriber::registry().with(traces.as_ref().map(Traces::layer));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry.with(lines.with_filter(filter)).try_init(),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            registry.with(lines.with_filter(filter)).try_init()
+        }
     };
-    started
-        .map_err(|error| anyhow::anyhow!(error))
-        .context("cannot start logging")
+    started.context("cannot start logging")?;
+    Ok(traces)
 }
 
 /// Starts to collect metrics; the handle renders them.

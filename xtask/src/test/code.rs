@@ -12,7 +12,9 @@ use crate::command;
 use crate::extension::{self, Profile};
 
 /// What needs no database to be tested.
-const PURE: [&str; 6] = ["workflow", "llm", "agents", "xtask", "fuzz", "crash"];
+const PURE: [&str; 7] = [
+    "workflow", "llm", "agents", "traces", "xtask", "fuzz", "crash",
+];
 
 pub async fn fmt(_: &Context) -> Result<Counts> {
     let mut command = cargo();
