@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -194,17 +194,24 @@ async fn whoever_is_killed_in_the_middle_has_counted_what_it_passed_on(pool: PgP
     allow(&pool, 1_000_000).await;
     let mut replica = Replica::start(&pool, &upstream, &spool).await;
     for round in 1..=3 {
-        let (heard, before) = (Arc::new(AtomicUsize::new(0)), written(&pool).await.1);
+        let heard = Arc::new(AtomicUsize::new(0));
+        let begun = Arc::new(AtomicUsize::new(0));
+        let before = written(&pool).await.1;
+        let said_before = upstream.journal.said();
         let mut listening = JoinSet::new();
         for _ in 0..STREAMS {
-            let heard = heard.clone();
+            let (heard, begun) = (heard.clone(), begun.clone());
+            let is_first = AtomicBool::new(true);
             let count = move || {
                 heard.fetch_add(1, Ordering::SeqCst);
+                if is_first.swap(false, Ordering::SeqCst) {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                }
             };
             listening.spawn(replica.listen(&streamed("endless"), Box::new(count)));
         }
-        let said_before = upstream.journal.said();
-        while heard.load(Ordering::SeqCst) < 400 {
+        while heard.load(Ordering::SeqCst) < 400 || begun.load(Ordering::SeqCst) < STREAMS as usize
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         replica.kill().await;
