@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use llm::Providers;
 use serde_json::Value;
 use sqlx::types::Json;
@@ -101,7 +102,7 @@ impl ModelCalls {
                 let (calls, key, session) = (self.clone(), key.clone(), session.clone());
                 tokio::spawn(async move {
                     let missing = calls.ledger.purses.runs_low(key.tenant_id);
-                    match calls.ask_now(&key, &session, missing, None).await {
+                    match calls.ask_beside_others(&key, &session, missing, None).await {
                         // For as long as it is good, and then whoever asks is told.
                         Ok(_) | Err(ApiError::Unavailable(_)) => {}
                         Err(_) => calls.passes.forget(&key),
@@ -128,13 +129,41 @@ impl ModelCalls {
         call: ProbableCall,
     ) -> Result<(Arc<Pass>, Option<Drawn>), ApiError> {
         let (calls, key, session) = (self.clone(), key.clone(), session.clone());
-        let asking = async move { calls.ask_now(&key, &session, missing, Some(call)).await };
+        let asking = async move {
+            let answer = calls
+                .ask_beside_others(&key, &session, missing, Some(call))
+                .await;
+            if !answer.as_ref().is_err_and(is_about_what_is_left) {
+                return answer;
+            }
+            // What others have had set aside beyond their wants may be enough. When all of them have put it in, the answer is final.
+            let asking = calls.ledger.purses.asking(key.tenant_id);
+            let _alone = asking.write().await;
+            let missing = calls
+                .ledger
+                .purses
+                .missing(key.tenant_id, call.wanted())
+                .without_more();
+            calls.ask_now(&key, &session, missing, Some(call)).await
+        };
         let task = match request_id::current() {
             Some(id) => tokio::spawn(request_id::scope(id, asking)),
             None => tokio::spawn(asking),
         };
         task.await
             .map_err(|error| ApiError::Internal(anyhow::Error::from(error)))?
+    }
+
+    async fn ask_beside_others(
+        &self,
+        key: &PassKey,
+        session: &CallerSession,
+        missing: Missing,
+        call: Option<ProbableCall>,
+    ) -> Result<(Arc<Pass>, Option<Drawn>), ApiError> {
+        let asking = self.ledger.purses.asking(key.tenant_id);
+        let _one_of_many = asking.read().await;
+        self.ask_now(key, session, missing, call).await
     }
 
     async fn ask_now(
@@ -234,6 +263,14 @@ impl ModelCalls {
             caps,
         }
     }
+}
+
+/// The plan, a cap or a minute has no more.
+fn is_about_what_is_left(error: &ApiError) -> bool {
+    matches!(
+        error.status(),
+        StatusCode::PAYMENT_REQUIRED | StatusCode::TOO_MANY_REQUESTS
+    )
 }
 
 /// More than fits is more than any plan has.

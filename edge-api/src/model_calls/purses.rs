@@ -14,10 +14,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::RwLock;
 use uuid::Uuid;
 
 use super::demand::Demand;
@@ -75,6 +76,15 @@ pub struct Missing {
 }
 
 impl Missing {
+    /// Nothing for others.
+    pub fn without_more(self) -> Self {
+        Self {
+            more_tokens: 0,
+            more_requests: 0,
+            ..self
+        }
+    }
+
     /// As if nothing were left.
     pub fn all_of(self, wanted: Wanted) -> Self {
         Self {
@@ -106,6 +116,8 @@ struct Purse {
     tokens_asked: Demand,
     requests_asked: Demand,
     used_at: Instant,
+    /// Held by whoever asks for more.
+    asking: Arc<RwLock<()>>,
 }
 
 struct Block {
@@ -126,6 +138,7 @@ impl Purse {
             tokens_asked: Demand::new(now),
             requests_asked: Demand::new(now),
             used_at: now,
+            asking: Arc::default(),
         }
     }
 
@@ -223,6 +236,15 @@ impl Purses {
             return Ok(parts);
         }
         Err(purse.missing(wanted, now))
+    }
+
+    /// Many ask for more at once; whoever is refused waits until they have put in what they got, and asks alone.
+    pub fn asking(&self, tenant: Uuid) -> Arc<RwLock<()>> {
+        let mut purses = self.lock();
+        let purse = purses
+            .entry(tenant)
+            .or_insert_with(|| Purse::new(Instant::now()));
+        purse.asking.clone()
     }
 
     /// A call that was to draw is not made.

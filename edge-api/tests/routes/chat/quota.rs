@@ -87,6 +87,24 @@ async fn many_at_once_never_take_more_than_there_is(pool: PgPool) {
     assert_eq!(gateway.upstream.journal.requests().len(), admitted);
 }
 
+/// However much some of them have had set aside for the next ones meanwhile.
+#[sqlx::test(migrations = "../migrations")]
+async fn what_fits_is_admitted_to_the_last_token(pool: PgPool) {
+    let gateway = std::sync::Arc::new(Gateway::new(pool).await);
+    allow(&gateway.app.pool, 640).await;
+    let mut asking = JoinSet::new();
+    for _ in 0..64 {
+        let gateway = gateway.clone();
+        asking.spawn(async move { gateway.open(&with_limit(streamed("hangs"), 8)).await });
+    }
+    let open = asking.join_all().await;
+    let statuses: Vec<_> = open.iter().map(|answer| answer.status().as_u16()).collect();
+    assert_eq!(statuses, [200; 64]);
+    let refused = gateway.open(&with_limit(streamed("hangs"), 8)).await;
+    assert_eq!(refused.status().as_u16(), 402);
+    assert_eq!(gateway.tokens().await, (0, 640));
+}
+
 #[sqlx::test(migrations = "../migrations")]
 async fn answers_say_what_is_left_of_the_minute(pool: PgPool) {
     let gateway = Gateway::new(pool).await;
