@@ -100,8 +100,8 @@ begin
   if ahead > 0 then
     begin
       tokens := wanted + ahead;
-      perform private.count_tokens(tenant, tokens);
       block := aias.quota_reserve(tenant, 'llm_tokens', tokens, lease);
+      perform private.count_tokens(tenant, tokens);
       return;
     exception
       -- Somebody else was quicker.
@@ -111,8 +111,8 @@ begin
   end if;
   tokens := wanted;
   if wanted > 0 then
-    perform private.count_tokens(tenant, wanted);
     block := aias.quota_reserve(tenant, 'llm_tokens', wanted, lease);
+    perform private.count_tokens(tenant, wanted);
   end if;
 end
 $$;
@@ -256,7 +256,7 @@ begin
     end if;
   end if;
   models := coalesce(agent_model, wanted_model) || other_models;
-  if cardinality(other_models) = 0 and agent_config -> 'fallback_models' is not null then
+  if cardinality(other_models) = 0 and jsonb_typeof(agent_config -> 'fallback_models') = 'array' then
     models := models || array(select jsonb_array_elements_text(agent_config -> 'fallback_models'));
   end if;
   in_agent := (coalesce(length(agent_config ->> 'system_prompt'), 0) + coalesce(length(agent_config ->> 'output_schema'), 0)) / chars_per_token;
