@@ -12,7 +12,10 @@
 //! it says goes to the [`Ledger`], which no answer waits for, and as it goes along to a journal on disk, from which the next process takes over
 //! what one that was killed still owed.
 
+mod allowance;
+mod ask;
 mod begin;
+mod block;
 mod demand;
 mod ended_call;
 mod journal;
@@ -21,6 +24,7 @@ mod meter;
 mod own_keys;
 mod pass;
 mod places;
+mod purse;
 mod purses;
 mod rate_limits;
 mod tokens;
@@ -32,13 +36,13 @@ use llm::Providers;
 use vault::Vault;
 
 pub use self::begin::{Admitted, Asked};
+pub use self::block::LastBlock;
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;
 pub use self::pass::ProbableCall;
 use self::pass::{Pass, PassKey};
 use self::places::Places;
-pub use self::purses::LastBlock;
 use crate::kept::Kept;
 
 /// Which models can be called, and how what they take is kept.

@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 37] = [
+const OF_A_TENANT: [Rpc; 38] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -51,6 +51,11 @@ const OF_A_TENANT: [Rpc; 37] = [
     rpc(
         "set_spending_cap(uuid, numeric, uuid, uuid)",
         "{tenant}, 100",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "set_rate_limit(uuid, uuid, text, integer, integer)",
+        "{tenant}, {key}, 'openai/gpt-4o', 60",
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(

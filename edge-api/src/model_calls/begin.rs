@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::ModelCalls;
+use super::ask::ForCall;
 use super::meter::{Account, Meter};
 use super::pass::{Agent, Drawn, Pass, PassKey, ProbableCall};
 use super::rate_limits::RateLimits;
@@ -87,11 +88,11 @@ impl ModelCalls {
             pass.own_keys_to.clone(),
             place,
         );
-        let (tokens, requests) = self.ledger.purses.held(asked.tenant_id);
+        let held = self.ledger.purses.held(asked.tenant_id, &pass.limits);
         Ok(Admitted {
             meter,
             providers: pass.providers.clone(),
-            limits: pass.limits.with_held(tokens, requests),
+            limits: pass.least_left(held),
         })
     }
 
@@ -108,27 +109,36 @@ impl ModelCalls {
             other_models: asked.other_models.to_vec(),
         };
         let mut known = self.known(&key, asked.session);
+        // Of its own, that are not counted yet.
+        let mut requests = 1;
         for question in 0..MOST_QUESTIONS {
-            let call = probably(known.as_ref().and_then(|pass| pass.agent.as_ref()));
-            let wanted = call.wanted();
+            let probable = probably(known.as_ref().and_then(|pass| pass.agent.as_ref()));
+            let wanted = probable.wanted(requests);
+            let purses = &self.ledger.purses;
             let missing = match known {
-                Some(pass) if !pass.is_capped => match self.draw(tenant_id, wanted) {
-                    Ok(drawn) => return Ok((pass, drawn, call)),
+                Some(pass) if !pass.is_capped => match self.draw(tenant_id, wanted, &pass.limits) {
+                    Ok(drawn) => return Ok((pass, drawn, probable)),
                     Err(missing) => missing,
                 },
-                _ => self.ledger.purses.missing(tenant_id, wanted),
+                Some(pass) => purses.missing(tenant_id, wanted, &pass.limits),
+                None => purses.missing(tenant_id, wanted, &[]),
             };
             // Once, what is left is relied on; then all of it is asked for, and nobody else can take that.
             let missing = match question {
                 0 => missing,
                 _ => missing.all_of(wanted),
             };
+            let call = ForCall {
+                probably: probable,
+                requests,
+            };
             let (pass, drawn) = self.ask(&key, asked.session, missing, call).await?;
-            let call = probably(pass.agent.as_ref());
-            if let Some(drawn) = drawn
-                && call.wanted().tokens <= wanted.tokens
-            {
-                return Ok((pass, drawn, call));
+            let probable = probably(pass.agent.as_ref());
+            if let Some(drawn) = drawn {
+                if probable.wanted(0).tokens <= wanted.tokens {
+                    return Ok((pass, drawn, probable));
+                }
+                requests = 0;
             }
             known = Some(pass);
         }

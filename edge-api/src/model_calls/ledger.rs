@@ -8,10 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
+use super::block::{LastBlock, Part};
 use super::ended_call::{Cap, EndedCall};
 use super::journal::{Journal, Left, Seen};
 use super::places::Place;
-use super::purses::{LastBlock, Part, Purses};
+use super::purses::Purses;
 use crate::database::Database;
 
 /// Calls in one transaction.

@@ -6,11 +6,11 @@ use chrono::Utc;
 use llm::{ChatEvent, Completion, Embeddings, LlmError, Usage};
 use uuid::Uuid;
 
+use super::block::Part;
 use super::ended_call::{Cap, EndedCall};
 use super::journal::Seen;
 use super::ledger::Ledger;
 use super::places::Place;
-use super::purses::Part;
 use super::tokens;
 use crate::error::ApiError;
 

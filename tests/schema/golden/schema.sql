@@ -386,8 +386,8 @@ $$;
 -- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
--- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_seconds integer, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint)
+-- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_seconds integer, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint, limits jsonb, refusal_message text, refusal_detail text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $_$
@@ -399,15 +399,20 @@ declare
   in_agent bigint := 0;
   capped text[];
   models text[];
+  rates public.rate_limits[];
+  rate public.rate_limits;
+  known jsonb;
+  counted_requests bigint[] := '{}';
+  counted_tokens bigint[] := '{}';
 begin
   perform private.demand(tenant, 'models.call');
-  block_requests := private.count_requests(tenant, requests, more_requests);
   user_id := auth.uid();
   api_key_id := case when user_id is null then private.principal() end;
   if agent_slug is not null then
     select a.id, a.model, a.config into agent_id, agent_model, agent_config
       from public.ai_agents a where a.tenant_id = tenant and a.slug = agent_slug;
     if not found then
+      perform private.count_requests(tenant, requests, 0);
       perform private.refuse(404, 'agent_not_found', format('there is no agent with the slug %s', agent_slug), null,
         'GET /v1/models lists the agents of this tenant');
     end if;
@@ -420,12 +425,56 @@ begin
   if wanted_tokens > 0 then
     wanted_tokens := wanted_tokens + in_agent;
   end if;
+  rates := array(select l from private.rate_limits_of_call(tenant, api_key_id, models || wanted_model) l);
+  foreach rate in array rates loop
+    select k into known from jsonb_array_elements(known_limits) k where k ->> 'id' = rate.id::text;
+    -- Of a limit that the asker does not know of yet it holds nothing.
+    counted_requests := counted_requests || coalesce((known ->> 'requests')::bigint, call_requests, 0);
+    counted_tokens := counted_tokens || coalesce(
+      (known ->> 'tokens')::bigint + case when known ->> 'tokens' <> '0' then in_agent else 0 end,
+      call_input_tokens + in_agent + call_output_tokens, 0);
+  end loop;
+  -- Looked at first, so that whoever is refused is counted nowhere.
+  for i in 1 .. cardinality(rates) loop
+    perform private.count_in_rate_limit(rates[i], 'requests_per_minute', counted_requests[i], only_look => true);
+  end loop;
+  block_requests := private.count_requests(tenant, requests, 0);
+  for i in 1 .. cardinality(rates) loop
+    perform private.count_in_rate_limit(rates[i], 'requests_per_minute', counted_requests[i]);
+  end loop;
   capped := private.capped_meters(tenant, agent_id, api_key_id);
   is_capped := cardinality(capped) > 0;
-  if is_capped and call_input_tokens is not null then
-    caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
+  begin
+    if is_capped and call_input_tokens is not null then
+      caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
+    end if;
+    for i in 1 .. cardinality(rates) loop
+      perform private.count_in_rate_limit(rates[i], 'llm_tokens_per_minute', counted_tokens[i], only_look => true);
+    end loop;
+    select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
+    for i in 1 .. cardinality(rates) loop
+      perform private.count_in_rate_limit(rates[i], 'llm_tokens_per_minute', counted_tokens[i]);
+    end loop;
+  exception
+    -- Its requests are counted, and stay so: the asker is told by a row, with which they are committed.
+    when sqlstate 'PGRST' then
+      get stacked diagnostics refusal_message = message_text, refusal_detail = pg_exception_detail;
+      caps := null;
+      block := null;
+      block_tokens := 0;
+      counted_tokens := array_fill(0::bigint, array[cardinality(rates)]);
+  end;
+  -- For the calls that come next; nobody has come for whom these would be missing.
+  if refusal_message is null then
+    block_requests := block_requests + private.count_requests(tenant, 0, more_requests);
+    for i in 1 .. cardinality(rates) loop
+      select k into known from jsonb_array_elements(known_limits) k where k ->> 'id' = rates[i].id::text;
+      counted_requests[i] := counted_requests[i]
+        + private.count_ahead_in_rate_limit(rates[i], 'requests_per_minute', coalesce((known ->> 'more_requests')::bigint, 0));
+      counted_tokens[i] := counted_tokens[i]
+        + private.count_ahead_in_rate_limit(rates[i], 'llm_tokens_per_minute', coalesce((known ->> 'more_tokens')::bigint, 0));
+    end loop;
   end if;
-  select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
   -- It counts in the period in which it was set aside, so it is used in that one; and not for so long that its lease may end before a call does.
   select floor(extract(epoch from least(interval '5 minutes', greatest(interval '0', p.period_end - clock_timestamp()))))::integer into block_seconds
     from public.tenants t, aias.quota_period(t.billing_anchor, clock_timestamp()) p
@@ -436,12 +485,19 @@ begin
    where cardinality(s.names) > 0;
   select l.allowed, l.remaining into requests_limit, requests_remaining from private.left_of_the_minute(tenant, 'requests_per_minute', 'tenant:') l;
   select l.allowed, l.remaining into tokens_limit, tokens_remaining from private.left_of_the_minute(tenant, 'llm_tokens_per_minute', 'tokens:') l;
+  select coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'requests', counted_requests[n], 'tokens', counted_tokens[n],
+           'requests_limit', q.allowed, 'requests_remaining', q.remaining, 'tokens_limit', t.allowed, 'tokens_remaining', t.remaining) order by n), '[]')
+    into limits
+    from generate_subscripts(rates, 1) n
+   cross join lateral (select (rates[n]).id) r
+   cross join lateral private.left_of_rate_limit(rates[n], 'requests_per_minute') q
+   cross join lateral private.left_of_rate_limit(rates[n], 'llm_tokens_per_minute') t;
   return next;
 end
 $_$;
 
--- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Sets tokens aside, and counts requests: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too.';
+-- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Counts requests and sets tokens aside: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too. Known limits are the rate limits that the asker holds some of: [{id, requests, more_requests, tokens, more_tokens}]; of others what the call wants is counted. A refusal of tokens or dollars is told in the row, because its requests are counted: refusal_message and refusal_detail, as private.refuse would raise them.';
 
 -- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
@@ -1512,6 +1568,77 @@ begin
   return closed;
 end
 $$;
+
+-- rate_limits; Type: TABLE; Schema: public
+CREATE TABLE public.rate_limits (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    api_key_id uuid,
+    model text,
+    requests_per_minute integer,
+    tokens_per_minute integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT rate_limit_is_of_a_key_or_a_model CHECK (((api_key_id IS NOT NULL) OR (model IS NOT NULL))),
+    CONSTRAINT rate_limit_limits_something CHECK (((requests_per_minute IS NOT NULL) OR (tokens_per_minute IS NOT NULL))),
+    CONSTRAINT rate_limit_names_a_model CHECK (((length(model) >= 1) AND (length(model) <= 256))),
+    CONSTRAINT requests_per_minute_can_be_counted CHECK (((requests_per_minute >= 0) AND (requests_per_minute <= 60000000))),
+    CONSTRAINT tokens_per_minute_can_be_counted CHECK (((tokens_per_minute >= 0) AND (tokens_per_minute <= 60000000)))
+);
+
+-- TABLE rate_limits; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.rate_limits IS 'How many requests and tokens a minute models may be asked through the API: with one key, of one model, or both. Set by the RPC set_rate_limit. The tenant''s own limits are requests_per_minute and llm_tokens_per_minute of its plan.';
+
+-- COLUMN rate_limits.api_key_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.rate_limits.api_key_id IS 'Null: all who call, people too, together.';
+
+-- COLUMN rate_limits.model; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.rate_limits.model IS 'As it is called: provider/model, or agent:<slug> for all calls of an agent. Null: all models together.';
+
+-- COLUMN rate_limits.tokens_per_minute; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.rate_limits.tokens_per_minute IS 'By what calls may take and not by what they took, as OpenAI counts.';
+
+-- count_ahead_in_rate_limit(public.rate_limits, text, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_ahead_in_rate_limit(rate public.rate_limits, meter text, more bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  -- At most this part of a minute goes to one asker beyond what it has a use for.
+  part constant integer := 8;
+  allowed constant integer := case meter when 'requests_per_minute' then rate.requests_per_minute else rate.tokens_per_minute end;
+  ahead constant bigint := least(more, allowed / part);
+begin
+  return case when ahead > 0 and aias.rate_limit(meter || ':' || rate.id, allowed, interval '1 minute', ahead::integer) then ahead else 0 end;
+end
+$$;
+
+-- FUNCTION count_ahead_in_rate_limit(rate public.rate_limits, meter text, more bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_ahead_in_rate_limit(rate public.rate_limits, meter text, more bigint) IS 'Counts up to so many for the calls that come next, and answers how many; none where there is no such limit.';
+
+-- count_in_rate_limit(public.rate_limits, text, bigint, boolean); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, amount bigint, only_look boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  l record := private.left_of_rate_limit(rate, meter);
+  cost integer;
+begin
+  if l.allowed is null or amount <= 0 then
+    return;
+  end if;
+  -- A call that wants more than a minute has is let in by an empty bucket, and fills it.
+  cost := greatest(1, least(amount, l.allowed));
+  if not only_look or l.remaining < cost then
+    perform aias.rate_limit_or_refuse(meter || ':' || rate.id, l.allowed, interval '1 minute', cost,
+      meter => concat(meter, ':key:' || rate.api_key_id, ':model:' || rate.model));
+  end if;
+end
+$$;
+
+-- FUNCTION count_in_rate_limit(rate public.rate_limits, meter text, amount bigint, only_look boolean); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, amount bigint, only_look boolean) IS 'Counts so many in the bucket of a rate limit, or refuses them with 429; the meter in its details says of which key and model the limit is. Only looking, it refuses what would be refused.';
 
 -- count_request(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.count_request(tenant uuid) RETURNS void
@@ -2793,6 +2920,22 @@ begin
 end
 $$;
 
+-- left_of_rate_limit(public.rate_limits, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  allowed := case meter when 'requests_per_minute' then rate.requests_per_minute else rate.tokens_per_minute end;
+  if allowed is not null then
+    remaining := aias.rate_limit_remaining(meter || ':' || rate.id, allowed, interval '1 minute');
+  end if;
+end
+$$;
+
+-- FUNCTION left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) IS 'requests_per_minute or llm_tokens_per_minute of a rate limit, and what is left of it; null where it does not limit those.';
+
 -- left_of_the_minute(uuid, text, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) RETURNS record
     LANGUAGE plpgsql
@@ -3331,6 +3474,23 @@ $$;
 
 -- FUNCTION random_token(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.random_token() IS '43 characters of base64url that nobody guesses.';
+
+-- rate_limits_of_call(uuid, uuid, text[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) RETURNS SETOF public.rate_limits
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select l.*
+    from public.rate_limits l
+   where l.tenant_id = tenant
+     and (l.api_key_id is null or l.api_key_id = api_key)
+     and (l.model is null or l.model = any (models))
+   -- The narrowest first: who is over their own limit takes nothing from others.
+   order by l.api_key_id is null or l.model is null, l.api_key_id is null, l.id
+$$;
+
+-- FUNCTION rate_limits_of_call(tenant uuid, api_key uuid, models text[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) IS 'What a call with this key falls under, the narrowest first. It counts for every model that may come to answer it, or naming another one first would get around a limit.';
 
 -- refresh_access(uuid, uuid[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.refresh_access(tenant uuid, only_principals uuid[] DEFAULT NULL::uuid[]) RETURNS void
@@ -3875,6 +4035,38 @@ $_$;
 
 -- FUNCTION set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) IS 'What a call will probably cost, set aside from each of these meters for 15 minutes, or a refusal with 402. [{meter, id}].';
+
+-- set_rate_limit(uuid, uuid, text, integer, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  perform private.demand(tenant, 'keys.manage');
+  if api_key is null and of_model is null then
+    perform private.refuse(400, 'rate_limit_invalid', 'a rate limit is of a key, of a model, or of a key with a model', null,
+      'the tenant''s own limits are its plan''s');
+  end if;
+  if of_model !~ '^(agent:|[^/]+/).+$' or length(of_model) > 256 then
+    perform private.refuse(400, 'rate_limit_invalid', 'a model is named provider/model or agent:<slug>', null, 'GET /v1/models lists them');
+  end if;
+  if not (coalesce(requests, 0) between 0 and 60000000 and coalesce(tokens, 0) between 0 and 60000000) then
+    perform private.refuse(400, 'rate_limit_invalid', 'a rate limit is from 0 to 60,000,000 a minute', null, 'null takes it away');
+  end if;
+  if api_key is not null and not exists (select from public.api_keys k where k.tenant_id = tenant and k.id = api_key) then
+    perform private.refuse(404, 'not_found', 'there is no such key');
+  end if;
+  if requests is null and tokens is null then
+    delete from public.rate_limits l
+     where l.tenant_id = tenant and l.api_key_id is not distinct from api_key and l.model is not distinct from of_model;
+    return;
+  end if;
+  insert into public.rate_limits (tenant_id, api_key_id, model, requests_per_minute, tokens_per_minute)
+  values (tenant, api_key, of_model, requests, tokens)
+  on conflict on constraint one_rate_limit_for_a_key_and_a_model do update
+    set requests_per_minute = excluded.requests_per_minute, tokens_per_minute = excluded.tokens_per_minute;
+end
+$_$;
 
 -- set_spending_cap(uuid, numeric, uuid, uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) RETURNS void
@@ -4985,6 +5177,15 @@ CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DE
 
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) IS 'Sends an event to an execution. True when a step waited for it, which goes on with it; false when none does yet: it is kept, up to 1000 of them, for a step that will. A step that names no key takes every event of its name.';
+
+-- set_rate_limit(uuid, uuid, text, integer, integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid DEFAULT NULL::uuid, model text DEFAULT NULL::text, requests_per_minute integer DEFAULT NULL::integer, tokens_per_minute integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.set_rate_limit(tenant_id, api_key_id, model, requests_per_minute, tokens_per_minute) $$;
+
+-- FUNCTION set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) IS 'Limits how many requests and tokens a minute models may be asked through the API: with one key, of one model, or with one key of one model. Null for both takes the limit away. Calls beyond it are refused with 429; public.rate_limits shows what is set.';
 
 -- set_spending_cap(uuid, numeric, uuid, uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid DEFAULT NULL::uuid, api_key_id uuid DEFAULT NULL::uuid) RETURNS void
@@ -7832,6 +8033,11 @@ UNION ALL
    FROM public.provider_keys x
 UNION ALL
  SELECT x.tenant_id,
+    'rate_limits'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.rate_limits x
+UNION ALL
+ SELECT x.tenant_id,
     'ai_agents'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.ai_agents x
@@ -8442,6 +8648,10 @@ ALTER TABLE ONLY public.invitations
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_pkey PRIMARY KEY (tenant_id, user_id);
 
+-- rate_limits one_rate_limit_for_a_key_and_a_model; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT one_rate_limit_for_a_key_and_a_model UNIQUE NULLS NOT DISTINCT (tenant_id, api_key_id, model);
+
 -- permissions permission_bit_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.permissions
     ADD CONSTRAINT permission_bit_is_unique UNIQUE ("bit");
@@ -8457,6 +8667,10 @@ ALTER TABLE ONLY public.subscription_plans
 -- provider_keys provider_keys_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.provider_keys
     ADD CONSTRAINT provider_keys_pkey PRIMARY KEY (tenant_id, provider);
+
+-- rate_limits rate_limits_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (tenant_id, id);
 
 -- regions regions_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.regions
@@ -9089,6 +9303,9 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invitations
 -- memberships _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'user_id');
 
+-- rate_limits _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.rate_limits FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
+
 -- roles _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'key');
 
@@ -9115,6 +9332,9 @@ CREATE TRIGGER _900_touch BEFORE UPDATE ON public.agent_documents FOR EACH ROW E
 
 -- ai_agents _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
+-- rate_limits _900_touch; Type: TRIGGER; Schema: public
+CREATE TRIGGER _900_touch BEFORE UPDATE ON public.rate_limits FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
 -- tenants _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
@@ -9257,6 +9477,14 @@ ALTER TABLE ONLY public.provider_keys
 -- provider_keys provider_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.provider_keys
     ADD CONSTRAINT provider_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- rate_limits rate_limit_belongs_to_a_key; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limit_belongs_to_a_key FOREIGN KEY (tenant_id, api_key_id) REFERENCES public.api_keys(tenant_id, id) ON DELETE CASCADE;
+
+-- rate_limits rate_limits_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- roles roles_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.roles
@@ -9531,6 +9759,9 @@ CREATE POLICY "members with executions.read read steps" ON public.execution_step
 -- api_keys members with keys.manage read keys; Type: POLICY; Schema: public
 CREATE POLICY "members with keys.manage read keys" ON public.api_keys FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('keys.manage'::text) AS tenants_with)));
 
+-- rate_limits members with keys.manage read rate limits; Type: POLICY; Schema: public
+CREATE POLICY "members with keys.manage read rate limits" ON public.rate_limits FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('keys.manage'::text) AS tenants_with)));
+
 -- invitations members with members.manage read invitations; Type: POLICY; Schema: public
 CREATE POLICY "members with members.manage read invitations" ON public.invitations FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('members.manage'::text) AS tenants_with)));
 
@@ -9602,6 +9833,9 @@ ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 -- provider_keys; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.provider_keys ENABLE ROW LEVEL SECURITY;
 
+-- rate_limits; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.rate_limits ENABLE ROW LEVEL SECURITY;
+
 -- tenant_domains reading domains waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading domains waits for a second factor" ON public.tenant_domains AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -9616,6 +9850,9 @@ CREATE POLICY "reading keys waits for a second factor" ON public.api_keys AS RES
 
 -- memberships reading members waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading members waits for a second factor" ON public.memberships AS RESTRICTIVE FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))));
+
+-- rate_limits reading rate limits waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading rate limits waits for a second factor" ON public.rate_limits AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- tenant_secrets reading what secrets there are waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading what secrets there are waits for a second factor" ON public.tenant_secrets AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -9814,9 +10051,9 @@ GRANT ALL ON FUNCTION auth.uid() TO service_role;
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
--- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) TO aias_edge;
+-- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) TO aias_edge;
 
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
@@ -9970,6 +10207,15 @@ GRANT UPDATE(requires_second_factor) ON TABLE public.tenants TO authenticated;
 -- FUNCTION close_tenant(tenant uuid, typed_subdomain text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) TO authenticated;
+
+-- TABLE rate_limits; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.rate_limits TO authenticated;
+
+-- FUNCTION count_ahead_in_rate_limit(rate public.rate_limits, meter text, more bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_ahead_in_rate_limit(rate public.rate_limits, meter text, more bigint) FROM PUBLIC;
+
+-- FUNCTION count_in_rate_limit(rate public.rate_limits, meter text, amount bigint, only_look boolean); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, amount bigint, only_look boolean) FROM PUBLIC;
 
 -- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
@@ -10149,6 +10395,9 @@ REVOKE ALL ON FUNCTION private.key_of(changed jsonb, key_columns text[]) FROM PU
 REVOKE ALL ON FUNCTION private.leave_tenant(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.leave_tenant(tenant uuid) TO authenticated;
 
+-- FUNCTION left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) FROM PUBLIC;
+
 -- FUNCTION left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) FROM PUBLIC;
 
@@ -10236,6 +10485,9 @@ GRANT ALL ON FUNCTION private.quota_status(tenant uuid) TO authenticated;
 -- FUNCTION random_token(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.random_token() FROM PUBLIC;
 
+-- FUNCTION rate_limits_of_call(tenant uuid, api_key uuid, models text[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) FROM PUBLIC;
+
 -- FUNCTION refresh_access(tenant uuid, only_principals uuid[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.refresh_access(tenant uuid, only_principals uuid[]) FROM PUBLIC;
 
@@ -10316,6 +10568,10 @@ GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text,
 
 -- FUNCTION set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) FROM PUBLIC;
+
+-- FUNCTION set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) TO authenticated;
 
 -- FUNCTION set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) FROM PUBLIC;
@@ -10554,6 +10810,10 @@ GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) TO authenticated;
+
+-- FUNCTION set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) TO authenticated;
 
 -- FUNCTION set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) FROM PUBLIC;

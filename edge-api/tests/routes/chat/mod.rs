@@ -8,6 +8,7 @@ mod killed;
 mod models;
 mod own_keys;
 mod quota;
+mod rate_limits;
 mod stream;
 mod whole;
 

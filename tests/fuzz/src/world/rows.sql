@@ -143,6 +143,11 @@ begin
     select fuzz.id(number, '0008', i) as key_id, sha256((case i when 2 then 'another ' else '' end || fuzz.api_key(number))::bytea) as hash
       from generate_series(1, 2) i) r;
 
+  perform fuzz.add('public.rate_limits', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '000f', i) as id, fuzz.id(number, '0008', i) as api_key_id, 'openai/gpt-4o-mini' as model,
+           1000 * number as requests_per_minute, day as created_at
+      from generate_series(1, 2) i) r;
+
   perform fuzz.add('public.tenant_secrets', tenant, to_jsonb(r)) from (
     select format('secret_%s_of_%s', i, number) as name, lpad(number::text, 4, 'x') as last_four, author as created_by, day as created_at,
            author as updated_by, day as updated_at
