@@ -13,6 +13,7 @@
 //! what one that was killed still owed.
 
 mod allowance;
+mod answer_cache;
 mod ask;
 mod begin;
 mod block;
@@ -35,7 +36,8 @@ use std::sync::Arc;
 use llm::Providers;
 use vault::Vault;
 
-pub use self::begin::{Admitted, Asked};
+pub use self::answer_cache::{CacheUse, KeptAnswer, replayed};
+pub use self::begin::{Admitted, Asked, Begun};
 pub use self::block::LastBlock;
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};

@@ -198,8 +198,9 @@ impl ModelCalls {
                    c.block, c.block_tokens as "block_tokens!", c.block_seconds as "block_seconds!", c.block_requests as "block_requests!",
                    c.is_capped as "is_capped!", c.caps as "caps: Json<Vec<Cap>>",
                    c.requests_limit, c.requests_remaining, c.tokens_limit, c.tokens_remaining,
-                   c.limits as "limits!: Json<Vec<LimitOfCall>>", c.refusal_message, c.refusal_detail
-              from edge.begin_model_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) c
+                   c.limits as "limits!: Json<Vec<LimitOfCall>>", c.refusal_message, c.refusal_detail,
+                   k.answer_cache_seconds
+              from edge.begin_model_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) c, edge.kept_of_calls($1) k
             "#,
             tenant_id,
             key.model,
@@ -296,6 +297,7 @@ impl ModelCalls {
             providers,
             own_keys_to,
             is_capped: row.is_capped,
+            keeps_answers: row.answer_cache_seconds.is_some(),
             limits,
             left: (
                 RateLimits {

@@ -34,6 +34,8 @@ pub(super) struct Pass {
     pub own_keys_to: Arc<[String]>,
     /// A spending cap holds: the database is asked for each call.
     pub is_capped: bool,
+    /// The tenant wants answers to be kept for a while.
+    pub keeps_answers: bool,
     /// Those beside the tenant's that calls with it count in.
     pub limits: Arc<[Limit]>,
     /// What is left of the tenant's minute, and of each of those.

@@ -499,6 +499,27 @@ $_$;
 -- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Counts requests and sets tokens aside: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too. Known limits are the rate limits that the asker holds some of: [{id, requests, more_requests, tokens, more_tokens}]; of others what the call wants is counted. A refusal of tokens or dollars is told in the row, because its requests are counted: refusal_message and refusal_detail, as private.refuse would raise them.';
 
+-- cached_answer(uuid, bytea); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.cached_answer(tenant uuid, asked bytea) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'models.call');
+  return (
+    select a.answer
+      from private.cached_answers a
+      join public.tenants t on t.id = a.tenant_id
+     where a.tenant_id = tenant and a.hash = asked
+       -- As long as the tenant wants it now, also when that was longer once.
+       and a.kept_at > now() - make_interval(secs => t.answer_cache_seconds)
+  );
+end
+$$;
+
+-- FUNCTION cached_answer(tenant uuid, asked bytea); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) IS 'What was answered to the same question lately; null when it is not known.';
+
 -- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -656,6 +677,45 @@ $$;
 
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) IS 'Writes down what calls took and spends the blocks that they took it from; a call that took nothing leaves no row. Each once, however often it is said. Gives back what is left of the last blocks.';
+
+-- keep_answers(jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.keep_answers(answers jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  most constant integer := 5000;
+  tenant uuid;
+begin
+  insert into private.cached_answers (tenant_id, hash, agent_id, answer, expires_at)
+  select distinct on (c.tenant_id, c.hash) c.tenant_id, decode(c.hash, 'hex'), c.agent_id, c.answer, now() + make_interval(secs => t.answer_cache_seconds)
+    from jsonb_to_recordset(answers) as c (tenant_id uuid, hash text, agent_id uuid, answer jsonb)
+    join public.tenants t on t.id = c.tenant_id and t.answer_cache_seconds is not null
+   where octet_length(c.answer::text) <= 65536
+     and (c.agent_id is null or exists (select from public.ai_agents g where g.tenant_id = c.tenant_id and g.id = c.agent_id))
+   -- Always in the same order, so that two who write do not wait for each other.
+   order by c.tenant_id, c.hash
+  on conflict (tenant_id, hash) do update
+    set agent_id = excluded.agent_id, answer = excluded.answer, kept_at = now(), expires_at = excluded.expires_at;
+  for tenant in select distinct (c ->> 'tenant_id')::uuid as id from jsonb_array_elements(answers) c order by id loop
+    delete from private.cached_answers a
+     where a.tenant_id = tenant
+       and a.kept_at < (select o.kept_at from private.cached_answers o where o.tenant_id = tenant order by o.kept_at desc offset most - 1 limit 1);
+  end loop;
+end
+$$;
+
+-- FUNCTION keep_answers(answers jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.keep_answers(answers jsonb) IS 'Keeps answers for tenants that want it: [{tenant_id, hash, agent_id, answer}]. One that is too large is left out; of more than 5,000 the oldest go.';
+
+-- kept_of_calls(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer) RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ select t.answer_cache_seconds from public.tenants t where t.id = tenant $$;
+
+-- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer) IS 'What a tenant wants to be kept of its calls of models.';
 
 -- models(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
@@ -1519,6 +1579,8 @@ CREATE TABLE public.tenants (
     requires_second_factor boolean DEFAULT false NOT NULL,
     cancelled_at timestamp with time zone,
     cancelled_by_owner boolean DEFAULT false NOT NULL,
+    answer_cache_seconds integer,
+    CONSTRAINT answers_are_kept_for_a_while CHECK (((answer_cache_seconds >= 1) AND (answer_cache_seconds <= 2592000))),
     CONSTRAINT cancelled_tenant_says_since_when CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
     CONSTRAINT tenant_limit_overrides_are_an_object CHECK ((jsonb_typeof(limit_overrides) = 'object'::text)),
     CONSTRAINT tenant_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
@@ -1546,6 +1608,9 @@ COMMENT ON COLUMN public.tenants.requires_second_factor IS 'Then changes, and an
 
 -- COLUMN tenants.cancelled_by_owner; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.tenants.cancelled_by_owner IS 'Then an owner may take it back. One that the operator had suspended or has cancelled is the operator''s to reopen.';
+
+-- COLUMN tenants.answer_cache_seconds; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.answer_cache_seconds IS 'How long answers of models through the API are kept for whoever asks the same again, up to 30 days. Null: not at all.';
 
 -- close_tenant(uuid, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) RETURNS public.tenants
@@ -2424,6 +2489,28 @@ CREATE FUNCTION private.forget_all_quotas() RETURNS trigger
     AS $$
 begin
   perform aias.quota_forget(known.tenant_id) from (select distinct u.tenant_id from aias.quota_usage() u order by 1) known;
+  return null;
+end
+$$;
+
+-- forget_answers_of_agent(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.forget_answers_of_agent() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.cached_answers a where a.tenant_id = new.tenant_id and a.agent_id = new.id;
+  return null;
+end
+$$;
+
+-- forget_answers_of_tenant(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.forget_answers_of_tenant() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.cached_answers a where a.tenant_id = new.id;
   return null;
 end
 $$;
@@ -4453,6 +4540,21 @@ $$;
 
 -- FUNCTION stored_bytes(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.stored_bytes() IS 'What each tenant''s files come to.';
+
+-- sweep_kept_of_calls(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.sweep_kept_of_calls() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.cached_answers a using (
+    select x.tenant_id, x.hash from private.cached_answers x where x.expires_at <= now() limit 1000 for update skip locked
+  ) over where a.tenant_id = over.tenant_id and a.hash = over.hash;
+end
+$$;
+
+-- FUNCTION sweep_kept_of_calls(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.sweep_kept_of_calls() IS 'Removes what was kept of calls of models and is over, a bounded piece a call.';
 
 -- sync_limits(public.tenants); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.sync_limits(tenant public.tenants) RETURNS void
@@ -7063,11 +7165,12 @@ begin
   delete from queue.mails m using (
     select x.tenant_id, x.id from queue.mails x where x.finished_at < now() - interval '30 days' limit 1000 for update skip locked
   ) old where m.tenant_id = old.tenant_id and m.id = old.id;
+  perform private.sweep_kept_of_calls();
 end
 $$;
 
 -- FUNCTION sweep(); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files and mails that do not matter any more; makes the months to come. Any number of workers may call it at once.';
+COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files, mails and answers that do not matter any more; makes the months to come. Any number of workers may call it at once.';
 
 -- sync_changed_tenant(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.sync_changed_tenant() RETURNS trigger
@@ -7714,6 +7817,21 @@ CREATE TABLE private.built_in_roles (
 
 -- TABLE built_in_roles; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.built_in_roles IS 'The roles that every new tenant starts with.';
+
+-- cached_answers; Type: TABLE; Schema: private
+CREATE TABLE private.cached_answers (
+    tenant_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    agent_id uuid,
+    answer jsonb NOT NULL,
+    kept_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT cached_answer_is_not_huge CHECK ((octet_length((answer)::text) <= 65536)),
+    CONSTRAINT hash_is_sha256 CHECK ((octet_length(hash) = 32))
+);
+
+-- TABLE cached_answers; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.cached_answers IS 'What models have answered, by a hash of what they were asked: at most 5,000 answers of a tenant, the latest, of at most 64 KiB each.';
 
 -- document_chunks; Type: TABLE; Schema: private
 CREATE TABLE private.document_chunks (
@@ -8560,6 +8678,10 @@ ALTER TABLE ONLY private.api_key_hashes
 ALTER TABLE ONLY private.built_in_roles
     ADD CONSTRAINT built_in_roles_pkey PRIMARY KEY (key);
 
+-- cached_answers cached_answers_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.cached_answers
+    ADD CONSTRAINT cached_answers_pkey PRIMARY KEY (tenant_id, hash);
+
 -- document_chunks document_chunks_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.document_chunks
     ADD CONSTRAINT document_chunks_pkey PRIMARY KEY (tenant_id, document_id, "position");
@@ -8846,6 +8968,15 @@ CREATE INDEX access_asking ON private.access USING btree (principal) INCLUDE (te
 
 -- access_principal; Type: INDEX; Schema: private
 CREATE UNIQUE INDEX access_principal ON private.access USING btree (principal, tenant_id) INCLUDE (granted, granted_with_second_factor, ends_at);
+
+-- cached_answers_agent; Type: INDEX; Schema: private
+CREATE INDEX cached_answers_agent ON private.cached_answers USING btree (tenant_id, agent_id);
+
+-- cached_answers_expires_at; Type: INDEX; Schema: private
+CREATE INDEX cached_answers_expires_at ON private.cached_answers USING btree (expires_at);
+
+-- cached_answers_kept_at; Type: INDEX; Schema: private
+CREATE INDEX cached_answers_kept_at ON private.cached_answers USING btree (tenant_id, kept_at);
 
 -- document_chunks_agent; Type: INDEX; Schema: private
 CREATE INDEX document_chunks_agent ON private.document_chunks USING btree (tenant_id, agent_id);
@@ -9321,6 +9452,12 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.workflows F
 -- api_keys _800_audit_changed; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit_changed AFTER UPDATE ON public.api_keys FOR EACH ROW WHEN (((to_jsonb(old.*) - 'last_used_at'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'last_used_at'::text))) EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
+-- ai_agents _800_forget_answers; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_forget_answers AFTER UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.forget_answers_of_agent();
+
+-- tenants _800_forget_answers; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_forget_answers AFTER UPDATE ON public.tenants FOR EACH ROW WHEN (((new.answer_cache_seconds IS NULL) AND (old.answer_cache_seconds IS NOT NULL))) EXECUTE FUNCTION private.forget_answers_of_tenant();
+
 -- tenants _900_forget_all_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION private.forget_all_quotas();
 
@@ -9361,6 +9498,14 @@ ALTER TABLE ONLY private.access_epochs
 -- access access_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access
     ADD CONSTRAINT access_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- cached_answers cached_answer_is_of_an_agent; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.cached_answers
+    ADD CONSTRAINT cached_answer_is_of_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
+
+-- cached_answers cached_answers_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.cached_answers
+    ADD CONSTRAINT cached_answers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- document_chunks chunk_belongs_to_a_document; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.document_chunks
@@ -9629,6 +9774,9 @@ ALTER TABLE private.api_key_hashes ENABLE ROW LEVEL SECURITY;
 
 -- built_in_roles; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.built_in_roles ENABLE ROW LEVEL SECURITY;
+
+-- cached_answers; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.cached_answers ENABLE ROW LEVEL SECURITY;
 
 -- document_chunks; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.document_chunks ENABLE ROW LEVEL SECURITY;
@@ -10055,6 +10203,10 @@ GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) TO aias_edge;
 
+-- FUNCTION cached_answer(tenant uuid, asked bytea); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) TO aias_edge;
+
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) TO aias_edge;
@@ -10074,6 +10226,14 @@ GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO ai
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) TO aias_edge;
+
+-- FUNCTION keep_answers(answers jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.keep_answers(answers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.keep_answers(answers jsonb) TO aias_edge;
+
+-- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer) TO aias_edge;
 
 -- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
@@ -10204,6 +10364,9 @@ GRANT UPDATE(subdomain) ON TABLE public.tenants TO authenticated;
 -- COLUMN tenants.requires_second_factor; Type: ACL; Schema: public
 GRANT UPDATE(requires_second_factor) ON TABLE public.tenants TO authenticated;
 
+-- COLUMN tenants.answer_cache_seconds; Type: ACL; Schema: public
+GRANT UPDATE(answer_cache_seconds) ON TABLE public.tenants TO authenticated;
+
 -- FUNCTION close_tenant(tenant uuid, typed_subdomain text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) TO authenticated;
@@ -10318,6 +10481,12 @@ REVOKE ALL ON FUNCTION private.first_id_at(instant timestamp with time zone) FRO
 
 -- FUNCTION forget_all_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_all_quotas() FROM PUBLIC;
+
+-- FUNCTION forget_answers_of_agent(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.forget_answers_of_agent() FROM PUBLIC;
+
+-- FUNCTION forget_answers_of_tenant(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.forget_answers_of_tenant() FROM PUBLIC;
 
 -- FUNCTION forget_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_quotas() FROM PUBLIC;
@@ -10608,6 +10777,9 @@ REVOKE ALL ON FUNCTION private.steps_to_repeat(plan jsonb, first_nodes text[]) F
 
 -- FUNCTION stored_bytes(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.stored_bytes() FROM PUBLIC;
+
+-- FUNCTION sweep_kept_of_calls(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.sweep_kept_of_calls() FROM PUBLIC;
 
 -- FUNCTION sync_limits(tenant public.tenants); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.sync_limits(tenant public.tenants) FROM PUBLIC;

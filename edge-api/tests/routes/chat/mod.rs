@@ -1,5 +1,6 @@
 //! `POST /v1/chat/completions`, `POST /v1/embeddings` and `GET /v1/models`, over a provider that is stood in for.
 
+mod answer_cache;
 mod caps;
 mod cut_off;
 mod embeddings;
