@@ -28,7 +28,8 @@ grant execute on function
   edge.kept_of_calls(uuid),
   edge.cached_answer(uuid, bytea),
   edge.end_model_calls(jsonb, jsonb),
-  edge.keep_answers(jsonb)
+  edge.keep_answers(jsonb),
+  edge.keep_contents(jsonb)
 to aias_edge;
 
 grant execute on function

@@ -11,7 +11,7 @@ use super::{Database, not_the_callers_fault, refused_or_our_fault};
 use crate::auth::KeyHash;
 use crate::error::ApiError;
 use crate::hosts::{DomainName, TenantAtHost};
-use crate::model_calls::{EndedCall, KeptAnswer, LastBlock};
+use crate::model_calls::{CapturedCall, EndedCall, KeptAnswer, LastBlock};
 
 /// A request to a workflow's own address.
 pub(crate) struct WebhookCall<'a, Input> {
@@ -107,6 +107,14 @@ impl Database {
     /// Keeps answers of models, for tenants that want it.
     pub(crate) async fn keep_answers(&self, answers: &[KeptAnswer]) -> Result<(), sqlx::Error> {
         sqlx::query!("select edge.keep_answers($1)", Json(answers) as _)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps what was asked and answered, for tenants that want it. It is masked.
+    pub(crate) async fn keep_contents(&self, calls: &[CapturedCall]) -> Result<(), sqlx::Error> {
+        sqlx::query!("select edge.keep_contents($1)", Json(calls) as _)
             .execute(&self.pool)
             .await?;
         Ok(())

@@ -708,14 +708,33 @@ $$;
 -- FUNCTION keep_answers(answers jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.keep_answers(answers jsonb) IS 'Keeps answers for tenants that want it: [{tenant_id, hash, agent_id, answer}]. One that is too large is left out; of more than 5,000 the oldest go.';
 
+-- keep_contents(jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.keep_contents(contents jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  insert into public.captured_calls (tenant_id, id, user_id, api_key_id, agent_id, model, asked, answered, is_whole, created_at, expires_at)
+  select c.tenant_id, c.id, c.user_id, c.api_key_id, c.agent_id, c.model, c.asked, nullif(c.answered, 'null'), c.is_whole, c.ended_at,
+         c.ended_at + make_interval(days => t.content_kept_days)
+    from jsonb_to_recordset(contents) as c (
+      tenant_id uuid, id uuid, user_id uuid, api_key_id uuid, agent_id uuid, model text, asked jsonb, answered jsonb, is_whole boolean, ended_at timestamptz)
+    join public.tenants t on t.id = c.tenant_id and t.content_kept_days is not null
+   where octet_length(c.asked::text) + coalesce(octet_length(c.answered::text), 0) <= 262144
+   order by c.tenant_id, c.id
+  on conflict (tenant_id, id) do nothing
+$$;
+
+-- FUNCTION keep_contents(contents jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.keep_contents(contents jsonb) IS 'Keeps what was asked and answered for tenants that want it, masked by edge-api: [{tenant_id, id, user_id, api_key_id, agent_id, model, asked, answered, is_whole, ended_at}].';
+
 -- kept_of_calls(uuid); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer) RETURNS integer
+CREATE FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
-    AS $$ select t.answer_cache_seconds from public.tenants t where t.id = tenant $$;
+    AS $$ select t.answer_cache_seconds, t.content_kept_days from public.tenants t where t.id = tenant $$;
 
--- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer) IS 'What a tenant wants to be kept of its calls of models.';
+-- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) IS 'What a tenant wants to be kept of its calls of models.';
 
 -- models(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
@@ -1580,8 +1599,10 @@ CREATE TABLE public.tenants (
     cancelled_at timestamp with time zone,
     cancelled_by_owner boolean DEFAULT false NOT NULL,
     answer_cache_seconds integer,
+    content_kept_days integer,
     CONSTRAINT answers_are_kept_for_a_while CHECK (((answer_cache_seconds >= 1) AND (answer_cache_seconds <= 2592000))),
     CONSTRAINT cancelled_tenant_says_since_when CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
+    CONSTRAINT content_is_kept_for_a_while CHECK (((content_kept_days >= 1) AND (content_kept_days <= 365))),
     CONSTRAINT tenant_limit_overrides_are_an_object CHECK ((jsonb_typeof(limit_overrides) = 'object'::text)),
     CONSTRAINT tenant_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
     CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'cancelled'::text]))),
@@ -1611,6 +1632,9 @@ COMMENT ON COLUMN public.tenants.cancelled_by_owner IS 'Then an owner may take i
 
 -- COLUMN tenants.answer_cache_seconds; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.tenants.answer_cache_seconds IS 'How long answers of models through the API are kept for whoever asks the same again, up to 30 days. Null: not at all.';
+
+-- COLUMN tenants.content_kept_days; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.content_kept_days IS 'How many days what models were asked through the API, and what they answered, is kept in captured_calls, masked. Null: not at all.';
 
 -- close_tenant(uuid, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) RETURNS public.tenants
@@ -2319,6 +2343,25 @@ $$;
 
 -- FUNCTION enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer) IS 'Starts a workflow, charged to its tenant. With a key that was used before it answers what that one started. Whether it may be started is up to the caller.';
+
+-- erase_captured_calls(uuid, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.erase_captured_calls(tenant uuid, batch integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  erased bigint;
+begin
+  delete from public.captured_calls c using (
+    select x.tenant_id, x.id from public.captured_calls x where x.tenant_id = tenant limit batch
+  ) piece where c.tenant_id = piece.tenant_id and c.id = piece.id;
+  get diagnostics erased = row_count;
+  return erased;
+end
+$$;
+
+-- FUNCTION erase_captured_calls(tenant uuid, batch integer); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.erase_captured_calls(tenant uuid, batch integer) IS 'Erases a bounded piece of what was kept of a tenant''s calls, and answers how much.';
 
 -- event_output(text, text, jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.event_output(event_name text, event_key text, payload jsonb) RETURNS jsonb
@@ -4238,6 +4281,20 @@ $$;
 -- FUNCTION set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) IS 'A block of tokens for 15 minutes: so many or a refusal with 402, and up to so many more as far as there are plenty. No block when nothing was set aside.';
 
+-- shorten_captured_calls(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.shorten_captured_calls() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- What is kept for longer than the tenant wants it now is over; the sweep takes it away.
+  update public.captured_calls c
+     set expires_at = coalesce(c.created_at + make_interval(days => new.content_kept_days), now())
+   where c.tenant_id = new.id and c.expires_at > coalesce(c.created_at + make_interval(days => new.content_kept_days), now());
+  return null;
+end
+$$;
+
 -- size_of_object(jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.size_of_object(metadata jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE
@@ -4550,6 +4607,9 @@ begin
   delete from private.cached_answers a using (
     select x.tenant_id, x.hash from private.cached_answers x where x.expires_at <= now() limit 1000 for update skip locked
   ) over where a.tenant_id = over.tenant_id and a.hash = over.hash;
+  delete from public.captured_calls c using (
+    select x.tenant_id, x.id from public.captured_calls x where x.expires_at <= now() limit 1000 for update skip locked
+  ) over where c.tenant_id = over.tenant_id and c.id = over.id;
 end
 $$;
 
@@ -5816,6 +5876,9 @@ begin
   ) piece where u.tenant_id = piece.tenant_id and u.id = piece.id;
   get diagnostics erased = row_count;
   if erased > 0 then
+    return due;
+  end if;
+  if private.erase_captured_calls(due, batch) > 0 then
     return due;
   end if;
   perform set_config('aias.audit_may_delete', 'log', true);
@@ -8025,6 +8088,40 @@ COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai
 -- COLUMN ai_agents.config; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit} or {type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
 
+-- captured_calls; Type: TABLE; Schema: public
+CREATE TABLE public.captured_calls (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    user_id uuid,
+    api_key_id uuid,
+    agent_id uuid,
+    model text NOT NULL,
+    asked jsonb NOT NULL,
+    answered jsonb,
+    is_whole boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT captured_call_is_not_huge CHECK (((octet_length((asked)::text) + COALESCE(octet_length((answered)::text), 0)) <= 262144))
+);
+
+-- TABLE captured_calls; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.captured_calls IS 'What models were asked through the API and what they answered, where the tenant has content_kept_days. Addresses, numbers and keys that can be recognised are masked before they are written.';
+
+-- COLUMN captured_calls.id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.id IS 'The call''s: the idempotency_key of its row of usage is call:<id>.';
+
+-- COLUMN captured_calls.user_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.user_id IS 'Who called. No reference: as with usage, what was asked outlives who asked it.';
+
+-- COLUMN captured_calls.asked; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.asked IS 'With an agent''s settings in it: {system, messages, tools}. Pictures are left out.';
+
+-- COLUMN captured_calls.answered; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.answered IS '{text, tool_calls}, as far as it came; null when nothing came.';
+
+-- COLUMN captured_calls.is_whole; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.is_whole IS 'The answer came to its end, and nothing was cut off because it was too long to be kept.';
+
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
     tenant_id uuid NOT NULL,
@@ -8189,6 +8286,11 @@ UNION ALL
     'usage'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.usage x
+UNION ALL
+ SELECT x.tenant_id,
+    'captured_calls'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.captured_calls x
 UNION ALL
  SELECT x.tenant_id,
     'audit_log'::text AS source,
@@ -8758,6 +8860,10 @@ ALTER TABLE ONLY public.ai_agents
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id);
 
+-- captured_calls captured_calls_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.captured_calls
+    ADD CONSTRAINT captured_calls_pkey PRIMARY KEY (tenant_id, id);
+
 -- tenant_domains domain_is_claimed_once_by_a_tenant; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
     ADD CONSTRAINT domain_is_claimed_once_by_a_tenant UNIQUE (tenant_id, domain);
@@ -9025,6 +9131,12 @@ CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
 
 -- api_keys_created_by; Type: INDEX; Schema: public
 CREATE INDEX api_keys_created_by ON public.api_keys USING btree (created_by);
+
+-- captured_calls_created_at; Type: INDEX; Schema: public
+CREATE INDEX captured_calls_created_at ON public.captured_calls USING btree (tenant_id, created_at DESC);
+
+-- captured_calls_expires_at; Type: INDEX; Schema: public
+CREATE INDEX captured_calls_expires_at ON public.captured_calls USING btree (expires_at);
 
 -- invitations_accepted_by; Type: INDEX; Schema: public
 CREATE INDEX invitations_accepted_by ON public.invitations USING btree (accepted_by);
@@ -9458,6 +9570,9 @@ CREATE TRIGGER _800_forget_answers AFTER UPDATE ON public.ai_agents FOR EACH ROW
 -- tenants _800_forget_answers; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_forget_answers AFTER UPDATE ON public.tenants FOR EACH ROW WHEN (((new.answer_cache_seconds IS NULL) AND (old.answer_cache_seconds IS NOT NULL))) EXECUTE FUNCTION private.forget_answers_of_tenant();
 
+-- tenants _800_shorten_captured_calls; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_shorten_captured_calls AFTER UPDATE ON public.tenants FOR EACH ROW WHEN (((old.content_kept_days IS NOT NULL) AND (new.content_kept_days IS DISTINCT FROM old.content_kept_days))) EXECUTE FUNCTION private.shorten_captured_calls();
+
 -- tenants _900_forget_all_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION private.forget_all_quotas();
 
@@ -9574,6 +9689,10 @@ ALTER TABLE ONLY public.api_keys
 -- api_keys api_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- captured_calls captured_calls_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.captured_calls
+    ADD CONSTRAINT captured_calls_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- agent_documents document_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.agent_documents
@@ -9829,6 +9948,9 @@ CREATE POLICY "anyone reads the regions" ON public.regions FOR SELECT TO anon, a
 -- api_keys; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
 
+-- captured_calls; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.captured_calls ENABLE ROW LEVEL SECURITY;
+
 -- tenants changes of a tenant wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants AS RESTRICTIVE FOR UPDATE TO authenticated USING ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -9897,6 +10019,9 @@ CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR IN
 
 -- agent_documents members with agents.write make documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write make documents" ON public.agent_documents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
+-- captured_calls members with audit.read read what models were asked; Type: POLICY; Schema: public
+CREATE POLICY "members with audit.read read what models were asked" ON public.captured_calls FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)));
 
 -- executions members with executions.read read executions; Type: POLICY; Schema: public
 CREATE POLICY "members with executions.read read executions" ON public.executions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('executions.read'::text) AS tenants_with)));
@@ -10001,6 +10126,9 @@ CREATE POLICY "reading members waits for a second factor" ON public.memberships 
 
 -- rate_limits reading rate limits waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading rate limits waits for a second factor" ON public.rate_limits AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- captured_calls reading what models were asked waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading what models were asked waits for a second factor" ON public.captured_calls AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- tenant_secrets reading what secrets there are waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading what secrets there are waits for a second factor" ON public.tenant_secrets AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -10231,9 +10359,13 @@ GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) TO ai
 REVOKE ALL ON FUNCTION edge.keep_answers(answers jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.keep_answers(answers jsonb) TO aias_edge;
 
--- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer) TO aias_edge;
+-- FUNCTION keep_contents(contents jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.keep_contents(contents jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.keep_contents(contents jsonb) TO aias_edge;
+
+-- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) TO aias_edge;
 
 -- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
@@ -10367,6 +10499,9 @@ GRANT UPDATE(requires_second_factor) ON TABLE public.tenants TO authenticated;
 -- COLUMN tenants.answer_cache_seconds; Type: ACL; Schema: public
 GRANT UPDATE(answer_cache_seconds) ON TABLE public.tenants TO authenticated;
 
+-- COLUMN tenants.content_kept_days; Type: ACL; Schema: public
+GRANT UPDATE(content_kept_days) ON TABLE public.tenants TO authenticated;
+
 -- FUNCTION close_tenant(tenant uuid, typed_subdomain text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) TO authenticated;
@@ -10449,6 +10584,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.workflows TO authenticated;
 
 -- FUNCTION enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer) FROM PUBLIC;
+
+-- FUNCTION erase_captured_calls(tenant uuid, batch integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.erase_captured_calls(tenant uuid, batch integer) FROM PUBLIC;
 
 -- FUNCTION event_output(event_name text, event_key text, payload jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.event_output(event_name text, event_key text, payload jsonb) FROM PUBLIC;
@@ -10748,6 +10886,9 @@ GRANT ALL ON FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent u
 
 -- FUNCTION set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) FROM PUBLIC;
+
+-- FUNCTION shorten_captured_calls(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.shorten_captured_calls() FROM PUBLIC;
 
 -- FUNCTION size_of_object(metadata jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.size_of_object(metadata jsonb) FROM PUBLIC;
@@ -11238,6 +11379,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_documents TO authenticat
 
 -- TABLE ai_agents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
+
+-- TABLE captured_calls; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.captured_calls TO authenticated;
 
 -- TABLE usage; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.usage TO authenticated;

@@ -66,7 +66,7 @@ pub async fn create_chat_completion(
         providers,
         headers,
     } = match begun {
-        Begun::Admitted(admitted) => admitted,
+        Begun::Admitted(admitted) => *admitted,
         Begun::Answered(answer, headers) if is_stream => {
             let chunks = Chunks::new(&answer.model, includes_usage);
             return Ok((headers, Sse::new(again(&answer, &chunks))).into_response());
