@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use tests::seed::{ALPHA, ALPHA_OWNER};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -22,6 +22,16 @@ async fn of_the_tenant(pool: &PgPool, requests: i64) {
     .execute(pool)
     .await
     .unwrap();
+}
+
+/// As where the extension is not preloaded: connections that are made from now on count in a table.
+async fn in_rows(pool: &PgPool) {
+    let database: String = sqlx::query_scalar("select quote_ident(current_database())")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    let sql = format!("alter database {database} set aias.rate_limits_in_table = on");
+    sqlx::query(AssertSqlSafe(sql)).execute(pool).await.unwrap();
 }
 
 async fn limit(
@@ -71,6 +81,16 @@ fn meter_of(refused: &Answer) -> String {
 /// It has asked, once, however often the database was asked for it.
 #[sqlx::test(migrations = "../migrations")]
 async fn a_call_that_is_refused_for_its_tokens_counts_once(pool: PgPool) {
+    refused_three_times(pool).await;
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn and_it_counts_where_what_is_counted_is_in_rows(pool: PgPool) {
+    in_rows(&pool).await;
+    refused_three_times(pool).await;
+}
+
+async fn refused_three_times(pool: PgPool) {
     let gateway = Gateway::new(pool).await;
     allow(&gateway.app.pool, 100).await;
     // So many that none comes back while this is tested.
@@ -169,10 +189,24 @@ async fn a_model_has_its_own_minute(pool: PgPool) {
 /// Two processes, and many calls at once: what fits into the minute is admitted, and nothing beyond.
 #[sqlx::test(migrations = "../migrations")]
 async fn a_limit_holds_however_many_ask_at_once(pool: PgPool) {
+    many_at_once(pool).await;
+}
+
+/// Who counts in several of them waits for others who do, and these not for them.
+#[sqlx::test(migrations = "../migrations")]
+async fn a_limit_holds_where_what_is_counted_is_in_rows(pool: PgPool) {
+    in_rows(&pool).await;
+    many_at_once(pool).await;
+}
+
+async fn many_at_once(pool: PgPool) {
     const LIMIT: usize = 20;
     let first = Gateway::new(pool.clone()).await;
     let limited = Arc::new(key(&first).await);
     allow(&first.app.pool, 1_000_000).await;
+    of_the_tenant(&first.app.pool, 100_000).await;
+    let plenty = (Some(100_000), Some(10_000_000));
+    limit(&first, None, Some("openai/plain"), plenty).await;
     limit(&first, Some(limited.id), None, (Some(LIMIT as i32), None)).await;
     let second = first.and_another(pool, None).await;
     let (first, second) = (Arc::new(first), Arc::new(second));
