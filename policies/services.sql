@@ -34,6 +34,7 @@ grant execute on function
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
   queue.search_documents(uuid, uuid, text, integer),
+  queue.agent(uuid, uuid, integer),
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
   queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[]),

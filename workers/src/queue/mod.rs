@@ -44,7 +44,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use tracing::log::LevelFilter;
 
-pub use agent::Agent;
+pub use agent::{Agent, FoundAgent};
 pub use claim::{Claimed, Job, RecordedStep, Signal};
 pub use claim_domain_checks::DomainCheck;
 pub use claim_mails::{Mail, MailKey};

@@ -228,3 +228,89 @@ async fn an_agent_that_is_gone_is_missed(pool: PgPool) {
     worker.stop().await;
     assert_eq!(error["code"], "agent_not_found");
 }
+
+/// Says this from now on, in a version of its own.
+async fn says(pool: &PgPool, prompt: &str) {
+    sqlx::query(
+        "update ai_agents set config = jsonb_build_object('system_prompt', $1::text) where id = $2",
+    )
+    .bind(prompt)
+    .bind(ALPHA_AGENT)
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_step_asks_the_version_that_it_names_or_the_one_in_force(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let (url, provider) = provider(&[Mood::Fine]).await;
+    says(&pool, "Second.").await;
+    says(&pool, "Third.").await;
+    let ask = |id: &str, more: Value| {
+        let mut config = json!({"kind": "chat", "agent_id": ALPHA_AGENT, "prompt": "Go."});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            config[name] = value.clone();
+        }
+        node(id, config)
+    };
+    let workflow = stage
+        .workflow(
+            json!([
+                trigger(),
+                ask("pinned", json!({"agent_version": 2})),
+                ask("free", json!({}))
+            ]),
+            edges(&["start->pinned", "pinned->free"]),
+        )
+        .await;
+    says(&pool, "Fourth.").await;
+    let worker = Worker::start_with(&stage, &[], |config| config.providers = openai_at(&url));
+    let execution = stage.start(workflow, json!({})).await;
+    stage.until_status(execution, "succeeded").await;
+    worker.stop().await;
+
+    let told: Vec<Value> = provider.requests.lock().unwrap().clone();
+    let told: Vec<&Value> = told
+        .iter()
+        .map(|request| &request["messages"][0]["content"])
+        .collect();
+    assert_eq!(told, ["Second.", "Fourth."]);
+    let said: Vec<(String, i32, i32)> = sqlx::query_as(
+        "select s.node_id, s.agent_version, u.agent_version
+           from execution_steps s join usage u using (tenant_id, execution_id, node_id) where execution_id = $1 order by u.id",
+    )
+    .bind(execution)
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(
+        said,
+        [("pinned".to_owned(), 2, 2), ("free".to_owned(), 4, 4)]
+    );
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_version_that_is_not_there_is_missed(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let (url, provider) = provider(&[Mood::Fine]).await;
+    says(&pool, "Second.").await;
+    let ask = node(
+        "ask",
+        json!({"kind": "chat", "agent_id": ALPHA_AGENT, "agent_version": 2, "prompt": "Go."}),
+    );
+    let workflow = stage
+        .workflow(json!([trigger(), ask]), edges(&["start->ask"]))
+        .await;
+    // Only by going round everything: an active workflow names no version that is not there, and versions go with their agent.
+    sqlx::query("delete from agent_versions where version = 2")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let worker = Worker::start_with(&stage, &[], |config| config.providers = openai_at(&url));
+    let execution = stage.start(workflow, json!({})).await;
+    let error = stage.until_status(execution, "failed").await.error.unwrap();
+    worker.stop().await;
+    assert_eq!(error["code"], "agent_version_not_found", "{error}");
+    assert!(provider.requests.lock().unwrap().is_empty());
+}

@@ -13,7 +13,7 @@ use super::usage::{self, Payer};
 use super::{error, own_keys};
 use crate::backoff::Backoff;
 use crate::nodes::{Call, Effects, Failure, Redaction, Reserved, Stopped, Success};
-use crate::queue::{self, LlmCall, Queue, Round};
+use crate::queue::{self, Agent, LlmCall, Queue, Round};
 
 const MOST_TRIES: usize = 5;
 
@@ -21,7 +21,7 @@ const MOST_TRIES: usize = 5;
 pub(super) struct Rounds<'a> {
     world: &'a Effects,
     call: &'a Call,
-    agent: Option<Uuid>,
+    agent: Option<(Uuid, i32)>,
     /// When the whole step has to be done.
     deadline: Instant,
     reserved: Reserved,
@@ -37,14 +37,14 @@ impl<'a> Rounds<'a> {
     pub(super) fn new(
         world: &'a Effects,
         call: &'a Call,
-        agent: Option<Uuid>,
+        agent: Option<&Agent>,
         timeout: Duration,
         reserved: Reserved,
     ) -> Self {
         Self {
             world,
             call,
-            agent,
+            agent: agent.map(|agent| (agent.id, agent.version)),
             deadline: Instant::now() + timeout,
             reserved,
             reservation: None,

@@ -15,7 +15,8 @@ pub(super) fn estimate(request: &ChatRequest) -> u64 {
 /// For whom a call was made, and who pays its provider.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Payer {
-    pub agent: Option<Uuid>,
+    /// The agent, and in which version it was asked.
+    pub agent: Option<(Uuid, i32)>,
     /// Whether it was made with the tenant's own key.
     pub has_own_key: bool,
 }
@@ -26,7 +27,8 @@ pub(super) fn to_json(model: &str, usage: &Usage, payer: Payer, round: u32) -> V
     json!({
         "provider": provider,
         "model": name,
-        "agent_id": payer.agent,
+        "agent_id": payer.agent.map(|(id, _)| id),
+        "agent_version": payer.agent.map(|(_, version)| version),
         "own_key": payer.has_own_key,
         "round": round,
         "input_tokens": usage.input_tokens,
