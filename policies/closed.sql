@@ -3,6 +3,7 @@
 select private.close_table(closed::regclass) from unnest(array[
   'private.access',
   'private.access_epochs',
+  'private.agent_functions',
   'private.api_key_hashes',
   'private.built_in_roles',
   'private.document_chunks',

@@ -1,6 +1,7 @@
 //! The functions of schema `queue`: the worker's only way to the database. One file a function.
 
 mod agent;
+mod agent_functions;
 mod chain_audit;
 mod claim;
 mod claim_domain_checks;
@@ -45,6 +46,7 @@ use sqlx::{ConnectOptions, Connection, PgPool};
 use tracing::log::LevelFilter;
 
 pub use agent::{Agent, FoundAgent};
+pub use agent_functions::{AgentAnswer, AgentFunction};
 pub use claim::{Claimed, Job, RecordedStep, Signal};
 pub use claim_domain_checks::DomainCheck;
 pub use claim_mails::{Mail, MailKey};
