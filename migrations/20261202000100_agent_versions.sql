@@ -259,12 +259,7 @@ begin
     -- Said before: then it was settled before, too.
     return;
   end if;
-  begin
-    perform aias.quota_settle(reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint);
-  exception when invalid_parameter_value then
-    -- It is long over and forgotten.
-    null;
-  end;
+  perform queue.settle_call(tenant, reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint, counted.cost);
   update public.execution_steps s
      set model = (call ->> 'provider') || '/' || (call ->> 'model'),
          agent_version = coalesce((call ->> 'agent_version')::integer, s.agent_version),
@@ -278,7 +273,7 @@ end
 $$;
 
 
--- As before, and which version of an agent a step asked.
+-- As before, and which version of an agent a step asked; dollars are settled with tokens.
 create or replace function queue.record(
   worker text,
   -- One element for each execution.
@@ -386,13 +381,8 @@ begin
         end if;
       end if;
       if extra.more ->> 'reservation' is not null then
-        begin
-          perform aias.quota_settle((extra.more ->> 'reservation')::uuid,
-            coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0));
-        exception when invalid_parameter_value then
-          -- It is settled already: by the call that this one repeats, or long after it lapsed.
-          null;
-        end;
+        perform queue.settle_call(extra.tenant_id, (extra.more ->> 'reservation')::uuid,
+          coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0), costs[extra.n]);
       end if;
       if jsonb_typeof(extra.more -> 'wait') = 'object' then
         perform queue.begin_wait(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.more -> 'wait');

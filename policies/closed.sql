@@ -19,6 +19,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'private.tenant_data',
   'private.tenant_keys',
   'private.webhooks',
+  'queue.capped_calls',
   'queue.domain_checks',
   'queue.events',
   'queue.jobs',

@@ -41,6 +41,7 @@ grant execute on function
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
   queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[]),
+  queue.prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint),
   queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb),
   queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb),
   queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
@@ -77,6 +78,7 @@ to aias_worker;
 grant create on schema queue to authenticated;
 alter function queue.call_as_member(regprocedure, jsonb, integer) owner to authenticated;
 revoke create on schema queue from authenticated;
+revoke execute on function queue.call_as_member(regprocedure, jsonb, integer) from authenticated;
 grant execute on function queue.call_as_member(regprocedure, jsonb, integer) to current_user;
 
 do $$

@@ -5261,7 +5261,7 @@ CREATE FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uu
     AS $$ select private.set_spending_cap(tenant_id, usd, agent_id, api_key_id) $$;
 
 -- FUNCTION set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) IS 'Caps what models may cost in a billing period through the API: of the tenant, of one of its agents, or of one of its keys. Null takes the cap away. Calls that would pass it are refused with 402; quota_status shows what is spent of it, in millionths of a dollar.';
+COMMENT ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) IS 'Caps what models may cost in a billing period: of the tenant, of one of its agents, or, through the API, of one of its keys. Null takes the cap away. Calls and steps that would pass it are refused with 402; quota_status shows what is spent of it, in millionths of a dollar.';
 
 -- start_execution(uuid, jsonb, text, integer); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, priority integer DEFAULT 0) RETURNS public.executions
@@ -6510,7 +6510,35 @@ end
 $$;
 
 -- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) IS 'What an LLM call of a claimed execution begins with: tokens set aside as by queue.reserve_tokens, and the tenant''s own keys to these providers, sealed, with the data key they are sealed under. No row: the lease is lost.';
+COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) IS 'The same for workers of before, which no spending cap holds.';
+
+-- prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) RETURNS TABLE(reservation uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  reserved constant uuid := queue.reserve_tokens(tenant, execution, token, input_tokens + output_tokens);
+  capped text[];
+begin
+  if reserved is null then
+    return;
+  end if;
+  capped := private.capped_meters(tenant, agent, null);
+  if cardinality(capped) > 0 then
+    -- A refusal takes the tokens back with it.
+    insert into queue.capped_calls (tenant_id, reservation, caps)
+    values (tenant, reserved, private.set_dollars_aside(tenant, capped, models, input_tokens, output_tokens));
+  end if;
+  return query
+    select reserved, s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+      from private.sealed(tenant, 'provider_key', array(select distinct split_part(m, '/', 1) from unnest(models) m where m like '%/%')) s;
+end
+$$;
+
+-- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) IS 'What an LLM call of a claimed execution begins with: tokens set aside as by queue.reserve_tokens; what the dearest of these models would cost, from each spending cap of the tenant and of the agent, or a refusal with 402; and the tenant''s own keys to their providers, sealed, with the data key they are sealed under. No row: the lease is lost.';
 
 -- record(text, uuid[], uuid[], bigint[], text[], timestamp with time zone[], jsonb[], jsonb[], timestamp with time zone[], integer[], integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[], jsonb[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
@@ -6605,13 +6633,8 @@ begin
         end if;
       end if;
       if extra.more ->> 'reservation' is not null then
-        begin
-          perform aias.quota_settle((extra.more ->> 'reservation')::uuid,
-            coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0));
-        exception when invalid_parameter_value then
-          -- It is settled already: by the call that this one repeats, or long after it lapsed.
-          null;
-        end;
+        perform queue.settle_call(extra.tenant_id, (extra.more ->> 'reservation')::uuid,
+          coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0), costs[extra.n]);
       end if;
       if jsonb_typeof(extra.more -> 'wait') = 'object' then
         perform queue.begin_wait(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.more -> 'wait');
@@ -6777,12 +6800,7 @@ begin
     -- Said before: then it was settled before, too.
     return;
   end if;
-  begin
-    perform aias.quota_settle(reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint);
-  exception when invalid_parameter_value then
-    -- It is long over and forgotten.
-    null;
-  end;
+  perform queue.settle_call(tenant, reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint, counted.cost);
   update public.execution_steps s
      set model = (call ->> 'provider') || '/' || (call ->> 'model'),
          agent_version = coalesce((call ->> 'agent_version')::integer, s.agent_version),
@@ -7134,6 +7152,32 @@ $$;
 -- FUNCTION send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) IS 'Puts a step''s mail into the outbox, once for each step of an execution however often it is called. No row: the lease is lost. Refused when the tenant has mailed too much within the hour.';
 
+-- settle_call(uuid, uuid, bigint, numeric); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+begin
+  begin
+    perform aias.quota_settle(reservation, tokens);
+  exception when invalid_parameter_value then
+    -- It is settled already: by the call that this one repeats, or long after it lapsed.
+    null;
+  end;
+  -- Once, by the row that goes; and for nothing where nobody knows a price.
+  with settled as (
+    delete from queue.capped_calls c where c.tenant_id = tenant and c.reservation = settle_call.reservation returning c.caps
+  )
+  select count(aias.quota_spend(tenant, cap.meter, cap.id, ceil(coalesce(dollars, 0) * 1000000)::bigint, true))
+    into tokens
+    from (select b.meter, b.id from settled s, jsonb_to_recordset(s.caps) as b (meter text, id uuid) order by b.meter) cap;
+end
+$$;
+
+-- FUNCTION settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) IS 'A call is over: what it took of tokens and dollars stays taken, and the rest of what was set aside is given back. Called by queue.record and queue.record_round.';
+
 -- signals(uuid, uuid); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.signals(tenant uuid, execution uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -7266,6 +7310,10 @@ begin
   delete from queue.mails m using (
     select x.tenant_id, x.id from queue.mails x where x.finished_at < now() - interval '30 days' limit 1000 for update skip locked
   ) old where m.tenant_id = old.tenant_id and m.id = old.id;
+  -- Of calls whose worker did not come to say what they took: what was set aside for them is long given back.
+  delete from queue.capped_calls c using (
+    select x.tenant_id, x.reservation from queue.capped_calls x where x.created_at < now() - interval '1 day' limit 1000 for update skip locked
+  ) old where c.tenant_id = old.tenant_id and c.reservation = old.reservation;
 end
 $$;
 
@@ -8477,6 +8525,23 @@ CREATE VIEW public.workflow_schedules WITH (security_invoker='true') AS
 -- VIEW workflow_schedules; Type: COMMENT; Schema: public
 COMMENT ON VIEW public.workflow_schedules IS 'When active workflows run next by their schedules, when they last did, and why they did not.';
 
+-- capped_calls; Type: TABLE; Schema: queue
+CREATE TABLE queue.capped_calls (
+    tenant_id uuid NOT NULL,
+    reservation uuid NOT NULL,
+    caps jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- TABLE capped_calls; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.capped_calls IS 'Calls of steps that a spending cap holds, from when their tokens are set aside until what they took is written down.';
+
+-- COLUMN capped_calls.reservation; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.capped_calls.reservation IS 'Of tokens.';
+
+-- COLUMN capped_calls.caps; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.capped_calls.caps IS '[{meter, id}]: the reservations of dollars, as private.set_dollars_aside makes them.';
+
 -- domain_checks; Type: TABLE; Schema: queue
 CREATE TABLE queue.domain_checks (
     tenant_id uuid NOT NULL,
@@ -8948,6 +9013,10 @@ ALTER TABLE ONLY public.workflow_versions
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_pkey PRIMARY KEY (tenant_id, id);
 
+-- capped_calls capped_calls_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.capped_calls
+    ADD CONSTRAINT capped_calls_pkey PRIMARY KEY (tenant_id, reservation);
+
 -- domain_checks domain_checks_pkey; Type: CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.domain_checks
     ADD CONSTRAINT domain_checks_pkey PRIMARY KEY (tenant_id, domain_id);
@@ -9187,6 +9256,9 @@ CREATE INDEX workflow_versions_created_by ON public.workflow_versions USING btre
 
 -- workflows_created_by; Type: INDEX; Schema: public
 CREATE INDEX workflows_created_by ON public.workflows USING btree (created_by);
+
+-- capped_calls_created_at; Type: INDEX; Schema: queue
+CREATE INDEX capped_calls_created_at ON queue.capped_calls USING btree (created_at);
 
 -- domain_checks_run_at; Type: INDEX; Schema: queue
 CREATE INDEX domain_checks_run_at ON queue.domain_checks USING btree (run_at);
@@ -9795,6 +9867,10 @@ ALTER TABLE ONLY public.workflows
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- capped_calls capped_calls_tenant_id_fkey; Type: FK CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.capped_calls
+    ADD CONSTRAINT capped_calls_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- domain_checks check_belongs_to_a_domain; Type: FK CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.domain_checks
     ADD CONSTRAINT check_belongs_to_a_domain FOREIGN KEY (tenant_id, domain_id) REFERENCES public.tenant_domains(tenant_id, id) ON DELETE CASCADE;
@@ -10143,6 +10219,9 @@ ALTER TABLE public.workflow_versions ENABLE ROW LEVEL SECURITY;
 
 -- workflows; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.workflows ENABLE ROW LEVEL SECURITY;
+
+-- capped_calls; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.capped_calls ENABLE ROW LEVEL SECURITY;
 
 -- domain_checks; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.domain_checks ENABLE ROW LEVEL SECURITY;
@@ -11123,6 +11202,7 @@ GRANT ALL ON FUNCTION queue.call_agent_function(tenant uuid, execution uuid, tok
 
 -- FUNCTION call_as_member(callee regprocedure, arguments jsonb, most_rows integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) FROM authenticated;
 GRANT ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) TO postgres;
 
 -- FUNCTION chain_audit(max_entries integer); Type: ACL; Schema: queue
@@ -11228,6 +11308,10 @@ GRANT ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version inte
 REVOKE ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) TO aias_worker;
 
+-- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) TO aias_worker;
+
 -- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) TO aias_worker;
@@ -11285,6 +11369,9 @@ GRANT ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, w
 -- FUNCTION send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) TO aias_worker;
+
+-- FUNCTION settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) FROM PUBLIC;
 
 -- FUNCTION signals(tenant uuid, execution uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.signals(tenant uuid, execution uuid) FROM PUBLIC;

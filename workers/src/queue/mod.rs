@@ -55,7 +55,7 @@ pub use failure::{Refusal, is_refused_content, refusal};
 pub use keys_to_rewrap::KeyToWrap;
 pub use next_key_to_rotate::{KeyToRotate, ValueToRotate};
 pub use plan::StoredPlan;
-pub use prepare_llm_call::LlmCall;
+pub use prepare_llm_call::{Expected, LlmCall};
 pub use record::{Answer, Record, StepRecord, Wait, WaitKind};
 pub use record_mail::MailOutcome;
 pub use record_round::Round;

@@ -196,6 +196,55 @@ async fn a_plan_without_tokens_left_refuses_before_the_call(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn a_spending_cap_holds_a_step_and_counts_what_it_took(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let cap = async |micro_usd: i64| {
+        sqlx::query(
+            "select aias.quota_set($1, $2, 'flow', $3, billing_anchor) from tenants where id = $1",
+        )
+        .bind(ALPHA)
+        .bind(format!("llm_micro_usd:agent:{ALPHA_AGENT}"))
+        .bind(micro_usd)
+        .execute(&pool)
+        .await
+        .unwrap();
+    };
+    let spent = async || -> (i64, i64) {
+        sqlx::query_as(
+            "select used, reserved from aias.quota_status($1) where meter like 'llm_micro_usd%'",
+        )
+        .bind(ALPHA)
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+    };
+    // The agent's 100 tokens of output are 60 millionths of a dollar, and the prompt is a few.
+    cap(300).await;
+    let (url, provider) = provider(&[Mood::Broken, Mood::Fine]).await;
+    let (nodes, connections) =
+        graph(json!({"retry": {"max_attempts": 2, "initial_seconds": 0.01}}));
+    let workflow = stage.workflow(nodes, connections).await;
+    let worker = Worker::start_with(&stage, &[], |config| config.providers = openai_at(&url));
+    let execution = stage.start(workflow, json!({"name": "Ada"})).await;
+    stage.until_status(execution, "succeeded").await;
+    assert_eq!(
+        spent().await,
+        (270, 0),
+        "1000 and 200 tokens of gpt-4o-mini, and nothing for the attempt that failed"
+    );
+    let execution = stage.start(workflow, json!({"name": "Ada"})).await;
+    let error = stage.until_status(execution, "failed").await.error.unwrap();
+    worker.stop().await;
+    assert_eq!(error["code"], "quota_exceeded", "{error}");
+    assert_eq!(spent().await, (270, 0));
+    assert_eq!(
+        provider.requests.lock().unwrap().len(),
+        2,
+        "nobody was asked when the cap was reached"
+    );
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn a_call_that_is_cancelled_gives_its_tokens_back(pool: PgPool) {
     let stage = Stage::set(&pool).await;
     // Somebody who never answers.

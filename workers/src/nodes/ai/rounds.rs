@@ -81,12 +81,15 @@ impl<'a> Rounds<'a> {
 
     async fn prepare(&mut self, request: &ChatRequest) -> Result<(), Stopped> {
         let (queue, claim) = (&self.world.queue, self.call.claim);
-        let tokens = usage::estimate(request);
-        let providers = own_keys::providers_of(request);
+        let models: Vec<String> = std::iter::once(&request.model)
+            .chain(&request.fallback_models)
+            .cloned()
+            .collect();
+        let expected = usage::expected(request, self.agent.map(|(id, _)| id), &models);
         let LlmCall {
             reservation,
             own_keys,
-        } = match queue.prepare_llm_call(claim, tokens, &providers).await {
+        } = match queue.prepare_llm_call(claim, expected).await {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return Err(Stopped::ClaimLost),
             Err(error) => {
