@@ -70,7 +70,7 @@ impl Queue {
     ) -> sqlx::Result<AgentAnswer> {
         // One snapshot: whom it is called for, and what that person sees, are of the same instant.
         let mut transaction = self
-            .pool
+            .functions
             .begin_with("begin isolation level repeatable read")
             .await?;
         sqlx::query!(

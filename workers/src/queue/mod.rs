@@ -87,6 +87,8 @@ pub struct Claim {
 #[derive(Clone)]
 pub struct Queue {
     pool: PgPool,
+    /// Of their own, because what they call is not ours: it may take its time, and a lease has to be renewed meanwhile.
+    functions: PgPool,
     /// Written to `claimed_by`.
     worker: Arc<str>,
     clock: Arc<DatabaseClock>,
@@ -97,6 +99,8 @@ pub struct Queue {
 const CONNECTIONS: u32 = 6;
 /// One for each kind of work beside the executions; they are rarely all open.
 const CONNECTIONS_BESIDE: u32 = 6;
+/// For the functions of the product that agents have called; others wait.
+const CONNECTIONS_FOR_FUNCTIONS: u32 = 4;
 
 impl Queue {
     /// Connects when first used, so a database that is away is only waited for.
@@ -107,7 +111,8 @@ impl Queue {
     ) -> Self {
         let options = options.log_slow_statements(LevelFilter::Warn, Duration::from_secs(1));
         Self {
-            pool: pool(options, CONNECTIONS),
+            pool: pool(options.clone(), CONNECTIONS),
+            functions: pool(options, CONNECTIONS_FOR_FUNCTIONS),
             worker: worker.into(),
             clock,
             health: Arc::default(),
@@ -136,6 +141,7 @@ impl Queue {
 
     pub async fn close(&self) {
         self.pool.close().await;
+        self.functions.close().await;
     }
 
     /// Counts what went wrong and remembers what went well.

@@ -159,20 +159,41 @@ async fn nobody_and_who_has_left_get_nothing(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
-async fn a_function_that_takes_long_is_stopped(pool: PgPool) {
+async fn functions_that_take_long_are_stopped_and_hold_nobody_up(pool: PgPool) {
     let stage = Stage::set(&pool).await;
     a_product(&pool).await;
     declare(&pool, &["sleepy"]).await;
     let model = Scripted::start([
-        Line::Asks(vec![("sleepy", json!({}))]),
+        Line::Asks(vec![("sleepy", json!({})); 8]),
         Line::Says("Too long."),
     ])
     .await;
     let execution = started_by(&stage, &pool, Some(ALPHA_OWNER.id)).await;
     let worker = worker(&stage, &model);
+    // As many as the worker lets at once, of those that it was asked for.
+    stage
+        .until(
+            execution,
+            "select $1 is not null and count(*) = 4 from pg_stat_activity
+              where datname = current_database() and query like '%queue.call_agent_function%' and wait_event = 'PgSleep'",
+        )
+        .await;
+    let quick = stage.workflow(json!([trigger()]), edges(&[])).await;
+    let quick = stage.start(quick, json!({})).await;
+    stage.until_status(quick, "succeeded").await;
+    assert_eq!(
+        stage.execution(execution).await.status,
+        "running",
+        "the others waited for nothing"
+    );
     stage.until_status(execution, "succeeded").await;
     worker.stop().await;
-    assert_eq!(model.told(), ["it took longer than 10 s and was stopped"]);
+    let told = model.told();
+    assert_eq!(told.len(), 8, "{told:?}");
+    assert_eq!(
+        told[0], "it took longer than 10 s and was stopped",
+        "{told:?}"
+    );
 }
 
 #[sqlx::test(migrations = "../migrations")]
