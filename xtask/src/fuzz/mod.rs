@@ -63,6 +63,7 @@ async fn fuzz(args: &FuzzArgs, layout: &Layout, progress: Progress) -> Result<Fo
         ports: Ports::free()?,
         build: !args.no_build,
         disposable: true,
+        traces: None,
     };
     build(progress).await?;
     let stack = up::bring_up_local(layout, &options, progress).await?;

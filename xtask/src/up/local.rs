@@ -25,6 +25,8 @@ pub struct Options {
     pub build: bool,
     /// Data that a crash may lose, for tests.
     pub disposable: bool,
+    /// Where edge-api and the worker send their traces; else to where this process's environment says.
+    pub traces: Option<String>,
 }
 
 /// Brings what is missing, builds, and starts everything in order. What was started stays when a later part fails: the caller stops it.
@@ -60,6 +62,10 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     database::make_ready(&cluster.url("postgres"), &secrets, fresh, progress).await?;
 
     let addresses = Addresses::local(&ports);
+    let traces = options
+        .traces
+        .iter()
+        .map(|address| ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), address.clone()));
     let mut services = vec![lite::service(&cluster, &ports, &secrets)];
     services.extend(aimock::service(&ports));
     services.push(helpdesk::service(&ports));
@@ -70,6 +76,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
         aimock::provider_environment(&addresses.llm)
             .into_iter()
             .chain([("AIAS_MASTER_KEY".to_owned(), secrets.master_key.clone())])
+            .chain(traces.clone())
             .collect(),
         &layout.dir().join("spool"),
         &ports,
@@ -81,6 +88,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
             .into_iter()
             .chain(mailbox::environment(&ports))
             .chain([("AIAS_MASTER_KEY".to_owned(), secrets.master_key.clone())])
+            .chain(traces)
             .collect(),
         &format!("127.0.0.1:{}", ports.helpdesk),
         &ports,

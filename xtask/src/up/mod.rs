@@ -76,6 +76,7 @@ async fn bring_up(args: &UpArgs, layout: &Layout, progress: Progress) -> Result<
         ports: args.ports.choose()?,
         build: !args.no_build,
         disposable: false,
+        traces: None,
     };
     let stack = local::bring_up(layout, &options, progress).await?;
     if !args.no_demo {
