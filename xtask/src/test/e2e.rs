@@ -9,7 +9,7 @@ use super::code::demand;
 use super::collector::Collector;
 use super::counts::Counts;
 use super::{Context, keys};
-use crate::build::cargo;
+use crate::build::{self, Purpose};
 use crate::database::access;
 use crate::down;
 use crate::layout::{self, Layout};
@@ -33,7 +33,7 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     let options = up::Options {
         pg_config: None,
         ports: Ports::free()?,
-        build: true,
+        build: Some(Purpose::Tests),
         disposable: true,
         traces: Some(collector.address.clone()),
     };
@@ -87,18 +87,8 @@ async fn with(
         Err(error) => failed.push(error.to_string()),
     }
 
-    let mut rust = cargo();
-    rust.args([
-        "nextest",
-        "run",
-        "--no-fail-fast",
-        "--package",
-        "tests",
-        "--features",
-        "e2e",
-        "--test",
-        "e2e",
-    ]);
+    let mut rust = build::tests();
+    rust.args(["-E", "binary_id(tests::e2e)"]);
     rust.envs(environment);
     match demand(&mut rust, "the Rust clients").await {
         Ok(output) => counts.add(&Counts::nextest(&output)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::database::{self, Fresh};
-use crate::build;
+use crate::build::{self, Purpose};
 use crate::cluster::{self, Cluster};
 use crate::database::roles;
 use crate::extension::{PgConfig, Profile};
@@ -22,7 +22,7 @@ pub struct Options {
     pub pg_config: Option<PathBuf>,
     pub ports: Ports,
     /// Build edge-api, the worker and the extension first.
-    pub build: bool,
+    pub build: Option<Purpose>,
     /// Data that a crash may lose, for tests.
     pub disposable: bool,
     /// Where edge-api and the worker send their traces; else to where this process's environment says.
@@ -43,8 +43,8 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     Stack::forget(layout)?;
     cluster::demand_secrets_beside_data(layout)?;
     let secrets = Secrets::load_or_make(layout)?;
-    if options.build {
-        build_all(&pg, progress).await?;
+    if let Some(purpose) = options.build {
+        build_all(&pg, purpose, progress).await?;
     }
 
     let ports = options.ports;
@@ -135,8 +135,8 @@ pub async fn start_all(
     Ok(())
 }
 
-async fn build_all(pg: &PgConfig, progress: Progress) -> Result<()> {
-    build::services(progress).await?;
+async fn build_all(pg: &PgConfig, purpose: Purpose, progress: Progress) -> Result<()> {
+    build::programs(&build::SERVICES, purpose, progress).await?;
     build::install_extension(pg, Profile::Dev, progress).await
 }
 

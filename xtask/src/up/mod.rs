@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::Purpose;
 use crate::cli::UpArgs;
 use crate::demo;
 use crate::layout::Layout;
@@ -74,7 +75,7 @@ async fn bring_up(args: &UpArgs, layout: &Layout, progress: Progress) -> Result<
     let options = Options {
         pg_config: args.postgres.pg_config.clone(),
         ports: args.ports.choose()?,
-        build: !args.no_build,
+        build: (!args.no_build).then_some(Purpose::Use),
         disposable: false,
         traces: None,
     };
