@@ -3,6 +3,7 @@
 select private.close_table(closed::regclass) from unnest(array[
   'private.access',
   'private.access_epochs',
+  'private.agent_functions',
   'private.api_key_hashes',
   'private.built_in_roles',
   'private.document_chunks',
@@ -18,6 +19,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'private.tenant_data',
   'private.tenant_keys',
   'private.webhooks',
+  'queue.capped_calls',
   'queue.domain_checks',
   'queue.events',
   'queue.jobs',

@@ -65,7 +65,8 @@ grant execute on function
   public.broadcast_event(uuid, text, jsonb, text),
   public.decide_approval(uuid, text, boolean, text),
   -- agents
-  public.search_documents(uuid, text, integer)
+  public.search_documents(uuid, text, integer),
+  public.restore_agent_version(uuid, integer)
 to authenticated;
 
 -- Behind policies. What they answer depends on the caller's claims alone.

@@ -4,6 +4,7 @@
 -- | ------------------- | ------------------------------------------------------------------------------------------------- |
 -- | aias_edge           | become anon or authenticated for a transaction (granted with the role); call the functions of edge |
 -- | aias_worker         | call the functions of the queue; no table at all                                                  |
+-- | authenticated       | own one function of the queue, which nobody but those of the queue may call                        |
 -- | supabase_auth_admin | call the token hook, where Supabase Auth is                                                       |
 
 grant execute on function
@@ -33,10 +34,14 @@ grant execute on function
   queue.was_capped(text),
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
+  queue.agent(uuid, uuid, integer),
   queue.search_documents(uuid, uuid, text, integer),
+  queue.agent_functions(text[]),
+  queue.call_agent_function(uuid, uuid, bigint, text, jsonb),
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
   queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[]),
+  queue.prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint),
   queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb),
   queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb),
   queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
@@ -67,6 +72,14 @@ grant execute on function
   queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[]),
   queue.sweep()
 to aias_worker;
+
+-- What an agent has called is called with the rights of its owner, a caller's. Who is to own a function has to be one who may make it; and who made
+-- it goes on calling it.
+grant create on schema queue to authenticated;
+alter function queue.call_as_member(regprocedure, jsonb, integer) owner to authenticated;
+revoke create on schema queue from authenticated;
+revoke execute on function queue.call_as_member(regprocedure, jsonb, integer) from authenticated;
+grant execute on function queue.call_as_member(regprocedure, jsonb, integer) to current_user;
 
 do $$
 begin

@@ -47,8 +47,10 @@ create temp table lent as
   union all
   select 'aias_worker', unnest(array[
     'queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer)', 'queue.was_capped(text)',
-    'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
+    'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.agent(uuid, uuid, integer)',
+    'queue.agent_functions(text[])', 'queue.call_agent_function(uuid, uuid, bigint, text, jsonb)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
     'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[])',
+    'queue.prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint)',
     'queue.search_documents(uuid, uuid, text, integer)', 'queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb)',
     'queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::PgPool;
 
 /// Tables of a tenant whose changes the audit log does not tell, and why.
-const UNAUDITED: [(&str, &str); 7] = [
+const UNAUDITED: [(&str, &str); 8] = [
     (
         "executions",
         "written by workers, and a record themselves; a cancellation is told as an event",
@@ -18,6 +18,10 @@ const UNAUDITED: [(&str, &str); 7] = [
     (
         "workflow_versions",
         "published by a change of a workflow, which is told, and never changed",
+    ),
+    (
+        "agent_versions",
+        "written by a change of an agent, which is told, and never changed",
     ),
     (
         "tenant_exports",

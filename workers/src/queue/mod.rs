@@ -1,6 +1,7 @@
 //! The functions of schema `queue`: the worker's only way to the database. One file a function.
 
 mod agent;
+mod agent_functions;
 mod chain_audit;
 mod claim;
 mod claim_domain_checks;
@@ -44,7 +45,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use tracing::log::LevelFilter;
 
-pub use agent::Agent;
+pub use agent::{Agent, FoundAgent};
+pub use agent_functions::{AgentAnswer, AgentFunction};
 pub use claim::{Claimed, Job, RecordedStep, Signal};
 pub use claim_domain_checks::DomainCheck;
 pub use claim_mails::{Mail, MailKey};
@@ -53,7 +55,7 @@ pub use failure::{Refusal, is_refused_content, refusal};
 pub use keys_to_rewrap::KeyToWrap;
 pub use next_key_to_rotate::{KeyToRotate, ValueToRotate};
 pub use plan::StoredPlan;
-pub use prepare_llm_call::LlmCall;
+pub use prepare_llm_call::{Expected, LlmCall};
 pub use record::{Answer, Record, StepRecord, Wait, WaitKind};
 pub use record_mail::MailOutcome;
 pub use record_round::Round;

@@ -1,5 +1,6 @@
 //! The worker against a real database and a real network.
 
+mod agent_functions;
 mod agent_mcp;
 mod agent_tools;
 mod ai_step;

@@ -121,6 +121,10 @@ begin
            i - 3 as fencing_token, (array['waiting', 'claimed'])[i - 2] as state, null::xid8 as ready_in, case i when 4 then 'nobody' end as claimed_by
       from generate_series(3, 4) i) r;
 
+  perform fuzz.add('queue.capped_calls', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0004', 4) as reservation, jsonb_build_array(jsonb_build_object('meter', 'llm_micro_usd', 'id', fuzz.id(number, '0004', 4))) as caps,
+           '2100-01-01'::timestamptz as created_at) r;
+
   perform fuzz.add('public.invitations', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0006', i) as id, format('guest%s@tenant%s.fuzz.test', i, number) as email, 'viewer' as role, author as invited_by,
            author as granted_by, day as created_at, '2100-01-01'::timestamptz as expires_at, case i when 3 then day end as accepted_at,
