@@ -6,6 +6,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'private.agent_functions',
   'private.api_key_hashes',
   'private.built_in_roles',
+  'private.cached_answers',
   'private.document_chunks',
   'private.execution_keys',
   'private.event_sources',

@@ -24,9 +24,12 @@ grant execute on function
   edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text),
   edge.delete_provider_key(uuid, text),
   -- With the claims of its caller, who needs models.call; and, whoever called, what that took.
-  edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint),
+  edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb),
   edge.models(uuid),
-  edge.end_model_calls(jsonb, jsonb)
+  edge.kept_of_calls(uuid),
+  edge.cached_answer(uuid, bytea),
+  edge.end_model_calls(jsonb, jsonb),
+  edge.keep_answers(jsonb)
 to aias_edge;
 
 grant execute on function

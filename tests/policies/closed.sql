@@ -30,6 +30,7 @@ create temp table lent as
     -- RPCs, each of which asks for its permission
     'private.create_tenant(text, text, text)', 'private.close_tenant(uuid, text)', 'private.reopen_tenant(uuid)', 'private.my_tenants()',
     'private.quota_status(uuid)', 'private.add_domain(uuid, text)', 'private.check_domain(uuid)', 'private.remove_domain(uuid)', 'private.set_spending_cap(uuid, numeric, uuid, uuid)',
+    'private.set_rate_limit(uuid, uuid, text, integer, integer)',
     'private.export_tenant(uuid)', 'private.export_chunk(uuid, integer)', 'private.verify_audit(uuid)',
     'private.invite_member(uuid, text, text)', 'private.resend_invitation(uuid)', 'private.revoke_invitation(uuid)',
     'private.look_at_invitation(text)', 'private.accept_invitation(text)', 'private.decline_invitation(text)',
@@ -74,7 +75,8 @@ create temp table lent as
     'edge.delete_secret(uuid, text)',
     'edge.provider_keys(uuid)', 'edge.tenant_key_for_providers(uuid)',
     'edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text)', 'edge.delete_provider_key(uuid, text)',
-    'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint)', 'edge.models(uuid)', 'edge.end_model_calls(jsonb, jsonb)'
+    'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb)', 'edge.models(uuid)', 'edge.end_model_calls(jsonb, jsonb)',
+    'edge.kept_of_calls(uuid)', 'edge.cached_answer(uuid, bytea)', 'edge.keep_answers(jsonb)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

@@ -11,7 +11,7 @@ use super::{Database, not_the_callers_fault, refused_or_our_fault};
 use crate::auth::KeyHash;
 use crate::error::ApiError;
 use crate::hosts::{DomainName, TenantAtHost};
-use crate::model_calls::{EndedCall, LastBlock};
+use crate::model_calls::{EndedCall, KeptAnswer, LastBlock};
 
 /// A request to a workflow's own address.
 pub(crate) struct WebhookCall<'a, Input> {
@@ -101,6 +101,14 @@ impl Database {
         )
         .execute(&self.pool)
         .await?;
+        Ok(())
+    }
+
+    /// Keeps answers of models, for tenants that want it.
+    pub(crate) async fn keep_answers(&self, answers: &[KeptAnswer]) -> Result<(), sqlx::Error> {
+        sqlx::query!("select edge.keep_answers($1)", Json(answers) as _)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

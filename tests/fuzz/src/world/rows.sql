@@ -69,6 +69,10 @@ begin
            'helps' as description, 'openai/gpt-4o-mini' as model, '{"temperature": 0.5, "system_prompt": "You help."}'::jsonb as config,
            author as created_by, day + i * interval '1 hour' as created_at
       from generate_series(1, 3) i) r;
+  perform fuzz.add('private.cached_answers', tenant, to_jsonb(r)) from (
+    select sha256(format('asked %s', i)::bytea) as hash, fuzz.id(number, '0002', i) as agent_id,
+           jsonb_build_object('text', format('What tenant %s was answered to %s.', number, i)) as answer, day as kept_at, '2100-01-01'::timestamptz as expires_at
+      from generate_series(1, 2) i) r;
   perform fuzz.add('public.agent_documents', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '000e', i) as id, fuzz.id(number, '0002', i) as agent_id, format('Document %s of %s', i, number) as title,
            format('What tenant %s knows of %s.', number, i) as content, author as created_by, day as created_at
@@ -145,6 +149,11 @@ begin
       from generate_series(1, 2) i) r;
   perform fuzz.add('private.api_key_hashes', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0008', i) as key_id, sha256((case i when 2 then 'another ' else '' end || fuzz.api_key(number))::bytea) as hash
+      from generate_series(1, 2) i) r;
+
+  perform fuzz.add('public.rate_limits', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '000f', i) as id, fuzz.id(number, '0008', i) as api_key_id, 'openai/gpt-4o-mini' as model,
+           1000 * number as requests_per_minute, day as created_at
       from generate_series(1, 2) i) r;
 
   perform fuzz.add('public.tenant_secrets', tenant, to_jsonb(r)) from (
