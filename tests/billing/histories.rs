@@ -74,9 +74,15 @@ pub fn all() -> Vec<History> {
             "cancel and subscribe again",
             |stripe| {
                 begin(stripe).subscription("sub_1", ENTERPRISE, "active");
-                stripe.wait(60).change("sub_1", json!({"cancel_at_period_end": true}));
-                stripe.wait(60).delete("customer.subscription.deleted", "sub_1");
-                stripe.wait(60).subscription("sub_2", PROFESSIONAL, "incomplete");
+                stripe
+                    .wait(60)
+                    .change("sub_1", json!({"cancel_at_period_end": true}));
+                stripe
+                    .wait(60)
+                    .delete("customer.subscription.deleted", "sub_1");
+                stripe
+                    .wait(60)
+                    .subscription("sub_2", PROFESSIONAL, "incomplete");
                 stripe.wait(1).change("sub_2", json!({"status": "active"}));
             },
             "professional",
@@ -89,7 +95,9 @@ pub fn all() -> Vec<History> {
             |stripe| {
                 begin(stripe).subscription("sub_1", ENTERPRISE, "active");
                 // In the second of the end, and told as before it.
-                stripe.wait(60).change("sub_1", json!({"cancel_at_period_end": true}));
+                stripe
+                    .wait(60)
+                    .change("sub_1", json!({"cancel_at_period_end": true}));
                 stripe.delete("customer.subscription.deleted", "sub_1");
             },
             "starter",
@@ -116,8 +124,12 @@ pub fn all() -> Vec<History> {
             "a payment fails for good",
             |stripe| {
                 begin(stripe).subscription("sub_1", PROFESSIONAL, "active");
-                stripe.wait(MONTH).change("sub_1", json!({"status": "past_due"}));
-                stripe.wait(86_400).change("sub_1", json!({"status": "unpaid"}));
+                stripe
+                    .wait(MONTH)
+                    .change("sub_1", json!({"status": "past_due"}));
+                stripe
+                    .wait(86_400)
+                    .change("sub_1", json!({"status": "unpaid"}));
             },
             "professional",
             "suspended",
@@ -128,9 +140,19 @@ pub fn all() -> Vec<History> {
             "a trial that ends without a way to pay, and one that begins again",
             |stripe| {
                 begin(stripe).subscription("sub_1", PROFESSIONAL, "trialing");
-                stripe.wait(11 * 86_400).remark("customer.subscription.trial_will_end", "sub_1");
-                stripe.wait(3 * 86_400).update("customer.subscription.paused", "sub_1", json!({"status": "paused"}));
-                stripe.wait(86_400).update("customer.subscription.resumed", "sub_1", json!({"status": "active"}));
+                stripe
+                    .wait(11 * 86_400)
+                    .remark("customer.subscription.trial_will_end", "sub_1");
+                stripe.wait(3 * 86_400).update(
+                    "customer.subscription.paused",
+                    "sub_1",
+                    json!({"status": "paused"}),
+                );
+                stripe.wait(86_400).update(
+                    "customer.subscription.resumed",
+                    "sub_1",
+                    json!({"status": "active"}),
+                );
             },
             "professional",
             "active",
@@ -149,7 +171,9 @@ pub fn all() -> Vec<History> {
                     "invoice_payment.paid",
                     json!({"id": "inpay_1", "object": "invoice_payment", "invoice": "in_1", "payment": {"type": "payment_intent", "payment_intent": "pi_1"}, "status": "paid"}),
                 );
-                stripe.wait(60).update("charge.refunded", "ch_1", json!({"amount_refunded": 1900}));
+                stripe
+                    .wait(60)
+                    .update("charge.refunded", "ch_1", json!({"amount_refunded": 1900}));
             },
             "starter",
             "active",
@@ -159,8 +183,13 @@ pub fn all() -> Vec<History> {
         history(
             "up, down and up within a second",
             |stripe| {
-                begin(stripe).subscription("sub_1", PROFESSIONAL, "active").wait(60);
-                stripe.change_price("sub_1", ENTERPRISE).change_price("sub_1", PROFESSIONAL).change_price("sub_1", ENTERPRISE);
+                begin(stripe)
+                    .subscription("sub_1", PROFESSIONAL, "active")
+                    .wait(60);
+                stripe
+                    .change_price("sub_1", ENTERPRISE)
+                    .change_price("sub_1", PROFESSIONAL)
+                    .change_price("sub_1", ENTERPRISE);
             },
             "enterprise",
             "active",
@@ -170,8 +199,12 @@ pub fn all() -> Vec<History> {
         history(
             "there and back within a second, beside another change",
             |stripe| {
-                begin(stripe).subscription("sub_1", PROFESSIONAL, "active").wait(60);
-                stripe.change_price("sub_1", ENTERPRISE).change("sub_1", json!({"cancel_at_period_end": true}));
+                begin(stripe)
+                    .subscription("sub_1", PROFESSIONAL, "active")
+                    .wait(60);
+                stripe
+                    .change_price("sub_1", ENTERPRISE)
+                    .change("sub_1", json!({"cancel_at_period_end": true}));
                 stripe.change_price("sub_1", PROFESSIONAL);
             },
             "professional",
@@ -183,9 +216,15 @@ pub fn all() -> Vec<History> {
             "deleted drafts and customers",
             |stripe| {
                 begin(stripe).invoice("in_1", "sub_1", 100);
-                stripe.wait(5).update("invoice.updated", "in_1", json!({"total": 200})).delete("invoice.deleted", "in_1");
+                stripe
+                    .wait(5)
+                    .update("invoice.updated", "in_1", json!({"total": 200}))
+                    .delete("invoice.deleted", "in_1");
                 stripe.subscription("sub_1", ENTERPRISE, "active");
-                stripe.wait(5).delete("customer.subscription.deleted", "sub_1").delete("customer.deleted", CUSTOMER);
+                stripe
+                    .wait(5)
+                    .delete("customer.subscription.deleted", "sub_1")
+                    .delete("customer.deleted", CUSTOMER);
             },
             "starter",
             "active",

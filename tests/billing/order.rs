@@ -118,7 +118,8 @@ async fn limits_and_refunds_follow(pool: PgPool) {
             let end = of_stripe["current_period_end"]
                 .as_i64()
                 .or(of_stripe["items"]["data"][0]["current_period_end"].as_i64());
-            let told = sqlx::query_scalar::<_, i64>("select extract(epoch from $1::timestamptz)::bigint");
+            let told =
+                sqlx::query_scalar::<_, i64>("select extract(epoch from $1::timestamptz)::bigint");
             let told = told
                 .bind(subscription["current_period_end"].as_str())
                 .fetch_one(&mut *session)

@@ -113,8 +113,7 @@ impl Stripe {
 
     /// What a subscription's `items` are with this price.
     pub fn items(&self, price: &str, start: i64, end: i64) -> Value {
-        let mut item =
-            json!({"id": "si_1", "object": "subscription_item", "quantity": 1, "price": {"id": price, "object": "price"}});
+        let mut item = json!({"id": "si_1", "object": "subscription_item", "quantity": 1, "price": {"id": price, "object": "price"}});
         if self.is_basil {
             item["current_period_start"] = json!(start);
             item["current_period_end"] = json!(end);
