@@ -32,6 +32,55 @@ as $$
      and event_type <> 'invoice.upcoming'
 $$;
 
+create function billing.readable(kind text, data jsonb) returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  attribute text;
+  item jsonb;
+begin
+  if kind = 'subscription' then
+    if not coalesce(data ->> 'status' in ('incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'unpaid', 'paused', 'canceled'), false) then
+      raise exception 'a subscription of the unknown status %', data -> 'status';
+    end if;
+    foreach attribute in array array['current_period_start', 'current_period_end', 'billing_cycle_anchor', 'trial_end', 'cancel_at', 'canceled_at', 'ended_at'] loop
+      perform billing.at(data, attribute);
+    end loop;
+    perform (data ->> 'cancel_at_period_end')::boolean;
+    if jsonb_typeof(data #> '{items,data}') = 'array' then
+      for item in select i from jsonb_array_elements(data #> '{items,data}') i loop
+        perform (item ->> 'quantity')::bigint, billing.at(item, 'current_period_start'), billing.at(item, 'current_period_end');
+      end loop;
+    end if;
+  elsif kind = 'invoice' then
+    if not coalesce(data ->> 'status' in ('draft', 'open', 'paid', 'uncollectible', 'void'), false) then
+      raise exception 'an invoice of the unknown status %', data -> 'status';
+    end if;
+    if data ->> 'currency' is null then
+      raise exception 'an invoice without a currency';
+    end if;
+    foreach attribute in array array['subtotal', 'total', 'amount_due', 'amount_paid', 'amount_remaining'] loop
+      perform (data ->> attribute)::bigint;
+    end loop;
+    foreach attribute in array array['period_start', 'period_end', 'due_date', 'next_payment_attempt'] loop
+      perform billing.at(data, attribute);
+    end loop;
+    perform billing.at(data #> '{status_transitions}', 'finalized_at'), billing.at(data #> '{status_transitions}', 'paid_at');
+  elsif kind = 'charge' then
+    perform (data ->> 'amount_refunded')::bigint;
+  end if;
+  if kind in ('subscription', 'invoice') and billing.at(data, 'created') is null then
+    raise exception 'nothing says when it was created';
+  end if;
+  return data;
+end
+$$;
+
+comment on function billing.readable is
+  'An object that all can be derived from, or an error. What is in the mirror is read with all else of its customer: there it would stop what the others tell.';
+
 create function billing.id_of(reference jsonb) returns text
 language sql
 immutable
@@ -94,7 +143,7 @@ begin
   ), mirrored as (
     insert into billing.objects as o (account, kind, id, livemode, customer, data, is_deleted, seen, fetch_ticket, fetch_at)
     select n.account, n.kind, n.id, n.livemode, case when n.kind = 'customer' then n.id else billing.id_of(n.data -> 'customer') end,
-           n.data, n.is_deleted, n.seen, with_fetching::integer, case when with_fetching then now() end
+           billing.readable(n.kind, n.data), n.is_deleted, n.seen, with_fetching::integer, case when with_fetching then now() end
       from now n
     on conflict (account, kind, id) do update set
       livemode = excluded.livemode, customer = excluded.customer, data = excluded.data, is_deleted = excluded.is_deleted, seen = excluded.seen,
@@ -282,6 +331,9 @@ begin
    where o.account = object_account and o.kind = object_kind and o.id = object_id for update;
   if known.id is null or apply_fetched.ticket <= known.fetched_ticket then
     return false;
+  end if;
+  if not is_gone then
+    perform billing.readable(object_kind, object);
   end if;
   newest := known.seen[1];
   update billing.objects o

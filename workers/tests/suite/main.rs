@@ -28,5 +28,6 @@ mod schedules;
 mod secrets;
 mod state;
 mod step_mails;
+mod stripe;
 mod support;
 mod waiting;

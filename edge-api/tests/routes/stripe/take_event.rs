@@ -33,7 +33,7 @@ async fn an_event_is_kept_once(pool: PgPool) {
     told["account"] = json!("acct_1");
     for _ in 0..2 {
         let answer = send_signed(&app, &told.to_string()).await;
-        insta::assert_snapshot!(answer.snapshot(), @"200 OK");
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, ""));
     }
     // The same id with other words is the same event.
     let mut other = told.clone();
