@@ -104,21 +104,26 @@ as $$
                     (select e.payload #> '{data,object}' from billing.events e where e.id = before)) as data
   ), step as (
     select t.* from told t where t.previous <> '{}' and not t.is_creation
+  ), many as (
+    -- There are as many paths as permutations, if all agree with all. Nobody changes an object seven times in a second; a program may.
+    select count(*) > 6 as are_too_many from step
   ), path as (
-    select s.id, array[s.id] as steps, coalesce(billing.agrees(start.data, s.previous), false) as from_start,
+    select s.id, array[s.id] as steps, not m.are_too_many and coalesce(billing.agrees(start.data, s.previous), false) as from_start,
            -- How often all of the object fits, and not only what the event says has changed.
-           coalesce(billing.was(s.data, s.previous, start.data), false)::integer as fits
-      from step s, start
+           (not m.are_too_many and coalesce(billing.was(s.data, s.previous, start.data), false))::integer as fits
+      from step s, start, many m
     union all
     select n.id, p.steps || n.id, p.from_start, p.fits + billing.was(n.data, n.previous, l.data)::integer
       from path p
       join step l on l.id = p.id
       join step n on n.id <> all (p.steps) and billing.agrees(l.data, n.previous)
-     -- There are as many paths as permutations, if all agree with all. Nobody changes an object seven times in a second.
-     where (select count(*) from step) <= 6
+     where not (select m.are_too_many from many m)
   ), ending as (
     select p.id from path p join step s on s.id = p.id
-     order by cardinality(p.steps) desc, p.fits desc, p.from_start desc, s.rank desc, p.id collate "C" desc
+     order by cardinality(p.steps) desc, p.fits desc, p.from_start desc,
+              -- Of too many the one that nobody has found before.
+              case when (select m.are_too_many from many m) then exists (select from step n where n.id <> s.id and billing.was(n.data, n.previous, s.data)) end,
+              s.rank desc, p.id collate "C" desc
      limit 1
   )
   select t.id

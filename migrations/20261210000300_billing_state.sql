@@ -284,7 +284,7 @@ as $$
 begin
   -- Workers look for these: derived here, each change of a setting would be one long transaction.
   insert into billing.accounts as a (tenant_id, derive_at)
-  select distinct s.tenant_id, now() from public.subscriptions s
+  select distinct s.tenant_id, now() from public.subscriptions s order by 1
   on conflict (tenant_id) do update set derive_at = excluded.derive_at;
   return null;
 end

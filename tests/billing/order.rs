@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
+use tests::seed::BETA;
 
 use crate::histories::{self, History};
-use crate::stage::{assert_mirrors, ids, keep, session, set};
+use crate::stage::{apply, assert_mirrors, ids, keep, outcome, session, set};
+use crate::stripe::{PROFESSIONAL, Stripe};
 
 /// All outcomes of all orders. Orders with the same beginning share it: a step is taken, what may follow is tried, and the step is taken back.
 const OUTCOMES: &str = "
@@ -95,6 +97,33 @@ async fn the_last_event_is_not_the_newest(pool: PgPool) {
     }
 }
 
+/// More than are tried in all their orders.
+#[sqlx::test(migrations = "../migrations")]
+async fn many_changes_within_a_second_end_with_the_last(pool: PgPool) {
+    set(&pool).await;
+    let mut session = session(&pool).await;
+    let mut stripe = Stripe::new();
+    stripe
+        .customer(BETA)
+        .subscription("sub_1", PROFESSIONAL, "active")
+        .wait(5);
+    for step in 0..9 {
+        stripe.change("sub_1", json!({"description": format!("step {step}")}));
+    }
+    keep(&mut session, &stripe.events).await;
+    let mut order = ids(&stripe.events);
+    for _ in 0..order.len() {
+        order.rotate_left(1);
+        let mut transaction = sqlx::Connection::begin(&mut *session).await.unwrap();
+        for event in &order {
+            apply(&mut transaction, std::slice::from_ref(event)).await;
+        }
+        let outcome = outcome(&mut transaction).await;
+        transaction.rollback().await.unwrap();
+        assert_mirrors(&outcome, &stripe, &format!("{order:?}"));
+    }
+}
+
 /// What follows from the subscription: limits, anchor, period; and what was refunded.
 #[sqlx::test(migrations = "../migrations")]
 async fn limits_and_refunds_follow(pool: PgPool) {
@@ -104,8 +133,8 @@ async fn limits_and_refunds_follow(pool: PgPool) {
     for history in histories::all() {
         let mut transaction = sqlx::Connection::begin(&mut *session).await.unwrap();
         keep(&mut transaction, &history.stripe.events).await;
-        crate::stage::apply(&mut transaction, &ids(&history.stripe.events)).await;
-        let outcome = crate::stage::outcome(&mut transaction).await;
+        apply(&mut transaction, &ids(&history.stripe.events)).await;
+        let outcome = outcome(&mut transaction).await;
         transaction.rollback().await.unwrap();
         let limit = match outcome["plan"].as_str() {
             Some("starter") => json!(100),
