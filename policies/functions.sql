@@ -12,7 +12,7 @@ declare
 begin
   for closed in
     select p.oid from pg_catalog.pg_proc p
-     where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'edge')
+     where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'billing', 'audit', 'edge')
        -- Not what other extensions brought into public.
        and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
   loop

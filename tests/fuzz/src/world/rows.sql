@@ -173,6 +173,17 @@ begin
            sha256(format('sealed %s %s', provider, number)::bytea) as ciphertext
       from unnest(array['openai', 'gemini']) provider) r;
 
+  perform fuzz.add('public.subscriptions', tenant, to_jsonb(r)) from (
+    select format('sub_%s_of_%s', i, number) as id, format('cus_of_%s', number) as customer_id, (array['active', 'canceled'])[i] as status,
+           i = 1 as decides, false as cancel_at_period_end, array[format('price_of_%s', number)] as price_ids, day as created_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('public.invoices', tenant, to_jsonb(r)) from (
+    select format('in_%s_of_%s', i, number) as id, format('cus_of_%s', number) as customer_id, (array['paid', 'open'])[i] as status, 'usd' as currency,
+           number as subtotal, number as total, number as amount_due, 0 as amount_paid, number as amount_remaining, 0 as amount_refunded, day as created_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('billing.customers', tenant, to_jsonb(r)) from (select format('cus_of_%s', number) as id, 'checkout' as known_by) r;
+  perform fuzz.add('billing.accounts', tenant, to_jsonb(r)) from (select false as is_suspended) r;
+
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,
            case i when 1 then day end as verified_at, author as created_by, day as created_at
