@@ -104,6 +104,7 @@ begin
   delete from queue.capped_calls c using (
     select x.tenant_id, x.reservation from queue.capped_calls x where x.created_at < now() - interval '1 day' limit 1000 for update skip locked
   ) old where c.tenant_id = old.tenant_id and c.reservation = old.reservation;
+  perform private.sweep_kept_of_calls();
 end
 $$;
 

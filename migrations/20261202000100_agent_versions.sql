@@ -304,7 +304,8 @@ declare
   pauses boolean[];
   called bigint[];
   ended_with_waits bigint[];
-  has_extras boolean := exists (select from unnest(extras) x where x is not null);
+  has_extras constant boolean := cardinality(array_remove(extras, null)) > 0;
+  have_waits boolean;
   models text[];
   agent_versions integer[];
   input_tokens bigint[];
@@ -316,17 +317,17 @@ declare
 begin
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
   with locked as materialized (
-    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held
+    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held, j.has_waits
       from (
         select * from unnest(tenants, executions, tokens) with ordinality x (tenant_id, execution_id, fencing_token, n)
          order by x.tenant_id, x.execution_id
       ) g
       -- Each by its key: joined in any other way, this would be as much work as there are jobs.
       cross join lateral (
-        select k.fencing_token, k.state, k.claimed_by from queue.jobs k where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id for update
+        select k.fencing_token, k.state, k.claimed_by, k.has_waits from queue.jobs k where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id for update
       ) j
   )
-  select coalesce(array_agg(l.n) filter (where l.is_held), '{}') into held_positions from locked l;
+  select coalesce(array_agg(l.n) filter (where l.is_held), '{}'), coalesce(bool_or(l.has_waits), false) into held_positions, have_waits from locked l;
   if cardinality(held_positions) < cardinality(executions) then
     return query
       select g.n = any (held_positions), false, false, false from generate_series(1, cardinality(executions)) g (n) order by g.n;
@@ -415,10 +416,7 @@ begin
     where s.status in ('running', 'waiting') and excluded.attempt >= s.attempt;
 
   -- What a step waited for is over with the step.
-  if exists (
-    select from unnest(tenants, executions) g (tenant_id, execution_id)
-      join queue.jobs j on j.tenant_id = g.tenant_id and j.execution_id = g.execution_id and j.has_waits
-  ) then
+  if have_waits then
     delete from queue.waits w
      using unnest(step_of, nodes, items, step_statuses) x (of, node_id, item, status)
      where x.status in ('succeeded', 'failed', 'skipped', 'cancelled') and w.kind <> 'execution'
@@ -437,7 +435,7 @@ begin
   )
   select array_agg(g.n) filter (where g.has_waits) into ended_with_waits from gone g;
 
-  if exists (select from unnest(statuses) s where s in ('waiting', 'paused', 'running')) then
+  if statuses && array['waiting', 'paused', 'running'] then
     perform queue.keep_jobs(tenants, executions, statuses, run_ats, cancels);
   end if;
   foreach position in array coalesce(ended_with_waits, '{}') loop
@@ -477,6 +475,8 @@ create or replace view private.tenant_data as
   select x.tenant_id, 'ai_agents', to_jsonb(x) from public.ai_agents x
   union all
   select x.tenant_id, 'agent_versions', to_jsonb(x) from public.agent_versions x
+  union all
+  select x.tenant_id, 'rate_limits', to_jsonb(x) from public.rate_limits x
   union all
   select x.tenant_id, 'agent_documents', to_jsonb(x) from public.agent_documents x
   union all

@@ -1,11 +1,21 @@
 -- Tables that no API role reads or writes. Functions that run as their owner do, each of which says why in its comment.
 
 select private.close_table(closed::regclass) from unnest(array[
+  'billing.accounts',
+  'billing.customers',
+  'billing.customers_that_count',
+  'billing.dead_letters',
+  'billing.events',
+  'billing.objects',
+  'billing.plan_prices',
+  'billing.settings',
+  'billing.subscriptions',
   'private.access',
   'private.access_epochs',
   'private.agent_functions',
   'private.api_key_hashes',
   'private.built_in_roles',
+  'private.cached_answers',
   'private.document_chunks',
   'private.execution_keys',
   'private.event_sources',

@@ -12,7 +12,7 @@ declare
 begin
   for closed in
     select p.oid from pg_catalog.pg_proc p
-     where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'edge')
+     where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'billing', 'audit', 'edge')
        -- Not what other extensions brought into public.
        and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
   loop
@@ -32,6 +32,7 @@ grant execute on function
   public.check_domain(uuid),
   public.remove_domain(uuid),
   public.set_spending_cap(uuid, numeric, uuid, uuid),
+  public.set_rate_limit(uuid, uuid, text, integer, integer),
   public.export_tenant(uuid),
   public.export_chunk(uuid, integer),
   public.verify_audit(uuid),
@@ -95,6 +96,7 @@ grant execute on function
   private.check_domain(uuid),
   private.remove_domain(uuid),
   private.set_spending_cap(uuid, numeric, uuid, uuid),
+  private.set_rate_limit(uuid, uuid, text, integer, integer),
   private.export_tenant(uuid),
   private.export_chunk(uuid, integer),
   private.verify_audit(uuid),

@@ -3,7 +3,7 @@
 -- | role                | may                                                                                               |
 -- | ------------------- | ------------------------------------------------------------------------------------------------- |
 -- | aias_edge           | become anon or authenticated for a transaction (granted with the role); call the functions of edge |
--- | aias_worker         | call the functions of the queue; no table at all                                                  |
+-- | aias_worker         | call the functions of the queue, and those of billing that take what Stripe says; no table at all  |
 -- | authenticated       | own one function of the queue, which nobody but those of the queue may call                        |
 -- | supabase_auth_admin | call the token hook, where Supabase Auth is                                                       |
 
@@ -24,9 +24,14 @@ grant execute on function
   edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text),
   edge.delete_provider_key(uuid, text),
   -- With the claims of its caller, who needs models.call; and, whoever called, what that took.
-  edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint),
+  edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb),
   edge.models(uuid),
-  edge.end_model_calls(jsonb, jsonb)
+  edge.kept_of_calls(uuid),
+  edge.cached_answer(uuid, bytea),
+  edge.end_model_calls(jsonb, jsonb),
+  edge.keep_answers(jsonb),
+  -- Signed by Stripe.
+  edge.keep_stripe_events(text[])
 to aias_edge;
 
 grant execute on function
@@ -70,7 +75,11 @@ grant execute on function
   queue.rewrap_key(uuid, integer, bytea, bytea, text),
   queue.next_key_to_rotate(uuid),
   queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[]),
-  queue.sweep()
+  queue.sweep(),
+  billing.apply_events(integer, boolean),
+  billing.claim_fetches(integer, boolean, interval),
+  billing.apply_fetched(text, text, text, bigint, jsonb, bigint),
+  billing.sweep(integer)
 to aias_worker;
 
 -- What an agent has called is called with the rights of its owner, a caller's. Who is to own a function has to be one who may make it; and who made

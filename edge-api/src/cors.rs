@@ -46,6 +46,7 @@ pub fn layer(origins: &CorsOrigins) -> CorsLayer {
             own("x-ratelimit-limit-tokens"),
             own("x-ratelimit-remaining-tokens"),
             own("x-ratelimit-reset-tokens"),
+            own("x-aias-cache"),
             request_id::HEADER,
         ])
         .max_age(Duration::from_secs(3600))

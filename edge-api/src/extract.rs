@@ -1,6 +1,6 @@
 //! Axum's extractors, with this service's error body when they refuse.
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::StatusCode;
 
@@ -37,6 +37,16 @@ impl From<JsonRejection> for ApiError {
                 "the body could not be read to its end",
                 &other,
             ),
+        }
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            // The client went away, or broke the framing of its body.
+            _ => Self::bad_request("unreadable_body", "the body could not be read to its end"),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | `aias_edge_watched_executions` | | executions that somebody waits for |
 //! | `aias_edge_listener_connected` | | 1 while changes are heard, 0 while they are polled for |
 //! | `aias_edge_refused_credentials_total` | code | requests whose credential was refused |
+//! | `aias_edge_answer_cache_total` | outcome: hit, miss | questions that could be answered from what is kept |
 //! | `aias_edge_database_connections` | state: idle, used | the callers' pool |
 
 use std::sync::{Arc, OnceLock};

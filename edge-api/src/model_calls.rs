@@ -12,7 +12,11 @@
 //! it says goes to the [`Ledger`], which no answer waits for, and as it goes along to a journal on disk, from which the next process takes over
 //! what one that was killed still owed.
 
+mod allowance;
+mod answer_cache;
+mod ask;
 mod begin;
+mod block;
 mod demand;
 mod ended_call;
 mod journal;
@@ -21,6 +25,7 @@ mod meter;
 mod own_keys;
 mod pass;
 mod places;
+mod purse;
 mod purses;
 mod rate_limits;
 mod tokens;
@@ -31,14 +36,15 @@ use std::sync::Arc;
 use llm::Providers;
 use vault::Vault;
 
-pub use self::begin::{Admitted, Asked};
+pub use self::answer_cache::{CacheUse, KeptAnswer, replayed};
+pub use self::begin::{Admitted, Asked, Begun};
+pub use self::block::LastBlock;
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;
 pub use self::pass::ProbableCall;
 use self::pass::{Pass, PassKey};
 use self::places::Places;
-pub use self::purses::LastBlock;
 use crate::kept::Kept;
 
 /// Which models can be called, and how what they take is kept.

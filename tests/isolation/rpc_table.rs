@@ -54,6 +54,11 @@ const OF_A_TENANT: [Rpc; 38] = [
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
+        "set_rate_limit(uuid, uuid, text, integer, integer)",
+        "{tenant}, {key}, 'openai/gpt-4o', 60",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
         "add_domain(uuid, text)",
         "{tenant}, 'new.example.com'",
         [NOT_FOUND, FORBIDDEN, Works],

@@ -97,7 +97,7 @@ fn read(error: &PgDatabaseError) -> Option<ApiError> {
         Some(Refusal::new(status, body).into())
     };
     match code {
-        "PGRST" => read_refusal(error),
+        "PGRST" => Refusal::raised(error.message(), error.detail()?).map(ApiError::from),
         "P0001" => said(StatusCode::BAD_REQUEST, "refused"),
         "23502" | "23514" => broken(
             StatusCode::BAD_REQUEST,
@@ -145,41 +145,40 @@ struct RaisedResponse {
     headers: HashMap<String, String>,
 }
 
-/// Message and detail of a refusal. None when they are not what they should be: then it is a fault of ours, and is logged as one.
-fn read_refusal(error: &PgDatabaseError) -> Option<ApiError> {
-    let body: RaisedBody = serde_json::from_str(error.message()).ok()?;
-    let response: RaisedResponse = serde_json::from_str(error.detail()?).ok()?;
-    let status = StatusCode::from_u16(response.status)
-        .ok()
-        .filter(|status| status.as_u16() >= 400)?;
-    let details = match body.details {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text),
-        other => Some(other.to_string()),
-    };
-    let headers = response.headers.into_iter().filter_map(|(name, value)| {
-        let name = HeaderName::try_from(name).ok()?;
-        // The frame of the answer is this service's.
-        let framing = [
-            header::CONTENT_LENGTH,
-            header::CONTENT_TYPE,
-            header::TRANSFER_ENCODING,
-            header::CONNECTION,
-        ];
-        (!framing.contains(&name)).then_some((name, HeaderValue::try_from(value).ok()?))
-    });
-    let body = ErrorBody {
-        code: body.code,
-        message: body.message,
-        details,
-        hint: body.hint,
-    };
-    Some(
-        Refusal {
+impl Refusal {
+    /// Message and detail, as `private.refuse` raises them. None when they are not what they should be: then it is a fault of ours, and is logged as one.
+    pub fn raised(message: &str, detail: &str) -> Option<Self> {
+        let body: RaisedBody = serde_json::from_str(message).ok()?;
+        let response: RaisedResponse = serde_json::from_str(detail).ok()?;
+        let status = StatusCode::from_u16(response.status)
+            .ok()
+            .filter(|status| status.as_u16() >= 400)?;
+        let details = match body.details {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        let headers = response.headers.into_iter().filter_map(|(name, value)| {
+            let name = HeaderName::try_from(name).ok()?;
+            // The frame of the answer is this service's.
+            let framing = [
+                header::CONTENT_LENGTH,
+                header::CONTENT_TYPE,
+                header::TRANSFER_ENCODING,
+                header::CONNECTION,
+            ];
+            (!framing.contains(&name)).then_some((name, HeaderValue::try_from(value).ok()?))
+        });
+        let body = ErrorBody {
+            code: body.code,
+            message: body.message,
+            details,
+            hint: body.hint,
+        };
+        Some(Self {
             status,
             headers: headers.collect(),
             body,
-        }
-        .into(),
-    )
+        })
+    }
 }

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use llm::{ChatRequest, Providers, Tool, tokens_of_request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use llm::{ChatRequest, Completion, Providers, Tool, tokens_of_request};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::ModelCalls;
+use super::answer_cache::{CachePlace, CacheUse, Keeping};
+use super::ask::ForCall;
 use super::meter::{Account, Meter};
 use super::pass::{Agent, Drawn, Pass, PassKey, ProbableCall};
-use super::rate_limits::RateLimits;
+use super::places::Place;
 use crate::database::CallerSession;
 use crate::error::ApiError;
 
@@ -34,7 +37,26 @@ pub struct Asked<'a> {
 pub struct Admitted {
     pub meter: Meter,
     pub providers: Providers,
-    pub limits: RateLimits,
+    /// For the answer.
+    pub headers: HeaderMap,
+}
+
+/// A chat that may be held, or need not.
+pub enum Begun {
+    Admitted(Admitted),
+    /// The same was answered a while ago. Nothing was taken.
+    Answered(Box<Completion>, HeaderMap),
+}
+
+/// Whether an answer came from the cache; where nothing is kept it is not said.
+const CACHE: HeaderName = HeaderName::from_static("x-aias-cache");
+
+/// What a call may take, before it has a meter.
+struct Reserved {
+    place: Place,
+    pass: Arc<Pass>,
+    drawn: Drawn,
+    call: ProbableCall,
 }
 
 impl ModelCalls {
@@ -47,8 +69,17 @@ impl ModelCalls {
     pub async fn admit(
         &self,
         asked: &Asked<'_>,
-        mut probably: impl FnMut(Option<&Agent>) -> ProbableCall,
+        probably: impl FnMut(Option<&Agent>) -> ProbableCall,
     ) -> Result<Admitted, ApiError> {
+        let reserved = self.reserve(asked, probably).await?;
+        Ok(self.admitted(asked, reserved, None))
+    }
+
+    async fn reserve(
+        &self,
+        asked: &Asked<'_>,
+        mut probably: impl FnMut(Option<&Agent>) -> ProbableCall,
+    ) -> Result<Reserved, ApiError> {
         let models = asked.other_models.iter().map(String::as_str);
         if models
             .chain([asked.model])
@@ -65,6 +96,27 @@ impl ModelCalls {
             ));
         };
         let (pass, drawn, call) = self.drawn_for(asked, &mut probably).await?;
+        Ok(Reserved {
+            place,
+            pass,
+            drawn,
+            call,
+        })
+    }
+
+    fn admitted(
+        &self,
+        asked: &Asked<'_>,
+        reserved: Reserved,
+        keeping: Option<Keeping>,
+    ) -> Admitted {
+        let headers = self.headers(asked, &reserved.pass, keeping.as_ref().map(|_| "miss"));
+        let Reserved {
+            place,
+            pass,
+            drawn,
+            call,
+        } = reserved;
         let (blocks, caps) = drawn.into_parts();
         let account = Account {
             id: Uuid::now_v7(),
@@ -87,12 +139,21 @@ impl ModelCalls {
             pass.own_keys_to.clone(),
             place,
         );
-        let (tokens, requests) = self.ledger.purses.held(asked.tenant_id);
-        Ok(Admitted {
-            meter,
+        Admitted {
+            meter: meter.with_keeping(keeping),
             providers: pass.providers.clone(),
-            limits: pass.limits.with_held(tokens, requests),
-        })
+            headers,
+        }
+    }
+
+    fn headers(&self, asked: &Asked<'_>, pass: &Pass, cache: Option<&'static str>) -> HeaderMap {
+        let held = self.ledger.purses.held(asked.tenant_id, &pass.limits);
+        let mut headers = pass.least_left(held).headers();
+        if let Some(cache) = cache {
+            metrics::counter!("aias_edge_answer_cache_total", "outcome" => cache).increment(1);
+            headers.insert(CACHE, HeaderValue::from_static(cache));
+        }
+        headers
     }
 
     async fn drawn_for(
@@ -108,27 +169,36 @@ impl ModelCalls {
             other_models: asked.other_models.to_vec(),
         };
         let mut known = self.known(&key, asked.session);
+        // Of its own, that are not counted yet.
+        let mut requests = 1;
         for question in 0..MOST_QUESTIONS {
-            let call = probably(known.as_ref().and_then(|pass| pass.agent.as_ref()));
-            let wanted = call.wanted();
+            let probable = probably(known.as_ref().and_then(|pass| pass.agent.as_ref()));
+            let wanted = probable.wanted(requests);
+            let purses = &self.ledger.purses;
             let missing = match known {
-                Some(pass) if !pass.is_capped => match self.draw(tenant_id, wanted) {
-                    Ok(drawn) => return Ok((pass, drawn, call)),
+                Some(pass) if !pass.is_capped => match self.draw(tenant_id, wanted, &pass.limits) {
+                    Ok(drawn) => return Ok((pass, drawn, probable)),
                     Err(missing) => missing,
                 },
-                _ => self.ledger.purses.missing(tenant_id, wanted),
+                Some(pass) => purses.missing(tenant_id, wanted, &pass.limits),
+                None => purses.missing(tenant_id, wanted, &[]),
             };
             // Once, what is left is relied on; then all of it is asked for, and nobody else can take that.
             let missing = match question {
                 0 => missing,
                 _ => missing.all_of(wanted),
             };
+            let call = ForCall {
+                probably: probable,
+                requests,
+            };
             let (pass, drawn) = self.ask(&key, asked.session, missing, call).await?;
-            let call = probably(pass.agent.as_ref());
-            if let Some(drawn) = drawn
-                && call.wanted().tokens <= wanted.tokens
-            {
-                return Ok((pass, drawn, call));
+            let probable = probably(pass.agent.as_ref());
+            if let Some(drawn) = drawn {
+                if probable.wanted(0).tokens <= wanted.tokens {
+                    return Ok((pass, drawn, probable));
+                }
+                requests = 0;
             }
             known = Some(pass);
         }
@@ -137,7 +207,8 @@ impl ModelCalls {
         ))
     }
 
-    /// Admits a chat; one with an agent has become one with its model and role.
+    /// Admits a chat; one with an agent has become one with its model and role. Where the tenant wants answers to be kept, the same question is
+    /// answered from there, to whoever may ask it.
     ///
     /// # Errors
     /// As [`ModelCalls::admit`].
@@ -146,7 +217,8 @@ impl ModelCalls {
         session: &CallerSession,
         tenant_id: Uuid,
         request: &mut ChatRequest,
-    ) -> Result<Admitted, ApiError> {
+        cache: CacheUse,
+    ) -> Result<Begun, ApiError> {
         let (model, other_models) = (request.model.clone(), request.fallback_models.clone());
         let asked = Asked {
             session,
@@ -166,7 +238,41 @@ impl ModelCalls {
                 output_tokens: request.max_tokens.unwrap_or(USUAL_OUTPUT).into(),
             }
         };
-        self.admit(&asked, probably).await
+        let reserved = self.reserve(&asked, probably).await?;
+        let pass = &reserved.pass;
+        let agent_id = pass.agent.as_ref().map(|agent| agent.id);
+        let place = match pass.keeps_answers && cache != CacheUse::Never {
+            true => CachePlace::of(request, tenant_id, agent_id),
+            false => None,
+        };
+        if let Some(place) = &place
+            && cache == CacheUse::Any
+            && let Some(answer) = self.cached(session, place).await?
+        {
+            // What was drawn for it is given back.
+            let headers = self.headers(&asked, pass, Some("hit"));
+            return Ok(Begun::Answered(Box::new(answer), headers));
+        }
+        let keeping = place.map(|place| Keeping::new(place, request));
+        Ok(Begun::Admitted(self.admitted(&asked, reserved, keeping)))
+    }
+
+    /// What was answered to the same question, by a tenant's own rows. One that cannot be read any more is not there.
+    async fn cached(
+        &self,
+        session: &CallerSession,
+        place: &CachePlace,
+    ) -> Result<Option<Completion>, ApiError> {
+        let mut transaction = session.begin_as_service().await?;
+        let answer = sqlx::query_scalar!(
+            "select edge.cached_answer($1, $2)",
+            place.tenant_id,
+            &place.hash[..]
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(answer.and_then(|answer| serde_json::from_value(answer).ok()))
     }
 }
 

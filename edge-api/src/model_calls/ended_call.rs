@@ -3,7 +3,7 @@ use llm::Usage;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::purses::Part;
+use super::block::Part;
 
 /// Dollars that are set aside for a call, from one of its caps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

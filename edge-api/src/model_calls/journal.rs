@@ -23,8 +23,8 @@ use chrono::Utc;
 use llm::Usage;
 use uuid::Uuid;
 
+use super::block::LastBlock;
 use super::ended_call::EndedCall;
-use super::purses::LastBlock;
 use super::tokens;
 
 const EXTENSION: &str = "model-calls";
@@ -305,7 +305,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model_calls::purses::Part;
+    use crate::model_calls::block::Part;
 
     struct Directory(PathBuf);
 

@@ -8,10 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
+use super::answer_cache::KeptAnswer;
+use super::block::{LastBlock, Part};
 use super::ended_call::{Cap, EndedCall};
 use super::journal::{Journal, Left, Seen};
 use super::places::Place;
-use super::purses::{LastBlock, Part, Purses};
+use super::purses::Purses;
 use crate::database::Database;
 
 /// Calls in one transaction.
@@ -29,6 +31,7 @@ enum Entry {
     Ended(Box<Pending>),
     /// Set aside for a call that is not made.
     Unused(Vec<LastBlock>),
+    Answer(Box<KeptAnswer>),
     /// Answered once everything that was entered before is in the database.
     Flush(oneshot::Sender<()>),
 }
@@ -56,6 +59,7 @@ pub struct Keeper {
     /// Not in the database.
     pending: Vec<Pending>,
     last_blocks: Vec<LastBlock>,
+    answers: Vec<KeptAnswer>,
     flushes: Vec<oneshot::Sender<()>>,
 }
 
@@ -74,6 +78,7 @@ impl Ledger {
             journal: journal.clone(),
             pending: pending.collect(),
             last_blocks: blocks,
+            answers: Vec::new(),
             flushes: Vec::new(),
         };
         let ledger = Self {
@@ -122,6 +127,12 @@ impl Ledger {
         });
         // Where nobody listens any more it is given back when its lease is over.
         let _ = self.entries.send(Entry::Unused(unused.collect()));
+    }
+
+    /// For whoever asks the same again.
+    pub(super) fn keep_answer(&self, answer: KeptAnswer) {
+        // Where nobody listens any more it is not kept.
+        let _ = self.entries.send(Entry::Answer(Box::new(answer)));
     }
 
     pub(super) fn holds(&self, tenant: Uuid, block: &Part) {
@@ -210,7 +221,10 @@ impl Keeper {
     }
 
     fn has_something_to_say(&self) -> bool {
-        !self.pending.is_empty() || !self.last_blocks.is_empty() || !self.flushes.is_empty()
+        !self.pending.is_empty()
+            || !self.last_blocks.is_empty()
+            || !self.answers.is_empty()
+            || !self.flushes.is_empty()
     }
 
     fn take(&mut self, entries: &mut Vec<Entry>) {
@@ -225,6 +239,9 @@ impl Keeper {
                     self.pending.push(*pending);
                 }
                 Entry::Unused(blocks) => self.last_blocks.extend(blocks),
+                // A database that is away is no reason to fill the memory: the model can be asked again.
+                Entry::Answer(answer) if self.answers.len() < BATCH => self.answers.push(*answer),
+                Entry::Answer(_) => {}
                 Entry::Flush(done) => {
                     self.last_blocks.extend(self.purses.idle(true));
                     self.flushes.push(done);
@@ -258,7 +275,19 @@ impl Keeper {
         if let Some(journal) = &self.journal {
             journal.forget_the_dead();
         }
+        self.write_answers().await;
         Ok(())
+    }
+
+    /// After what somebody pays for, and once: what cannot be kept is forgotten.
+    async fn write_answers(&mut self) {
+        let answers = std::mem::take(&mut self.answers);
+        if answers.is_empty() {
+            return;
+        }
+        if let Err(error) = self.database.keep_answers(&answers).await {
+            tracing::warn!(%error, answers = answers.len(), "answers cannot be kept for those who ask the same");
+        }
     }
 
     /// The first of those that are pending, each by itself. What the database refuses is told to the log in full: it is somebody's money.

@@ -6,11 +6,12 @@ use chrono::Utc;
 use llm::{ChatEvent, Completion, Embeddings, LlmError, Usage};
 use uuid::Uuid;
 
+use super::answer_cache::Keeping;
+use super::block::Part;
 use super::ended_call::{Cap, EndedCall};
 use super::journal::Seen;
 use super::ledger::Ledger;
 use super::places::Place;
-use super::purses::Part;
 use super::tokens;
 use crate::error::ApiError;
 
@@ -38,6 +39,8 @@ pub struct Meter {
     output_chars: usize,
     /// The providers that are called with the tenant's own keys.
     own_keys_to: Arc<[String]>,
+    /// Where the answer is kept for those who ask the same.
+    keeping: Option<Keeping>,
     /// Until it has ended.
     place: Option<Place>,
 }
@@ -59,6 +62,7 @@ impl Meter {
             counted: Usage::default(),
             output_chars: 0,
             own_keys_to,
+            keeping: None,
             place: None,
         };
         let asked = Usage {
@@ -70,6 +74,12 @@ impl Meter {
         meter
     }
 
+    pub(super) fn with_keeping(self, keeping: Option<Keeping>) -> Self {
+        let mut meter = self;
+        meter.keeping = keeping;
+        meter
+    }
+
     /// Which model it is that answers.
     pub fn answers(&mut self, model: &str) {
         model.clone_into(&mut self.model);
@@ -77,6 +87,13 @@ impl Meter {
 
     /// Something came. The end of a stream is counted at once.
     pub fn observe(&mut self, event: &ChatEvent) {
+        if let Some(mut keeping) = self.keeping.take() {
+            if keeping.hears(event) {
+                keeping.keep_what_was_heard(&self.model, &self.ledger);
+            } else {
+                self.keeping = Some(keeping);
+            }
+        }
         match event {
             ChatEvent::Text(text) | ChatEvent::Reasoning(text) => self.said(text),
             ChatEvent::ToolCallStart { name, .. } => self.said(name),
@@ -101,6 +118,9 @@ impl Meter {
         for call in &completion.tool_calls {
             self.said(&call.name);
             self.said(&call.arguments);
+        }
+        if let Some(keeping) = self.keeping.take() {
+            keeping.keep(completion.clone(), &self.ledger);
         }
         self.finished(&completion.usage);
     }

@@ -3,9 +3,11 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::purses::Held;
+
 const MINUTE: f64 = 60.0;
 
-/// Of a tenant. None: there is no limit.
+/// Of a tenant, a key or a model. None: there is no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RateLimits {
     pub requests: Option<MinuteLimit>,
@@ -44,10 +46,22 @@ impl MinuteLimit {
 }
 
 impl RateLimits {
-    pub(super) fn with_held(self, tokens: u64, requests: u32) -> Self {
+    pub(super) fn with_held(self, held: Held) -> Self {
         Self {
-            requests: self.requests.map(|limit| limit.and(requests.into())),
-            tokens: self.tokens.map(|limit| limit.and(tokens)),
+            requests: self.requests.map(|limit| limit.and(held.requests.into())),
+            tokens: self.tokens.map(|limit| limit.and(held.tokens)),
+        }
+    }
+
+    /// Of each of the two the one that has less left.
+    pub(super) fn or_less(self, other: &Self) -> Self {
+        let less = |one: Option<MinuteLimit>, other: Option<MinuteLimit>| {
+            let both = one.into_iter().chain(other);
+            both.min_by_key(|limit| limit.remaining)
+        };
+        Self {
+            requests: less(self.requests, other.requests),
+            tokens: less(self.tokens, other.tokens),
         }
     }
 
@@ -89,12 +103,31 @@ mod tests {
             requests: MinuteLimit::of(Some(60), Some(40)),
             tokens: None,
         };
-        let headers = limits.with_held(1_000, 5).headers();
+        let headers = limits
+            .with_held(Held {
+                tokens: 1_000,
+                requests: 5,
+            })
+            .headers();
         let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
         assert_eq!(header("x-ratelimit-limit-requests"), Some("60"));
         assert_eq!(header("x-ratelimit-remaining-requests"), Some("45"));
         assert_eq!(header("x-ratelimit-reset-requests"), Some("15.000s"));
         assert_eq!(header("x-ratelimit-limit-tokens"), None);
+    }
+
+    #[test]
+    fn the_one_that_has_less_left_is_told() {
+        let limits = |requests, tokens| RateLimits {
+            requests: MinuteLimit::of(Some(100), requests),
+            tokens: MinuteLimit::of(Some(9), tokens),
+        };
+        let least = limits(Some(5), None).or_less(&limits(Some(3), Some(2)));
+        let left = |limit: Option<MinuteLimit>| limit.map(|limit| limit.remaining);
+        assert_eq!(
+            (left(least.requests), left(least.tokens)),
+            (Some(3), Some(2))
+        );
     }
 
     #[test]

@@ -12,6 +12,12 @@ COMMENT ON SCHEMA audit IS 'The append-only log of changes and security events. 
 -- auth; Type: SCHEMA; Schema: -
 CREATE SCHEMA auth;
 
+-- billing; Type: SCHEMA; Schema: -
+CREATE SCHEMA billing;
+
+-- SCHEMA billing; Type: COMMENT; Schema: -
+COMMENT ON SCHEMA billing IS 'What Stripe tells: the inbox of its webhooks and a mirror of its objects. Not exposed; members read public.subscriptions and public.invoices.';
+
 -- edge; Type: SCHEMA; Schema: -
 CREATE SCHEMA edge;
 
@@ -41,6 +47,16 @@ CREATE EXTENSION IF NOT EXISTS aias WITH SCHEMA aias;
 
 -- EXTENSION aias; Type: COMMENT; Schema: -
 COMMENT ON EXTENSION aias IS 'Workflow validation and exact quotas for AIAS';
+
+-- sighting; Type: TYPE; Schema: billing
+CREATE TYPE billing.sighting AS (
+	is_deletion boolean,
+	second bigint,
+	event text
+);
+
+-- TYPE sighting; Type: COMMENT; Schema: billing
+COMMENT ON TYPE billing.sighting IS 'That an event has told of an object. Sightings are in the order in which objects change: deletions last, then by seconds.';
 
 -- forget_tenant(); Type: FUNCTION; Schema: audit
 CREATE FUNCTION audit.forget_tenant() RETURNS trigger
@@ -348,6 +364,812 @@ CREATE FUNCTION auth.uid() RETURNS uuid
     SET search_path TO ''
     RETURN (COALESCE(NULLIF(current_setting('request.jwt.claim.sub'::text, true), ''::text), (auth.jwt() ->> 'sub'::text)))::uuid;
 
+-- agrees(jsonb, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.agrees(data jsonb, attributes jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  attribute record;
+begin
+  for attribute in select a.key, a.value, coalesce(data -> a.key, 'null') as here from jsonb_each(attributes) a loop
+    if jsonb_typeof(attribute.value) = 'object' and jsonb_typeof(attribute.here) = 'object' then
+      if not billing.agrees(attribute.here, attribute.value) then
+        return false;
+      end if;
+    elsif attribute.here <> attribute.value then
+      return false;
+    end if;
+  end loop;
+  return true;
+end
+$$;
+
+-- FUNCTION agrees(data jsonb, attributes jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.agrees(data jsonb, attributes jsonb) IS 'Whether an object has these attributes. Of objects in it Stripe names only what changed; lists it repeats as a whole. What is not there counts as null.';
+
+-- apply(text[], boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.apply(events text[], with_fetching boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  customers text[];
+  invoices text[];
+  has_charges boolean;
+begin
+  with told as (
+    select e.account, e.payload #>> '{data,object,object}' as kind, e.payload #>> '{data,object,id}' as id, bool_or(e.livemode) as livemode,
+           array_agg((e.type like '%.deleted', extract(epoch from e.created)::bigint, e.id)::billing.sighting) as seen
+      from billing.events e
+     where e.id = any (events) and billing.is_mirrored(e.type, e.payload #> '{data,object}')
+     group by 1, 2, 3
+  ), known as (
+    select t.account, t.kind, t.id, t.livemode, o.data, o.fetched, o.fetched_second, o.seen as was, billing.newest(o.seen || t.seen) as seen
+      from told t left join billing.objects o on o.account = t.account and o.kind = t.kind and o.id = t.id
+  ), last as (
+    select k.*, billing.last_of(k.seen) as event, (k.seen[1]).is_deletion as is_deletion, (k.seen[1]).second as second
+      from known k
+     where k.seen is distinct from k.was
+  ), now as (
+    select l.account, l.kind, l.id, l.livemode, l.seen, l.is_deletion or l.is_fetched and l.fetched is null as is_deleted,
+           case when l.is_fetched and l.fetched is not null then l.fetched else coalesce(e.payload #> '{data,object}', l.data) end as data
+      from (select x.*, not x.is_deletion and coalesce(x.fetched_second >= x.second, false) as is_fetched from last x) l
+      left join billing.events e on e.id = l.event
+  ), mirrored as (
+    insert into billing.objects as o (account, kind, id, livemode, customer, data, is_deleted, seen, fetch_ticket, fetch_at)
+    select n.account, n.kind, n.id, n.livemode, case when n.kind = 'customer' then n.id else billing.id_of(n.data -> 'customer') end,
+           billing.readable(n.kind, n.data), n.is_deleted, n.seen, with_fetching::integer, case when with_fetching then now() end
+      from now n
+    on conflict (account, kind, id) do update set
+      livemode = excluded.livemode, customer = excluded.customer, data = excluded.data, is_deleted = excluded.is_deleted, seen = excluded.seen,
+      fetch_ticket = o.fetch_ticket + excluded.fetch_ticket, fetch_at = coalesce(excluded.fetch_at, o.fetch_at)
+    returning o.account, o.kind, o.id, o.customer, o.data
+  ), touched as (
+    select m.kind, coalesce(m.customer, i.customer) as customer, case m.kind when 'invoice' then m.id when 'invoice_payment' then m.data ->> 'invoice' end as invoice
+      from mirrored m
+      left join billing.objects i on m.kind = 'invoice_payment' and i.account = '' and i.kind = 'invoice' and i.id = m.data ->> 'invoice'
+     where m.account = ''
+  )
+  select array_agg(distinct t.customer) filter (where t.customer is not null), array_agg(distinct t.invoice) filter (where t.invoice is not null),
+         bool_or(t.kind = 'charge')
+    into customers, invoices, has_charges
+    from touched t
+   -- Nothing follows from the others but the mirror itself.
+   where t.kind in ('customer', 'subscription', 'checkout.session', 'invoice', 'invoice_payment', 'charge');
+  if customers is not null then
+    perform billing.derive(customers, coalesce(invoices, '{}'), has_charges);
+  end if;
+  update billing.events e
+     set state = case when billing.is_mirrored(e.type, e.payload #> '{data,object}') then 'applied' else 'ignored' end,
+         next_attempt_at = null, finished_at = now(), problem = null
+   where e.id = any (events);
+end
+$$;
+
+-- FUNCTION apply(events text[], with_fetching boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.apply(events text[], with_fetching boolean) IS 'Brings the mirror to where these events leave it, and what follows from it. To be called by one at a time: billing.wait_for_turn.';
+
+-- apply_events(integer, boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.apply_events(most integer, with_fetching boolean) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  due text[];
+  event text;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('billing.apply', 0)) then
+    return 0;
+  end if;
+  due := array(
+    select e.id from billing.events e where e.state = 'received' and e.next_attempt_at <= now() order by e.next_attempt_at limit most for update skip locked);
+  if cardinality(due) = 0 then
+    return 0;
+  end if;
+  begin
+    perform billing.apply(due, with_fetching);
+  exception when others then
+    if billing.passes_by_itself(sqlstate) then
+      raise;
+    end if;
+    -- One of them cannot be applied. So that the others are, each is tried by itself.
+    foreach event in array due loop
+      begin
+        perform billing.apply(array[event], with_fetching);
+      exception when others then
+        if billing.passes_by_itself(sqlstate) then
+          raise;
+        end if;
+        perform billing.note_failure(event, format('%s (%s)', sqlerrm, sqlstate));
+      end;
+    end loop;
+  end;
+  return cardinality(due);
+end
+$$;
+
+-- FUNCTION apply_events(most integer, with_fetching boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.apply_events(most integer, with_fetching boolean) IS 'Applies up to so many events that are due, in one transaction; none while somebody else does. Answers how many were looked at. One that fails is tried again by itself, and is dead in the end. with_fetching has Stripe asked how their objects are now: billing.claim_fetches.';
+
+-- apply_fetched(text, text, text, bigint, jsonb, bigint); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known billing.objects;
+  newest billing.sighting;
+  is_gone constant boolean := object is null or coalesce((object ->> 'deleted')::boolean, false);
+  invoice text;
+begin
+  perform billing.wait_for_turn();
+  select o.* into known from billing.objects o
+   where o.account = object_account and o.kind = object_kind and o.id = object_id for update;
+  if known.id is null or apply_fetched.ticket <= known.fetched_ticket then
+    return false;
+  end if;
+  if not is_gone then
+    perform billing.readable(object_kind, object);
+  end if;
+  newest := known.seen[1];
+  update billing.objects o
+     set fetched = case when not is_gone then object end, fetched_second = asked_second, fetched_ticket = apply_fetched.ticket,
+         fetch_at = case when o.fetch_ticket > apply_fetched.ticket then o.fetch_at end,
+         is_deleted = newest.is_deletion or is_gone and asked_second >= newest.second or o.is_deleted and asked_second < newest.second,
+         data = case when not newest.is_deletion and not is_gone and asked_second >= newest.second then object else o.data end
+   where o.account = object_account and o.kind = object_kind and o.id = object_id
+  returning o.* into known;
+  if known.account = '' and known.customer is not null then
+    invoice := case when known.kind = 'invoice' then known.id end;
+    perform billing.derive(array[known.customer], array_remove(array[invoice], null), known.kind = 'charge');
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) IS 'Takes Stripe''s answer: the object, or null when there is none. asked_second is the time of the answer by Stripe''s clock. False when it came too late: an answer to a later question is known.';
+
+-- as_uuid(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.as_uuid(text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$ select case when $1 ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then $1::uuid end $_$;
+
+-- at(jsonb, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.at(data jsonb, attribute text) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select to_timestamp((data ->> attribute)::double precision) $$;
+
+-- FUNCTION at(data jsonb, attribute text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.at(data jsonb, attribute text) IS 'A time in an object of Stripe, which are seconds since 1970.';
+
+-- claim_fetches(integer, boolean, interval); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) RETURNS TABLE(account text, kind text, id text, ticket bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with due as (
+    select o.account, o.kind, o.id from billing.objects o
+     where o.fetch_at <= now() and o.livemode = of_livemode order by o.fetch_at limit most for update skip locked
+  )
+  update billing.objects o set fetch_ticket = o.fetch_ticket + 1, fetch_at = now() + lease
+    from due d where o.account = d.account and o.kind = d.kind and o.id = d.id
+  returning o.account, o.kind, o.id, o.fetch_ticket
+$$;
+
+-- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) IS 'Objects that Stripe is to be asked about, each with a ticket for the answer. Who does not answer within the lease is asked again.';
+
+-- derive(text[], text[], boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  moved constant uuid[] := billing.find_tenants(customers);
+  tenants constant uuid[] := array(
+    select c.tenant_id from billing.customers c where c.id = any (customers) union select unnest(moved));
+begin
+  if cardinality(tenants) = 0 then
+    return;
+  end if;
+  perform billing.derive_subscriptions(tenants);
+  perform billing.derive_tenants(tenants);
+  if cardinality(moved) > 0 then
+    perform billing.derive_invoices(moved);
+  end if;
+  -- A refund is told of the charge, and may be of any invoice.
+  perform billing.derive_invoices(tenants, case when not has_charges then invoices end);
+end
+$$;
+
+-- FUNCTION derive(customers text[], invoices text[], has_charges boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) IS 'Has what follows for tenants follow from these customers'' objects, after these invoices or charges have changed.';
+
+-- derive_all(uuid[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_all(tenants uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform billing.derive_subscriptions(tenants);
+  perform billing.derive_tenants(tenants);
+  perform billing.derive_invoices(tenants);
+end
+$$;
+
+-- FUNCTION derive_all(tenants uuid[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_all(tenants uuid[]) IS 'Derives all there is of these tenants. To be called by one at a time: billing.wait_for_turn.';
+
+-- derive_invoices(uuid[], text[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_invoices(tenants uuid[], only_these text[] DEFAULT NULL::text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  delete from public.invoices i
+   where i.tenant_id = any (tenants) and (only_these is null or i.id = any (only_these))
+     and not exists (
+       select from billing.customers_that_count c
+         join billing.objects o on o.account = '' and o.customer = c.id and o.kind = 'invoice' and o.id = i.id and not o.is_deleted
+        where c.tenant_id = i.tenant_id);
+  insert into public.invoices as i (
+    tenant_id, id, customer_id, subscription_id, number, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded,
+    period_start, period_end, due_at, finalized_at, paid_at, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
+  select c.tenant_id, o.id, o.customer, billing.subscription_of(o.data), o.data ->> 'number', o.data ->> 'status', o.data ->> 'currency',
+         coalesce((o.data ->> 'subtotal')::bigint, 0), coalesce((o.data ->> 'total')::bigint, 0), coalesce((o.data ->> 'amount_due')::bigint, 0),
+         coalesce((o.data ->> 'amount_paid')::bigint, 0), coalesce((o.data ->> 'amount_remaining')::bigint, 0), coalesce(refunded.amount, 0),
+         billing.at(o.data, 'period_start'), billing.at(o.data, 'period_end'), billing.at(o.data, 'due_date'),
+         billing.at(o.data #> '{status_transitions}', 'finalized_at'), billing.at(o.data #> '{status_transitions}', 'paid_at'),
+         billing.at(o.data, 'next_payment_attempt'), o.data ->> 'hosted_invoice_url', o.data ->> 'invoice_pdf', billing.at(o.data, 'created')
+    from billing.customers_that_count c
+    join billing.objects o on o.account = '' and o.customer = c.id and o.kind = 'invoice' and not o.is_deleted
+    left join lateral (
+      select sum((g.data ->> 'amount_refunded')::bigint)::bigint as amount
+        from billing.objects g
+       where g.account = '' and g.customer = o.customer and g.kind = 'charge'
+         and (g.data ->> 'invoice' = o.id or g.id = o.data ->> 'charge' or g.data ->> 'payment_intent' = o.data ->> 'payment_intent'
+              -- Since 2025-03-31.basil neither names the other; an object between them does.
+              or g.data ->> 'payment_intent' in (
+                select p.data #>> '{payment,payment_intent}' from billing.objects p
+                 where p.account = '' and p.kind = 'invoice_payment' and p.data ->> 'invoice' = o.id))
+    ) refunded on true
+   where c.tenant_id = any (tenants) and (only_these is null or o.id = any (only_these))
+   order by c.tenant_id, o.id
+  on conflict (tenant_id, id) do update set
+    (customer_id, subscription_id, number, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded,
+     period_start, period_end, due_at, finalized_at, paid_at, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
+    = (excluded.customer_id, excluded.subscription_id, excluded.number, excluded.status, excluded.currency, excluded.subtotal, excluded.total,
+       excluded.amount_due, excluded.amount_paid, excluded.amount_remaining, excluded.amount_refunded, excluded.period_start, excluded.period_end,
+       excluded.due_at, excluded.finalized_at, excluded.paid_at, excluded.next_payment_attempt_at, excluded.hosted_invoice_url, excluded.invoice_pdf,
+       excluded.created_at)
+   where i.* is distinct from excluded.*;
+end
+$$;
+
+-- FUNCTION derive_invoices(tenants uuid[], only_these text[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_invoices(tenants uuid[], only_these text[]) IS 'Makes public.invoices of these tenants what the mirror says: all, or only these.';
+
+-- derive_later(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_later() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- Workers look for these: derived here, each change of a setting would be one long transaction.
+  insert into billing.accounts as a (tenant_id, derive_at)
+  select distinct s.tenant_id, now() from public.subscriptions s order by 1
+  on conflict (tenant_id) do update set derive_at = excluded.derive_at;
+  return null;
+end
+$$;
+
+-- FUNCTION derive_later(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_later() IS 'Has all tenants with subscriptions derived anew: what their prices mean, or how long the grace is, has changed.';
+
+-- derive_subscriptions(uuid[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_subscriptions(tenants uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  grace constant interval := (select make_interval(days => s.grace_days) from billing.settings s);
+begin
+  delete from public.subscriptions s
+   where s.tenant_id = any (tenants)
+     and not exists (select from billing.subscriptions x where x.tenant_id = s.tenant_id and x.id = s.id);
+  insert into public.subscriptions as s (
+    tenant_id, id, customer_id, status, plan_id, price_ids, quantity, currency, current_period_start, current_period_end, trial_end, cancel_at,
+    cancel_at_period_end, canceled_at, ended_at, grace_ends_at, decides, created_at)
+  select x.tenant_id, x.id, x.customer_id, x.status, x.plan_id, x.price_ids, x.quantity, x.currency, x.current_period_start, x.current_period_end,
+         x.trial_end, x.cancel_at, x.cancel_at_period_end, x.canceled_at, x.ended_at,
+         case when x.status = 'past_due' then grace + coalesce(due.since, x.current_period_start, x.created_at) end,
+         x.plan_id is not null and billing.standing(x.status) is not null
+           and row_number() over (
+             partition by x.tenant_id
+             -- What entitles to most; of those the dearest plan, which is what the tenant pays for; then the newest.
+             order by (x.plan_id is not null) desc, billing.standing(x.status) desc nulls last, p.price_monthly desc nulls last, p.key,
+                      x.created_at desc, x.id collate "C" desc) = 1,
+         x.created_at
+    from billing.subscriptions x
+    left join public.subscription_plans p on p.id = x.plan_id
+    -- A payment is due since the oldest open invoice is.
+    left join lateral (
+      select min(coalesce(billing.at(o.data, 'due_date'), billing.at(o.data #> '{status_transitions}', 'finalized_at'), billing.at(o.data, 'created'))) as since
+        from billing.objects o
+       where x.status = 'past_due' and o.account = '' and o.customer = x.customer_id and o.kind = 'invoice' and not o.is_deleted
+         and o.data ->> 'status' = 'open' and billing.subscription_of(o.data) = x.id
+    ) due on true
+   where x.tenant_id = any (tenants)
+   order by x.tenant_id, x.id
+  on conflict (tenant_id, id) do update set
+    (customer_id, status, plan_id, price_ids, quantity, currency, current_period_start, current_period_end, trial_end, cancel_at,
+     cancel_at_period_end, canceled_at, ended_at, grace_ends_at, decides, created_at)
+    = (excluded.customer_id, excluded.status, excluded.plan_id, excluded.price_ids, excluded.quantity, excluded.currency, excluded.current_period_start,
+       excluded.current_period_end, excluded.trial_end, excluded.cancel_at, excluded.cancel_at_period_end, excluded.canceled_at, excluded.ended_at,
+       excluded.grace_ends_at, excluded.decides, excluded.created_at)
+   where s.* is distinct from excluded.*;
+end
+$$;
+
+-- FUNCTION derive_subscriptions(tenants uuid[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_subscriptions(tenants uuid[]) IS 'Makes public.subscriptions of these tenants what the mirror says, and marks the one that decides.';
+
+-- derive_tenants(uuid[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_tenants(tenants uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- In their order, as others lock them who lock several.
+  perform from public.tenants t where t.id = any (tenants) order by t.id for no key update;
+  insert into billing.accounts as a (tenant_id, plan_before, anchor_before)
+  select t.id, t.plan_id, t.billing_anchor
+    from public.tenants t join public.subscriptions s on s.tenant_id = t.id and s.decides
+   where t.id = any (tenants)
+  on conflict (tenant_id) do update set plan_before = excluded.plan_before, anchor_before = excluded.anchor_before where a.plan_before is null;
+  with decided as (
+    select t.id as tenant_id, t.status, a.is_suspended,
+           case when s.id is null then coalesce(a.plan_before, t.plan_id)
+                when s.standing = 1 then (select g.plan_without_subscription from billing.settings g)
+                else s.plan_id end as plan_id,
+           -- An anchor that is ahead, at the end of a trial, begins no period yet.
+           case when s.id is null then coalesce(a.anchor_before, t.billing_anchor)
+                else coalesce(case when s.anchor <= s.current_period_start then s.anchor end, s.current_period_start, s.created_at) end as billing_anchor,
+           coalesce(s.standing = 2 or s.standing = 3 and s.grace_ends_at <= now(), false) as is_to_be_suspended,
+           case when s.standing = 3 and s.grace_ends_at > now() then s.grace_ends_at end as derive_at
+      from billing.accounts a
+      join public.tenants t on t.id = a.tenant_id
+      left join lateral (
+        select p.id, p.plan_id, p.current_period_start, p.created_at, p.grace_ends_at, billing.standing(p.status) as standing,
+               (select billing.at(o.data, 'billing_cycle_anchor') from billing.objects o where o.account = '' and o.kind = 'subscription' and o.id = p.id) as anchor
+          from public.subscriptions p
+         where p.tenant_id = a.tenant_id and p.decides
+      ) s on true
+     where a.tenant_id = any (tenants)
+  ), remembered as (
+    update billing.accounts a
+       set is_suspended = d.is_to_be_suspended and (d.is_suspended or d.status = 'active'), derive_at = d.derive_at
+      from decided d
+     where a.tenant_id = d.tenant_id
+       and (a.is_suspended, a.derive_at) is distinct from (d.is_to_be_suspended and (d.is_suspended or d.status = 'active'), d.derive_at)
+  )
+  update public.tenants t set plan_id = n.plan_id, billing_anchor = n.billing_anchor, status = n.status
+    from (
+      select d.tenant_id, d.plan_id, d.billing_anchor,
+             case when d.is_to_be_suspended and d.status = 'active' then 'suspended'
+                  when not d.is_to_be_suspended and d.is_suspended and d.status = 'suspended' then 'active'
+                  else d.status end as status
+        from decided d
+    ) n
+   where t.id = n.tenant_id and (t.plan_id, t.billing_anchor, t.status) is distinct from (n.plan_id, n.billing_anchor, n.status);
+end
+$$;
+
+-- FUNCTION derive_tenants(tenants uuid[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_tenants(tenants uuid[]) IS 'Makes plan, status and billing anchor of these tenants what follows from the subscription that decides; its limits change with them, by the triggers of tenants. A tenant that no subscription has ever decided for keeps what it has. What the operator has suspended or somebody has cancelled stays so.';
+
+-- find_tenants(text[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.find_tenants(customers text[]) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  touched uuid[];
+begin
+  with evidence as (
+    -- The operator's own words count for more than a session's: who follows a payment link can write any client_reference_id into its address.
+    select o.customer, 1 as place, 'customer' as known_by, o.data #>> '{metadata,tenant_id}' as tenant, o.id
+      from billing.objects o where o.account = '' and o.customer = any (customers) and o.kind = 'customer'
+    union all
+    select o.customer, 2, 'subscription', o.data #>> '{metadata,tenant_id}', o.id
+      from billing.objects o where o.account = '' and o.customer = any (customers) and o.kind = 'subscription'
+    union all
+    select o.customer, 3, 'session', o.data ->> 'client_reference_id', o.id
+      from billing.objects o where o.account = '' and o.customer = any (customers) and o.kind = 'checkout.session' and o.data ->> 'status' = 'complete'
+  ), found as (
+    select distinct on (e.customer) e.customer, e.known_by, t.id as tenant_id
+      from evidence e
+      join public.tenants t on t.id = billing.as_uuid(e.tenant)
+     order by e.customer, e.place, e.id collate "C"
+  ), lost as (
+    delete from billing.customers c
+     where c.id = any (customers) and c.known_by <> 'checkout'
+       and not exists (select from found f where f.customer = c.id)
+    returning c.tenant_id
+  ), moved as (
+    update billing.customers c set tenant_id = f.tenant_id, known_by = f.known_by
+      from found f, billing.customers before
+     where c.id = f.customer and c.known_by <> 'checkout' and (c.tenant_id, c.known_by) <> (f.tenant_id, f.known_by)
+       and before.tenant_id = c.tenant_id and before.id = c.id
+    returning c.tenant_id as now, before.tenant_id as was
+  ), made as (
+    insert into billing.customers (tenant_id, id, known_by)
+    select f.tenant_id, f.customer, f.known_by from found f where not exists (select from billing.customers c where c.id = f.customer)
+    returning tenant_id
+  )
+  select array_agg(x.tenant_id) into touched
+    from (select l.tenant_id from lost l union all select m.now from moved m union all select m.was from moved m
+          union all select m.tenant_id from made m) x;
+  return coalesce(touched, '{}');
+end
+$$;
+
+-- FUNCTION find_tenants(customers text[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.find_tenants(customers text[]) IS 'Whose these customers are, by what the mirror tells: metadata.tenant_id of the customer, else of its subscriptions, else the client_reference_id of a checkout session. Answers the tenants that have won or lost one.';
+
+-- forget_tenant(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.forget_tenant() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from billing.objects o using billing.customers c where c.tenant_id = old.id and o.account = '' and o.customer = c.id;
+  return old;
+end
+$$;
+
+-- FUNCTION forget_tenant(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.forget_tenant() IS 'A tenant that goes takes the mirror of its objects along. What its events told is gone when they are no longer kept: billing.settings.events_kept.';
+
+-- id_of(jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.id_of(reference jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select case jsonb_typeof(reference) when 'string' then reference #>> '{}' when 'object' then reference ->> 'id' end $$;
+
+-- FUNCTION id_of(reference jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.id_of(reference jsonb) IS 'Whom an attribute names: Stripe writes an id, or the object itself where somebody had it expanded.';
+
+-- is_mirrored(text, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.is_mirrored(event_type text, object jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select object ->> 'id' is not null
+     and object ->> 'object' in ('customer', 'product', 'price', 'subscription', 'invoice', 'invoice_payment', 'payment_intent', 'charge', 'refund',
+                                 'checkout.session', 'dispute')
+     -- A preview of an invoice that does not exist.
+     and event_type <> 'invoice.upcoming'
+$$;
+
+-- last_of(billing.sighting[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.last_of(seen billing.sighting[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  newest_is_deletion boolean;
+  newest_second bigint;
+  events text[];
+  earlier billing.sighting[];
+begin
+  select s.is_deletion, s.second into newest_is_deletion, newest_second from unnest(seen) s order by s.is_deletion desc, s.second desc limit 1;
+  events := array(select s.event from unnest(seen) s where s.is_deletion = newest_is_deletion and s.second = newest_second);
+  if cardinality(events) = 1 then
+    return events[1];
+  end if;
+  earlier := array(
+    select (s.is_deletion, s.second, s.event)::billing.sighting from unnest(seen) s
+     where (s.is_deletion, s.second) <> (newest_is_deletion, newest_second));
+  return coalesce(
+    billing.last_told(events, case when cardinality(earlier) > 0 then billing.last_of(earlier) end),
+    -- None of them is kept any more.
+    (select max(e collate "C") from unnest(events) e));
+end
+$$;
+
+-- FUNCTION last_of(seen billing.sighting[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.last_of(seen billing.sighting[]) IS 'Which of these sightings is the last, by the rules at the head of this migration.';
+
+-- last_told(text[], text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.last_told(events text[], before text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with recursive told as (
+    select e.id, e.payload #> '{data,object}' as data, e.type like '%.created' as is_creation,
+           case when jsonb_typeof(e.payload #> '{data,previous_attributes}') = 'object' then e.payload #> '{data,previous_attributes}' else '{}' end as previous,
+           billing.rank_of(e.payload #>> '{data,object,status}') as rank
+      from billing.events e
+     where e.id = any (events)
+  ), start as (
+    -- Where the second began: what was made in it, or how it was before.
+    select coalesce((select t.data from told t where t.is_creation order by t.id limit 1),
+                    (select e.payload #> '{data,object}' from billing.events e where e.id = before)) as data
+  ), step as (
+    select t.* from told t where t.previous <> '{}' and not t.is_creation
+  ), many as (
+    -- There are as many paths as permutations, if all agree with all. Nobody changes an object seven times in a second; a program may.
+    select count(*) > 6 as are_too_many from step
+  ), path as (
+    select s.id, array[s.id] as steps, not m.are_too_many and coalesce(billing.agrees(start.data, s.previous), false) as from_start,
+           -- How often all of the object fits, and not only what the event says has changed.
+           (not m.are_too_many and coalesce(billing.was(s.data, s.previous, start.data), false))::integer as fits
+      from step s, start, many m
+    union all
+    select n.id, p.steps || n.id, p.from_start, p.fits + billing.was(n.data, n.previous, l.data)::integer
+      from path p
+      join step l on l.id = p.id
+      join step n on n.id <> all (p.steps) and billing.agrees(l.data, n.previous)
+     where not (select m.are_too_many from many m)
+  ), ending as (
+    select p.id from path p join step s on s.id = p.id
+     order by cardinality(p.steps) desc, p.fits desc, p.from_start desc,
+              -- Of too many the one that nobody has found before.
+              case when (select m.are_too_many from many m) then exists (select from step n where n.id <> s.id and billing.was(n.data, n.previous, s.data)) end,
+              s.rank desc, p.id collate "C" desc
+     limit 1
+  )
+  select t.id
+    from told t
+   where t.id in (select e.id from ending e)
+      -- It says nothing of before, but has seen what a later one says was before it.
+      or t.previous = '{}' and not exists (select from step s where billing.agrees(t.data, s.previous))
+   order by t.is_creation, t.rank desc, t.id in (select e.id from ending e) desc, t.id collate "C" desc
+   limit 1
+$$;
+
+-- FUNCTION last_told(events text[], before text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.last_told(events text[], before text) IS 'Which of these events, all of one object and one second, was the last. before is the last of the second before, where it is known.';
+
+-- link_customer(uuid, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.link_customer(tenant uuid, customer text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  before uuid;
+begin
+  perform billing.wait_for_turn();
+  delete from billing.customers c where c.id = customer returning c.tenant_id into before;
+  insert into billing.customers (tenant_id, id, known_by) values (tenant, customer, 'checkout');
+  perform billing.derive_all(array_remove(array[tenant, before], null));
+end
+$$;
+
+-- FUNCTION link_customer(tenant uuid, customer text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.link_customer(tenant uuid, customer text) IS 'Says whose a customer is, for good, and has what the mirror knows of them follow.';
+
+-- newest(billing.sighting[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.newest(seen billing.sighting[]) RETURNS billing.sighting[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select array_agg((s.is_deletion, s.second, s.event)::billing.sighting order by s.is_deletion desc, s.second desc, s.event)
+    from (select distinct u.is_deletion, u.second, u.event, dense_rank() over (order by u.is_deletion desc, u.second desc) as nth
+            from unnest(seen) u) s
+   where s.nth <= 2
+$$;
+
+-- FUNCTION newest(seen billing.sighting[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.newest(seen billing.sighting[]) IS 'Of these sightings those of the newest two seconds, each once: what an object''s state can depend on.';
+
+-- note_failure(text, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.note_failure(event text, reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  update billing.events e
+     set attempts = e.attempts + 1, problem = reason,
+         state = case when e.attempts < 11 then 'received' else 'dead' end,
+         next_attempt_at = case when e.attempts < 11 then now() + interval '1 second' * (2 ^ e.attempts) end,
+         finished_at = case when e.attempts < 11 then null else now() end
+   where e.id = event
+$$;
+
+-- FUNCTION note_failure(event text, reason text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.note_failure(event text, reason text) IS 'Has an event tried again after twice the time, and gives up after the twelfth try, which is after an hour.';
+
+-- passes_by_itself(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.passes_by_itself(state text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- Not of the event's making: a deadlock, a full disk, a server that stops. https://www.postgresql.org/docs/current/errcodes-appendix.html
+  select left(state, 2) in ('08', '25', '40', '53', '55', '57', '58')
+$$;
+
+-- rank_of(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.rank_of(status text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_position(array[
+    'draft', 'incomplete', 'requires_payment_method', 'requires_confirmation', 'requires_action', 'open', 'pending', 'warning_needs_response',
+    'needs_response', 'warning_under_review', 'under_review', 'trialing', 'processing', 'requires_capture', 'active', 'past_due', 'unpaid', 'paused',
+    'complete', 'failed', 'uncollectible', 'warning_closed', 'paid', 'succeeded', 'void', 'won', 'lost', 'expired', 'incomplete_expired', 'canceled'
+  ], status), 0)
+$$;
+
+-- FUNCTION rank_of(status text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.rank_of(status text) IS 'Of two that an object had within a second, and nothing tells their order, the one with the greater rank is taken for the later.';
+
+-- readable(text, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.readable(kind text, data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  attribute text;
+  item jsonb;
+begin
+  if kind = 'subscription' then
+    if not coalesce(data ->> 'status' in ('incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'unpaid', 'paused', 'canceled'), false) then
+      raise exception 'a subscription of the unknown status %', data -> 'status';
+    end if;
+    foreach attribute in array array['current_period_start', 'current_period_end', 'billing_cycle_anchor', 'trial_end', 'cancel_at', 'canceled_at', 'ended_at'] loop
+      perform billing.at(data, attribute);
+    end loop;
+    perform (data ->> 'cancel_at_period_end')::boolean;
+    if jsonb_typeof(data #> '{items,data}') = 'array' then
+      for item in select i from jsonb_array_elements(data #> '{items,data}') i loop
+        perform (item ->> 'quantity')::bigint, billing.at(item, 'current_period_start'), billing.at(item, 'current_period_end');
+      end loop;
+    end if;
+  elsif kind = 'invoice' then
+    if not coalesce(data ->> 'status' in ('draft', 'open', 'paid', 'uncollectible', 'void'), false) then
+      raise exception 'an invoice of the unknown status %', data -> 'status';
+    end if;
+    if data ->> 'currency' is null then
+      raise exception 'an invoice without a currency';
+    end if;
+    foreach attribute in array array['subtotal', 'total', 'amount_due', 'amount_paid', 'amount_remaining'] loop
+      perform (data ->> attribute)::bigint;
+    end loop;
+    foreach attribute in array array['period_start', 'period_end', 'due_date', 'next_payment_attempt'] loop
+      perform billing.at(data, attribute);
+    end loop;
+    perform billing.at(data #> '{status_transitions}', 'finalized_at'), billing.at(data #> '{status_transitions}', 'paid_at');
+  elsif kind = 'charge' then
+    perform (data ->> 'amount_refunded')::bigint;
+  end if;
+  if kind in ('subscription', 'invoice') and billing.at(data, 'created') is null then
+    raise exception 'nothing says when it was created';
+  end if;
+  return data;
+end
+$$;
+
+-- FUNCTION readable(kind text, data jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.readable(kind text, data jsonb) IS 'An object that all can be derived from, or an error. What is in the mirror is read with all else of its customer: there it would stop what the others tell.';
+
+-- remember_prices(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.remember_prices() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  insert into billing.plan_prices (price, plan_id)
+  select distinct p.price, new.id from unnest(array[new.stripe_price_monthly, new.stripe_price_yearly]) p (price) where p.price is not null
+  on conflict (price) do update set plan_id = excluded.plan_id where plan_prices.plan_id <> excluded.plan_id;
+  return null;
+end
+$$;
+
+-- FUNCTION remember_prices(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.remember_prices() IS 'A price that a plan was sold at means this plan for as long as somebody pays it.';
+
+-- replay(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.replay(event text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update billing.events e set state = 'received', attempts = 0, next_attempt_at = now(), finished_at = null, problem = null where e.id = event;
+  return found;
+end
+$$;
+
+-- FUNCTION replay(event text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.replay(event text) IS 'Has an event applied once more, whatever has become of it. What it tells is counted once.';
+
+-- standing(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.standing(status text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case status when 'active' then 4 when 'trialing' then 4 when 'past_due' then 3 when 'unpaid' then 2 when 'paused' then 2 when 'canceled' then 1 end
+$$;
+
+-- FUNCTION standing(status text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.standing(status text) IS 'How much a subscription entitles to: 4 its plan; 3 its plan for as long as the grace lasts; 2 its plan, suspended; 1 it has ended. None: it has never begun.';
+
+-- subscription_of(jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.subscription_of(invoice jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- Under parent since 2025-03-31.basil.
+  select coalesce(invoice ->> 'subscription', invoice #>> '{parent,subscription_details,subscription}')
+$$;
+
+-- sweep(integer); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.sweep(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  due uuid[];
+  forgotten integer;
+begin
+  perform billing.wait_for_turn();
+  due := array(select a.tenant_id from billing.accounts a where a.derive_at <= now() order by a.derive_at limit most);
+  if cardinality(due) > 0 then
+    update billing.accounts a set derive_at = null where a.tenant_id = any (due);
+    perform billing.derive_subscriptions(due), billing.derive_tenants(due);
+  end if;
+  delete from billing.events e using (
+    select x.id from billing.events x, billing.settings s
+     where x.state in ('applied', 'ignored') and x.finished_at < now() - s.events_kept
+     order by x.finished_at limit most for update of x skip locked
+  ) old where e.id = old.id;
+  get diagnostics forgotten = row_count;
+  return cardinality(due) + forgotten;
+end
+$$;
+
+-- FUNCTION sweep(most integer); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.sweep(most integer) IS 'Suspends tenants whose grace has ended, and forgets events that are old. Answers how many of both, at most so many of each.';
+
+-- undone(jsonb, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.undone(data jsonb, attributes jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  attribute record;
+begin
+  for attribute in select a.key, a.value, data -> a.key as here from jsonb_each(attributes) a loop
+    data := data || jsonb_build_object(attribute.key,
+      case when jsonb_typeof(attribute.value) = 'object' and jsonb_typeof(attribute.here) = 'object'
+           then billing.undone(attribute.here, attribute.value) else attribute.value end);
+  end loop;
+  return data;
+end
+$$;
+
+-- FUNCTION undone(data jsonb, attributes jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.undone(data jsonb, attributes jsonb) IS 'An object with these attributes as they were before: how it was before the event that tells both.';
+
+-- wait_for_turn(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.wait_for_turn() RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select pg_advisory_xact_lock(hashtextextended('billing.apply', 0)) $$;
+
+-- FUNCTION wait_for_turn(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.wait_for_turn() IS 'Until we commit, nobody else changes the mirror.';
+
+-- was(jsonb, jsonb, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select jsonb_strip_nulls(billing.undone(data, attributes)) = jsonb_strip_nulls(before) $$;
+
 -- authenticate_key(bytea); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.authenticate_key(key_hash bytea) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -600,6 +1422,21 @@ $$;
 
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) IS 'Writes down what calls took and spends the blocks that they took it from; a call that took nothing leaves no row. Each once, however often it is said. Gives back what is left of the last blocks.';
+
+-- keep_stripe_events(text[]); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.keep_stripe_events(bodies text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  insert into billing.events (id, type, created, api_version, account, livemode, payload)
+  select b.payload ->> 'id', b.payload ->> 'type', to_timestamp((b.payload ->> 'created')::bigint), b.payload ->> 'api_version',
+         coalesce(b.payload ->> 'account', ''), coalesce((b.payload ->> 'livemode')::boolean, false), b.payload
+    from (select u.body::jsonb as payload from unnest(bodies) u (body) offset 0) b
+  on conflict (id) do nothing
+$$;
+
+-- FUNCTION keep_stripe_events(bodies text[]); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.keep_stripe_events(bodies text[]) IS 'Keeps events by their ids, as Stripe has sent them. One that is there already is left as it is.';
 
 -- models(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
@@ -957,69 +1794,6 @@ begin
 end
 $$;
 
--- agent_function_problem(regprocedure); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.agent_function_problem(callee regprocedure) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$
-  select case
-    when callee is null or p.oid is null then 'there is no such function'
-    when n.nspname in ('private', 'queue', 'edge', 'audit', 'billing', 'aias', 'auth', 'information_schema') or n.nspname ~ '^pg_' then
-      format('functions of schema %s are not for agents', n.nspname)
-    -- It would see what its owner sees.
-    when p.prosecdef then 'it runs as its owner'
-    when not exists (select from unnest(p.proconfig) setting where setting ~ '^search_path=') then 'it does not pin its search_path'
-    when p.prokind <> 'f' then 'it is no plain function'
-    when p.prorettype::regtype::text in ('trigger', 'event_trigger', 'internal') then 'it cannot be called'
-    when p.provariadic <> 0 then 'it takes any number of arguments'
-    when exists (
-      select from generate_series(1, p.pronargs) i where coalesce(p.proargnames[i], '') = ''
-    ) then 'each of its parameters needs a name'
-    -- It is called by name and types, and a default could make one of two into the other.
-    when (select count(*) from pg_catalog.pg_proc same where same.pronamespace = p.pronamespace and same.proname = p.proname) > 1 then
-      'another function has the same name'
-    when not has_function_privilege('authenticated', p.oid, 'execute') or not has_schema_privilege('authenticated', n.oid, 'usage') then
-      'the role authenticated may not call it'
-  end
-    from (select callee) asked
-    left join pg_catalog.pg_proc p on p.oid = callee
-    left join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-$$;
-
--- FUNCTION agent_function_problem(callee regprocedure); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.agent_function_problem(callee regprocedure) IS 'Why no agent can call a function, whoever allows it; null when one can.';
-
--- allow_agent_function(regprocedure, text, jsonb, text, boolean); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.allow_agent_function(callee regprocedure, description text, arguments jsonb, name text DEFAULT NULL::text, is_read_only boolean DEFAULT true) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-#variable_conflict use_column
-declare
-  problem constant text := private.agent_function_problem(callee);
-  unknown text;
-begin
-  if problem is not null then
-    raise exception 'no agent can call %: %', callee, problem using errcode = 'wrong_object_type';
-  end if;
-  select string_agg(k.name, ', ' order by k.name) into unknown
-    from jsonb_object_keys(case when jsonb_typeof(arguments -> 'properties') = 'object' then arguments -> 'properties' else '{}' end) k (name)
-   where not k.name = any ((select p.proargnames[1:p.pronargs] from pg_catalog.pg_proc p where p.oid = callee)::text[]);
-  if unknown is not null then
-    raise exception '% has no parameter %', callee, unknown using errcode = 'undefined_parameter';
-  end if;
-  insert into private.agent_functions as f (name, signature, description, arguments, is_read_only)
-  select coalesce(allow_agent_function.name, p.proname::text), callee::text, allow_agent_function.description, allow_agent_function.arguments,
-         allow_agent_function.is_read_only
-    from pg_catalog.pg_proc p where p.oid = callee
-  on conflict (name) do update
-    set signature = excluded.signature, description = excluded.description, arguments = excluded.arguments, is_read_only = excluded.is_read_only;
-end
-$$;
-
--- FUNCTION allow_agent_function(callee regprocedure, description text, arguments jsonb, name text, is_read_only boolean); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.allow_agent_function(callee regprocedure, description text, arguments jsonb, name text, is_read_only boolean) IS 'For the operator: lets agents of all tenants call a function, as the person whom their execution runs for. description and arguments, a JSON schema, are for the model. Unless is_read_only is false, it is called in a transaction that writes nothing. Not for functions that build SQL of their arguments, or that run as their owner.';
-
 -- ask_for_domain_check(uuid, uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) RETURNS void
     LANGUAGE sql
@@ -1266,12 +2040,6 @@ begin
     return new;
   end if;
   problem := coalesce(private.tools_problem(new.config), private.mcp_servers_problem(new.config));
-  if problem is null then
-    select format('no agent may call the function %s', t.tool ->> 'function') into problem
-      from jsonb_array_elements(case when jsonb_typeof(new.config -> 'tools') = 'array' then new.config -> 'tools' else '[]' end) t (tool)
-     where t.tool ->> 'type' = 'rpc' and not exists (select from private.agent_functions f where f.name = t.tool ->> 'function')
-     order by 1 limit 1;
-  end if;
   if problem is not null then
     perform private.refuse(400, 'agent_config_invalid', problem);
   end if;
@@ -1581,34 +2349,6 @@ begin
   return closed;
 end
 $$;
-
--- count_documents(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.count_documents() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  -- One change for each tenant, in tenant order, so that two statements cannot wait for each other in a circle.
-  if tg_op = 'INSERT' then
-    perform private.charge_storage(changed.tenant_id, changed.bytes)
-       from (select i.tenant_id, sum(octet_length(i.content)) as bytes from inserted i group by 1 order by 1) changed;
-  elsif tg_op = 'DELETE' then
-    perform private.charge_storage(changed.tenant_id, -changed.bytes)
-       from (select d.tenant_id, sum(octet_length(d.content)) as bytes from deleted d group by 1 order by 1) changed;
-  else
-    perform private.charge_storage(changed.tenant_id, changed.bytes)
-       from (select moved.tenant_id, sum(moved.bytes) as bytes
-               from (select i.tenant_id, octet_length(i.content) as bytes from inserted i
-                     union all
-                     select d.tenant_id, -octet_length(d.content) from deleted d) moved
-              group by 1 order by 1) changed;
-  end if;
-  return null;
-end
-$$;
-
--- FUNCTION count_documents(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.count_documents() IS 'Charges documents to their tenants'' storage_bytes.';
 
 -- count_request(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.count_request(tenant uuid) RETURNS void
@@ -2019,15 +2759,6 @@ begin
   perform audit.record_event(workflow.tenant_id, 'security.hook_signing_disabled', 'workflows', workflow.id::text);
 end
 $$;
-
--- disallow_agent_function(text); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.disallow_agent_function(name text) RETURNS void
-    LANGUAGE sql
-    SET search_path TO ''
-    AS $$ delete from private.agent_functions f where f.name = disallow_agent_function.name $$;
-
--- FUNCTION disallow_agent_function(name text); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.disallow_agent_function(name text) IS 'For the operator: takes back what private.allow_agent_function has let agents do, from the next call on.';
 
 -- domain_to_manage(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.domain_to_manage(wanted_domain uuid) RETURNS public.tenant_domains
@@ -2782,21 +3513,6 @@ $$;
 -- FUNCTION is_still_granted(invitation public.invitations); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.is_still_granted(invitation public.invitations) IS 'Whether whoever gave an invitation could give it now.';
 
--- keep_agent_version(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.keep_agent_version() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  insert into public.agent_versions (tenant_id, agent_id, version, model, config, created_by)
-  values (new.tenant_id, new.id, new.version, new.model, new.config, (select auth.uid()));
-  return null;
-end
-$$;
-
--- FUNCTION keep_agent_version(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.keep_agent_version() IS 'Writes the version that a change of an agent numbered.';
-
 -- keep_an_owner(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.keep_an_owner() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2887,24 +3603,6 @@ $$;
 
 -- FUNCTION keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) IS 'Keeps a sealed value, in the place of the one before. The caller holds the lock of private.hold_key.';
-
--- keep_version_as_it_is(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.keep_version_as_it_is() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-begin
-  -- Only who made it may be forgotten.
-  if (to_jsonb(new) - 'created_by') is distinct from (to_jsonb(old) - 'created_by') or new.created_by is not null then
-    perform private.refuse(409, 'version_is_fixed', format('version %s of an agent does not change', old.version), null,
-      'change the agent, which makes a new version');
-  end if;
-  return new;
-end
-$$;
-
--- FUNCTION keep_version_as_it_is(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.keep_version_as_it_is() IS 'Refuses every change of a version, by whatever road.';
 
 -- key_of(jsonb, text[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.key_of(changed jsonb, key_columns text[]) RETURNS jsonb
@@ -3280,25 +3978,6 @@ $$;
 -- FUNCTION note_cancellation(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.note_cancellation() IS 'Keeps cancelled_at beside the status, by whatever road the status changes.';
 
--- number_agent_version(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.number_agent_version() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-begin
-  -- Whatever the writer sent: numbers have no gaps.
-  new.version := case
-    when tg_op = 'INSERT' then 1
-    when (new.model, new.config) is distinct from (old.model, old.config) then old.version + 1
-    else old.version
-  end;
-  return new;
-end
-$$;
-
--- FUNCTION number_agent_version(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.number_agent_version() IS 'Numbers what an agent says and does, anew with each change of its model or config.';
-
 -- own_tenants(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.own_tenants() RETURNS SETOF uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
@@ -3489,24 +4168,6 @@ $$;
 
 -- FUNCTION random_token(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.random_token() IS '43 characters of base64url that nobody guesses.';
-
--- recount_storage(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.recount_storage() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  -- The files may be gone and the documents still there, or the other way round.
-  perform aias.quota_recount(t.id, 'storage_bytes', coalesce(s.bytes, 0))
-     from public.tenants t
-     left join private.stored_bytes() s on s.tenant_id = t.id
-    order by t.id;
-  return null;
-end
-$$;
-
--- FUNCTION recount_storage(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.recount_storage() IS 'After a truncate of files or of documents: counts what is left.';
 
 -- refresh_access(uuid, uuid[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.refresh_access(tenant uuid, only_principals uuid[] DEFAULT NULL::uuid[]) RETURNS void
@@ -4377,17 +5038,6 @@ CREATE FUNCTION private.step_problems(tenant uuid, nodes jsonb) RETURNS TABLE(se
      and d.config ->> 'agent_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
      and not exists (select from public.ai_agents a where a.tenant_id = tenant and a.id = (d.config ->> 'agent_id')::uuid)
   union all
-  -- What is no number of a version is named elsewhere. As text, since it may be any number.
-  select 'error', 'unknown_agent_version', d.id, d.pointer || '/agent_version',
-         format('agent "%s" has no version %s; its last is %s', a.name, d.config ->> 'agent_version', a.version)
-    from done d
-    join public.ai_agents a on a.tenant_id = tenant and a.id::text = lower(d.config ->> 'agent_id')
-   where d.kind = 'chat' and d.config ->> 'agent_version' ~ '^[1-9][0-9]*$'
-     and not exists (
-       select from public.agent_versions v
-        where v.tenant_id = tenant and v.agent_id = a.id and v.version::text = d.config ->> 'agent_version'
-     )
-  union all
   -- It may be made later, and a workflow that calls itself is not there before it is.
   select 'warning', 'unknown_workflow', d.id, d.pointer || '/workflow_id',
          format('there is no workflow %s in this tenant yet; the step fails as long as there is none', d.config ->> 'workflow_id')
@@ -4404,7 +5054,7 @@ CREATE FUNCTION private.step_problems(tenant uuid, nodes jsonb) RETURNS TABLE(se
 $_$;
 
 -- FUNCTION step_problems(tenant uuid, nodes jsonb); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.step_problems(tenant uuid, nodes jsonb) IS 'Agents, their versions, workflows and permissions that steps name and that are not there.';
+COMMENT ON FUNCTION private.step_problems(tenant uuid, nodes jsonb) IS 'Agents, workflows and permissions that steps name and that are not there.';
 
 -- steps_to_repeat(jsonb, text[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.steps_to_repeat(plan jsonb, first_nodes text[]) RETURNS TABLE(node_id text, is_first boolean)
@@ -4435,24 +5085,19 @@ CREATE FUNCTION private.stored_bytes() RETURNS TABLE(tenant_id uuid, bytes bigin
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-#variable_conflict use_column
 begin
-  if to_regclass('storage.objects') is null then
-    return query select d.tenant_id, sum(octet_length(d.content))::bigint from public.agent_documents d group by 1;
-  else
+  if to_regclass('storage.objects') is not null then
     return query
-      select stored.tenant_id, sum(stored.bytes)::bigint
-        from (select d.tenant_id, octet_length(d.content)::bigint as bytes from public.agent_documents d
-              union all
-              select private.tenant_of_object(o.name), private.size_of_object(o.metadata) from storage.objects o) stored
-       where stored.tenant_id is not null
+      select private.tenant_of_object(o.name), sum(private.size_of_object(o.metadata))::bigint
+        from storage.objects o
+       where private.tenant_of_object(o.name) is not null
        group by 1;
   end if;
 end
 $$;
 
 -- FUNCTION stored_bytes(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.stored_bytes() IS 'What each tenant''s files and documents come to.';
+COMMENT ON FUNCTION private.stored_bytes() IS 'What each tenant''s files come to.';
 
 -- sync_limits(public.tenants); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.sync_limits(tenant public.tenants) RETURNS void
@@ -4580,7 +5225,7 @@ CREATE FUNCTION private.tool_problem(tool jsonb) RETURNS text
     AS $_$
   select case
     when jsonb_typeof(tool) <> 'object' then 'a tool is an object'
-    when coalesce(tool ->> 'type', '') not in ('http', 'search_documents', 'start_workflow', 'rpc') then null
+    when coalesce(tool ->> 'type', '') not in ('http', 'search_documents', 'start_workflow') then null
     when tool ? 'name' and (jsonb_typeof(tool -> 'name') <> 'string' or (tool ->> 'name') !~ '^[a-zA-Z0-9_-]{1,64}$') then
       'the name of a tool has 1 to 64 letters, digits, underscores and dashes'
     when tool ? 'description' and jsonb_typeof(tool -> 'description') <> 'string' then 'the description of a tool is text'
@@ -4600,10 +5245,6 @@ CREATE FUNCTION private.tool_problem(tool jsonb) RETURNS text
     end
     when tool ->> 'type' = 'search_documents' then case
       when tool ? 'limit' and coalesce(tool ->> 'limit', '') !~ '^([1-9]|[1-4][0-9]|50)$' then 'the limit of a search_documents tool is between 1 and 50'
-    end
-    when tool ->> 'type' = 'rpc' then case
-      when jsonb_typeof(tool -> 'function') is distinct from 'string' or (tool ->> 'function') !~ '^[a-zA-Z0-9_-]{1,64}$' then
-        'an rpc tool has the name of the function that it calls, in function'
     end
     when coalesce(tool ->> 'workflow_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
       'a start_workflow tool has the id of the workflow that it starts, in workflow_id'
@@ -4636,8 +5277,7 @@ begin
   if problem is null then
     select format('two tools are called %s', n.name) into problem
       from jsonb_array_elements(config -> 'tools') t (tool)
-     cross join lateral (select coalesce(t.tool ->> 'name', t.tool #>> '{function,name}', case when t.tool ->> 'type' = 'rpc' then t.tool ->> 'function' end,
-                                            t.tool ->> 'type') as name) n
+     cross join lateral (select coalesce(t.tool ->> 'name', t.tool #>> '{function,name}', t.tool ->> 'type') as name) n
      where n.name is not null
      group by n.name having count(*) > 1 order by n.name limit 1;
   end if;
@@ -4732,7 +5372,7 @@ begin
   create trigger aias_change_storage after update on storage.objects
     referencing old table as deleted new table as inserted for each statement execute function private.count_storage();
   create trigger aias_empty_storage after truncate on storage.objects
-    for each statement execute function private.recount_storage();
+    for each statement execute function private.empty_stock('storage_bytes');
   perform aias.quota_recount(t.id, 'storage_bytes', coalesce(s.bytes, 0))
      from public.tenants t
      left join private.stored_bytes() s on s.tenant_id = t.id
@@ -5118,77 +5758,6 @@ CREATE FUNCTION public.resend_invitation(invitation_id uuid) RETURNS public.invi
 -- FUNCTION resend_invitation(invitation_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.resend_invitation(invitation_id uuid) IS 'Mails an invitation again, in the caller''s name, good for another 7 days.';
 
--- ai_agents; Type: TABLE; Schema: public
-CREATE TABLE public.ai_agents (
-    tenant_id uuid NOT NULL,
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    name text NOT NULL,
-    slug text NOT NULL,
-    description text,
-    model text NOT NULL,
-    config jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_by uuid,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    CONSTRAINT agent_config_is_an_object CHECK (((jsonb_typeof(config) = 'object'::text) AND (pg_column_size(config) <= 262144))),
-    CONSTRAINT agent_max_rounds_is_between_1_and_32 CHECK (((NOT (config ? 'max_rounds'::text)) OR ((config ->> 'max_rounds'::text) ~ '^([1-9]|[12][0-9]|3[0-2])$'::text))),
-    CONSTRAINT agent_max_tokens_is_a_positive_integer CHECK (((NOT (config ? 'max_tokens'::text)) OR ((config ->> 'max_tokens'::text) ~ '^[1-9][0-9]{0,6}$'::text))),
-    CONSTRAINT agent_model_names_its_provider CHECK (((model ~ '^[a-z0-9_-]+/.+$'::text) AND (length(model) <= 200))),
-    CONSTRAINT agent_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
-    CONSTRAINT agent_slug_is_a_word CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
-    CONSTRAINT agent_system_prompt_is_text CHECK (((NOT (config ? 'system_prompt'::text)) OR (jsonb_typeof((config -> 'system_prompt'::text)) = 'string'::text))),
-    CONSTRAINT agent_temperature_is_between_0_and_2 CHECK (((NOT (config ? 'temperature'::text)) OR ((jsonb_typeof((config -> 'temperature'::text)) = 'number'::text) AND ((((config ->> 'temperature'::text))::numeric >= (0)::numeric) AND (((config ->> 'temperature'::text))::numeric <= (2)::numeric)))))
-);
-
--- TABLE ai_agents; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workflow steps of type ai_processing.';
-
--- COLUMN ai_agents.model; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
-
--- COLUMN ai_agents.config; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), fallback_models (provider/model, at most 8), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit}, {type: start_workflow, workflow_id, name} or {type: rpc, function, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
-
--- COLUMN ai_agents.version; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.version IS 'The version in force, which model and config are of. Kept by the database.';
-
--- restore_agent_version(uuid, integer); Type: FUNCTION; Schema: public
-CREATE FUNCTION public.restore_agent_version(agent_id uuid, version integer) RETURNS public.ai_agents
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-#variable_conflict use_column
-declare
-  tenants uuid[];
-  wanted public.agent_versions;
-  restored public.ai_agents;
-begin
-  select array_agg(a.tenant_id) into tenants from public.ai_agents a where a.id = restore_agent_version.agent_id;
-  if tenants is null then
-    perform private.refuse(404, 'not_found', 'there is no such agent');
-  end if;
-  if cardinality(tenants) > 1 then
-    perform private.refuse(409, 'ambiguous_id', 'two of your tenants have an agent with this id', null, 'update the row of the one that you mean');
-  end if;
-  perform private.demand(tenants[1], 'agents.write');
-  select v.* into wanted
-    from public.agent_versions v
-   where v.tenant_id = tenants[1] and v.agent_id = restore_agent_version.agent_id and v.version = restore_agent_version.version;
-  if not found then
-    perform private.refuse(404, 'agent_version_not_found', format('the agent has no version %s', version), null,
-      'the table agent_versions has those that there are');
-  end if;
-  update public.ai_agents a set model = wanted.model, config = wanted.config
-   where a.tenant_id = wanted.tenant_id and a.id = wanted.agent_id
-  returning a.* into restored;
-  return restored;
-end
-$$;
-
--- FUNCTION restore_agent_version(agent_id uuid, version integer); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.restore_agent_version(agent_id uuid, version integer) IS 'Puts what an agent said and did in an old version in force again, as a new version; the one that is in force already stays as it is. By the rules of today: what the config may say, and what its writer has to hold, is asked anew.';
-
 -- resume_execution(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.resume_execution(execution_id uuid) RETURNS public.executions
     LANGUAGE sql
@@ -5261,7 +5830,7 @@ CREATE FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uu
     AS $$ select private.set_spending_cap(tenant_id, usd, agent_id, api_key_id) $$;
 
 -- FUNCTION set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) IS 'Caps what models may cost in a billing period: of the tenant, of one of its agents, or, through the API, of one of its keys. Null takes the cap away. Calls and steps that would pass it are refused with 402; quota_status shows what is spent of it, in millionths of a dollar.';
+COMMENT ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) IS 'Caps what models may cost in a billing period through the API: of the tenant, of one of its agents, or of one of its keys. Null takes the cap away. Calls that would pass it are refused with 402; quota_status shows what is spent of it, in millionths of a dollar.';
 
 -- start_execution(uuid, jsonb, text, integer); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, priority integer DEFAULT 0) RETURNS public.executions
@@ -5326,32 +5895,7 @@ CREATE FUNCTION queue.agent(tenant uuid, agent uuid) RETURNS TABLE(id uuid, mode
 $$;
 
 -- FUNCTION agent(tenant uuid, agent uuid); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.agent(tenant uuid, agent uuid) IS 'The agent as it is now: for workers of before, which know of no versions.';
-
--- agent(uuid, uuid, integer); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.agent(tenant uuid, agent uuid, wanted_version integer) RETURNS TABLE(id uuid, version integer, model text, config jsonb)
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-  select a.id, v.version, v.model, v.config
-    from public.ai_agents a
-    left join public.agent_versions v on v.tenant_id = a.tenant_id and v.agent_id = a.id and v.version = coalesce(wanted_version, a.version)
-   where a.tenant_id = tenant and a.id = agent
-$$;
-
--- FUNCTION agent(tenant uuid, agent uuid, wanted_version integer); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.agent(tenant uuid, agent uuid, wanted_version integer) IS 'The agent that an ai_processing step names, in this version or, where that is null, in the one in force. Without version, model and config: it has no such version.';
-
--- agent_functions(text[]); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.agent_functions(names text[]) RETURNS TABLE(name text, description text, arguments jsonb)
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-  select f.name, f.description, f.arguments from private.agent_functions f where f.name = any (names)
-$$;
-
--- FUNCTION agent_functions(names text[]); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.agent_functions(names text[]) IS 'What a model is told of functions that its agent may call; those that no agent may call are missing.';
+COMMENT ON FUNCTION queue.agent(tenant uuid, agent uuid) IS 'The agent that an ai_processing step names.';
 
 -- answer_call(uuid, uuid); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.answer_call(tenant uuid, execution uuid) RETURNS void
@@ -5427,112 +5971,6 @@ $$;
 
 -- FUNCTION begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) IS 'Registers what a step waits for; an event that came before is delivered at once. Called by queue.record.';
-
--- call_agent_function(uuid, uuid, bigint, text, jsonb); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb) RETURNS TABLE(held boolean, is_read_only boolean, answer jsonb, has_more boolean, refusal text)
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-#variable_conflict use_variable
-declare
-  -- More than a model reads.
-  most_rows constant integer := 100;
-  most_bytes constant integer := 262144;
-  function private.agent_functions;
-  callee regprocedure;
-  person uuid;
-  tenants uuid[];
-  unknown text;
-begin
-  -- No lock: the lease has to be renewed meanwhile. Whoever has lost it throws the answer away.
-  held := exists (
-    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed');
-  if not held then
-    return next;
-    return;
-  end if;
-  select f.* into function from private.agent_functions f where f.name = called;
-  callee := to_regprocedure(function.signature);
-  -- It may be another one by now than it was when it was allowed.
-  if callee is null or private.agent_function_problem(callee) is not null then
-    refusal := format('no agent may call %s', called);
-    return next;
-    return;
-  end if;
-  is_read_only := function.is_read_only;
-  select e.started_by into person from public.executions e where e.tenant_id = tenant and e.id = execution;
-  -- In one snapshot with the call, for a worker that calls in a repeatable read.
-  select array_agg(a.tenant_id) into tenants from private.access a where a.principal = person and a.ends_at > now();
-  refusal := case
-    when person is null then 'nobody started this execution who could be asked for: it was a key, a schedule, a webhook or an event'
-    when not coalesce(tenant = any (tenants), false) then 'whoever started this execution is no member any more'
-    -- They may see the rows of all their tenants, and this execution is of one of them.
-    when cardinality(tenants) > 1 then 'whoever started this execution belongs to several tenants, whose data it could mix'
-    when jsonb_typeof(arguments) is distinct from 'object' then 'the arguments are no object'
-  end;
-  if refusal is null then
-    select string_agg(k.name, ', ' order by k.name) into unknown
-      from jsonb_object_keys(arguments) k (name)
-     where not k.name = any ((select p.proargnames[1:p.pronargs] from pg_catalog.pg_proc p where p.oid = callee)::text[]);
-    refusal := format('there is no argument %s', unknown);
-    refusal := case when unknown is not null then refusal end;
-  end if;
-  if refusal is not null then
-    return next;
-    return;
-  end if;
-  -- Of one factor: nobody has shown another. auth.uid() reads `request.jwt.claim.sub` first, so that has to be nothing.
-  perform set_config('request.jwt.claims', jsonb_build_object('sub', person, 'role', 'authenticated', 'aal', 'aal1')::text, true),
-          set_config('request.jwt.claim.sub', '', true);
-  if is_read_only then
-    perform set_config('transaction_read_only', 'on', true);
-  end if;
-  answer := queue.call_as_member(callee, arguments, most_rows);
-  has_more := jsonb_array_length(answer) > most_rows;
-  if has_more then
-    answer := answer - most_rows;
-  end if;
-  if octet_length(answer::text) > most_bytes then
-    answer := null;
-    refusal := format('the answer is longer than %s KiB: ask for less', most_bytes / 1024);
-  end if;
-  return next;
-end
-$$;
-
--- FUNCTION call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb) IS 'Calls a function that agents may call, with arguments that a model wrote, as the person who started the execution. At most 100 rows, as JSON; has_more when there are more. To be called in a transaction of its own, repeatable read and with a time-out; it sets the claims and, unless the function writes, lets nothing be written until the end of that. held is false when the lease is lost; refusal is a sentence for the model. What the function itself refuses is its own error.';
-
--- call_as_member(regprocedure, jsonb, integer); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $_$
-declare
-  named text;
-  columns text;
-  answer jsonb;
-begin
-  if current_user <> 'authenticated' then
-    raise exception 'queue.call_as_member is not owned by authenticated: apply all policies' using errcode = 'invalid_object_definition';
-  end if;
-  -- Only what was given: what was not has its default. Each by the type that the catalogue says, so that no text is read as SQL.
-  select string_agg(format('%I => given.%I', p.name, p.name), ', ' order by p.position),
-         string_agg(format('%I %s', p.name, format_type(p.type, null)), ', ' order by p.position)
-    into named, columns
-    from pg_catalog.pg_proc f
-   cross join lateral unnest(f.proargnames[1:f.pronargs], f.proargtypes::oid[]) with ordinality p (name, type, position)
-   where f.oid = callee and arguments ? p.name;
-  execute format('select jsonb_agg(answered.line) from (select to_jsonb(line) as line from %s%s(%s) as line limit $2) answered',
-    case when columns is not null then format('jsonb_to_record($1) as given (%s) cross join lateral ', columns) else '' end,
-    callee::regproc, coalesce(named, ''))
-    into answer using arguments, most_rows + 1;
-  return coalesce(answer, '[]');
-end
-$_$;
-
--- FUNCTION call_as_member(callee regprocedure, arguments jsonb, most_rows integer); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) IS 'Calls a function with the rights of the role authenticated and the claims of the session. Called by queue.call_agent_function.';
 
 -- chain_audit(integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.chain_audit(max_entries integer) RETURNS integer
@@ -6510,35 +6948,7 @@ end
 $$;
 
 -- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) IS 'The same for workers of before, which no spending cap holds.';
-
--- prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) RETURNS TABLE(reservation uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-#variable_conflict use_column
-declare
-  reserved constant uuid := queue.reserve_tokens(tenant, execution, token, input_tokens + output_tokens);
-  capped text[];
-begin
-  if reserved is null then
-    return;
-  end if;
-  capped := private.capped_meters(tenant, agent, null);
-  if cardinality(capped) > 0 then
-    -- A refusal takes the tokens back with it.
-    insert into queue.capped_calls (tenant_id, reservation, caps)
-    values (tenant, reserved, private.set_dollars_aside(tenant, capped, models, input_tokens, output_tokens));
-  end if;
-  return query
-    select reserved, s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
-      from private.sealed(tenant, 'provider_key', array(select distinct split_part(m, '/', 1) from unnest(models) m where m like '%/%')) s;
-end
-$$;
-
--- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) IS 'What an LLM call of a claimed execution begins with: tokens set aside as by queue.reserve_tokens; what the dearest of these models would cost, from each spending cap of the tenant and of the agent, or a refusal with 402; and the tenant''s own keys to their providers, sealed, with the data key they are sealed under. No row: the lease is lost.';
+COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) IS 'What an LLM call of a claimed execution begins with: tokens set aside as by queue.reserve_tokens, and the tenant''s own keys to these providers, sealed, with the data key they are sealed under. No row: the lease is lost.';
 
 -- record(text, uuid[], uuid[], bigint[], text[], timestamp with time zone[], jsonb[], jsonb[], timestamp with time zone[], integer[], integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[], jsonb[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
@@ -6560,7 +6970,6 @@ declare
   ended_with_waits bigint[];
   has_extras boolean := exists (select from unnest(extras) x where x is not null);
   models text[];
-  agent_versions integer[];
   input_tokens bigint[];
   output_tokens bigint[];
   costs numeric[];
@@ -6611,7 +7020,6 @@ begin
     from updated u;
   if has_extras then
     models := array_fill(null::text, array[cardinality(nodes)]);
-    agent_versions := array_fill(null::integer, array[cardinality(nodes)]);
     input_tokens := array_fill(null::bigint, array[cardinality(nodes)]);
     output_tokens := input_tokens;
     costs := array_fill(null::numeric, array[cardinality(nodes)]);
@@ -6622,7 +7030,6 @@ begin
     loop
       if jsonb_typeof(extra.more -> 'usage') = 'object' then
         models[extra.n] := (extra.more #>> '{usage,provider}') || '/' || (extra.more #>> '{usage,model}');
-        agent_versions[extra.n] := (extra.more #>> '{usage,agent_version}')::integer;
         select * into counted
           from queue.record_usage(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.attempt, extra.more -> 'usage');
         -- Tokens are added to the step when their row is new, not when a call is repeated.
@@ -6633,8 +7040,13 @@ begin
         end if;
       end if;
       if extra.more ->> 'reservation' is not null then
-        perform queue.settle_call(extra.tenant_id, (extra.more ->> 'reservation')::uuid,
-          coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0), costs[extra.n]);
+        begin
+          perform aias.quota_settle((extra.more ->> 'reservation')::uuid,
+            coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0));
+        exception when invalid_parameter_value then
+          -- It is settled already: by the call that this one repeats, or long after it lapsed.
+          null;
+        end;
       end if;
       if jsonb_typeof(extra.more -> 'wait') = 'object' then
         perform queue.begin_wait(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.more -> 'wait');
@@ -6643,9 +7055,9 @@ begin
   end if;
   insert into public.execution_steps as s (
     tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error,
-    run_at, started_at, finished_at, model, agent_version, input_tokens, output_tokens, cost_usd, revision)
+    run_at, started_at, finished_at, model, input_tokens, output_tokens, cost_usd, revision)
   select tenants[x.of], executions[x.of], x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
-         x.run_at, x.started_at, x.finished_at, models[x.n], agent_versions[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
+         x.run_at, x.started_at, x.finished_at, models[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
     from unnest(step_of, nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
                 step_run_ats, step_started_ats, step_finished_ats) with ordinality
            x (of, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
@@ -6655,7 +7067,6 @@ begin
         run_at = excluded.run_at,
         started_at = coalesce(excluded.started_at, s.started_at), finished_at = excluded.finished_at,
         model = coalesce(excluded.model, s.model),
-        agent_version = coalesce(excluded.agent_version, s.agent_version),
         -- Attempts that failed have cost something too.
         input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(excluded.input_tokens, 0), 0),
         output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(excluded.output_tokens, 0), 0),
@@ -6800,10 +7211,14 @@ begin
     -- Said before: then it was settled before, too.
     return;
   end if;
-  perform queue.settle_call(tenant, reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint, counted.cost);
+  begin
+    perform aias.quota_settle(reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint);
+  exception when invalid_parameter_value then
+    -- It is long over and forgotten.
+    null;
+  end;
   update public.execution_steps s
      set model = (call ->> 'provider') || '/' || (call ->> 'model'),
-         agent_version = coalesce((call ->> 'agent_version')::integer, s.agent_version),
          input_tokens = coalesce(s.input_tokens, 0) + (call ->> 'input_tokens')::bigint,
          output_tokens = coalesce(s.output_tokens, 0) + (call ->> 'output_tokens')::bigint,
          cost_usd = case when counted.cost is null then s.cost_usd else coalesce(s.cost_usd, 0) + counted.cost end
@@ -6831,12 +7246,12 @@ declare
 begin
   cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output, cache_write, reasoning);
   insert into public.usage (
-    tenant_id, idempotency_key, execution_id, node_id, agent_id, agent_version, provider, model,
+    tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
     input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
     -- The first round is called as the only one of a step without tools, by whatever worker.
     tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt, case when round > 1 then 'round' || round end),
-    execution, node, (call ->> 'agent_id')::uuid, (call ->> 'agent_version')::integer, call ->> 'provider', call ->> 'model',
+    execution, node, (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
     input, cached, cache_write, output, reasoning, cost,
     coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;
@@ -7152,32 +7567,6 @@ $$;
 -- FUNCTION send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) IS 'Puts a step''s mail into the outbox, once for each step of an execution however often it is called. No row: the lease is lost. Refused when the tenant has mailed too much within the hour.';
 
--- settle_call(uuid, uuid, bigint, numeric); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-#variable_conflict use_variable
-begin
-  begin
-    perform aias.quota_settle(reservation, tokens);
-  exception when invalid_parameter_value then
-    -- It is settled already: by the call that this one repeats, or long after it lapsed.
-    null;
-  end;
-  -- Once, by the row that goes; and for nothing where nobody knows a price.
-  with settled as (
-    delete from queue.capped_calls c where c.tenant_id = tenant and c.reservation = settle_call.reservation returning c.caps
-  )
-  select count(aias.quota_spend(tenant, cap.meter, cap.id, ceil(coalesce(dollars, 0) * 1000000)::bigint, true))
-    into tokens
-    from (select b.meter, b.id from settled s, jsonb_to_recordset(s.caps) as b (meter text, id uuid) order by b.meter) cap;
-end
-$$;
-
--- FUNCTION settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) IS 'A call is over: what it took of tokens and dollars stays taken, and the rest of what was set aside is given back. Called by queue.record and queue.record_round.';
-
 -- signals(uuid, uuid); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.signals(tenant uuid, execution uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -7310,10 +7699,6 @@ begin
   delete from queue.mails m using (
     select x.tenant_id, x.id from queue.mails x where x.finished_at < now() - interval '30 days' limit 1000 for update skip locked
   ) old where m.tenant_id = old.tenant_id and m.id = old.id;
-  -- Of calls whose worker did not come to say what they took: what was set aside for them is long given back.
-  delete from queue.capped_calls c using (
-    select x.tenant_id, x.reservation from queue.capped_calls x where x.created_at < now() - interval '1 day' limit 1000 for update skip locked
-  ) old where c.tenant_id = old.tenant_id and c.reservation = old.reservation;
 end
 $$;
 
@@ -7529,6 +7914,245 @@ CREATE TABLE auth.users (
     deleted_at timestamp with time zone
 );
 
+-- accounts; Type: TABLE; Schema: billing
+CREATE TABLE billing.accounts (
+    tenant_id uuid NOT NULL,
+    plan_before uuid,
+    anchor_before timestamp with time zone,
+    is_suspended boolean DEFAULT false NOT NULL,
+    derive_at timestamp with time zone,
+    CONSTRAINT account_remembers_both_or_nothing CHECK (((plan_before IS NULL) = (anchor_before IS NULL)))
+);
+
+-- TABLE accounts; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.accounts IS 'What is remembered of tenants with subscriptions.';
+
+-- COLUMN accounts.plan_before; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.accounts.plan_before IS 'The plan before a subscription first decided; null while none has. It is the tenant''s again when none does any more.';
+
+-- COLUMN accounts.is_suspended; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.accounts.is_suspended IS 'It is billing that has suspended the tenant, so a payment lifts that. What the operator has suspended stays so.';
+
+-- COLUMN accounts.derive_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.accounts.derive_at IS 'When time alone changes what follows: the end of the grace.';
+
+-- customers; Type: TABLE; Schema: billing
+CREATE TABLE billing.customers (
+    tenant_id uuid NOT NULL,
+    id text NOT NULL,
+    known_by text DEFAULT 'checkout'::text NOT NULL,
+    CONSTRAINT customer_is_known_by_something CHECK ((known_by = ANY (ARRAY['checkout'::text, 'customer'::text, 'subscription'::text, 'session'::text])))
+);
+
+-- TABLE customers; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.customers IS 'Which of Stripe''s customers is which tenant.';
+
+-- COLUMN customers.known_by; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.customers.known_by IS 'checkout: we made it, and nothing that Stripe tells changes it. Otherwise tenant_id in the metadata of the customer or of a subscription, or a checkout session''s client_reference_id.';
+
+-- customers_that_count; Type: VIEW; Schema: billing
+CREATE VIEW billing.customers_that_count AS
+ SELECT tenant_id,
+    id
+   FROM billing.customers c
+  WHERE ((known_by <> 'session'::text) OR (NOT (EXISTS ( SELECT
+           FROM billing.customers better
+          WHERE ((better.tenant_id = c.tenant_id) AND (better.known_by <> 'session'::text))))));
+
+-- VIEW customers_that_count; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.customers_that_count IS 'Customers by tenant. One that only a session''s client_reference_id speaks for counts while no other does: so nobody can put a subscription of theirs beside a tenant''s own.';
+
+-- events; Type: TABLE; Schema: billing
+CREATE TABLE billing.events (
+    id text NOT NULL,
+    type text NOT NULL,
+    created timestamp with time zone NOT NULL,
+    api_version text,
+    account text DEFAULT ''::text NOT NULL,
+    livemode boolean NOT NULL,
+    payload jsonb NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'received'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now(),
+    problem text,
+    finished_at timestamp with time zone,
+    CONSTRAINT event_is_finished_when_it_says_so CHECK (((state = 'received'::text) = (finished_at IS NULL))),
+    CONSTRAINT event_state_is_known CHECK ((state = ANY (ARRAY['received'::text, 'applied'::text, 'ignored'::text, 'dead'::text]))),
+    CONSTRAINT event_that_is_dead_says_why CHECK (((state <> 'dead'::text) OR (problem IS NOT NULL))),
+    CONSTRAINT event_that_is_received_is_due_some_time CHECK (((state = 'received'::text) = (next_attempt_at IS NOT NULL)))
+);
+
+-- TABLE events; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.events IS 'Stripe''s events by their own ids, as they were told. state: received, applied, ignored (of a kind that nothing here follows from), dead (tried twelve times; problem says why).';
+
+-- COLUMN events.created; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.events.created IS 'When it happened, by Stripe''s clock, in whole seconds.';
+
+-- COLUMN events.account; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.events.account IS 'The connected account that it is of; empty for the platform''s own.';
+
+-- dead_letters; Type: VIEW; Schema: billing
+CREATE VIEW billing.dead_letters AS
+ SELECT id,
+    type,
+    created,
+    account,
+    finished_at AS died_at,
+    problem
+   FROM billing.events e
+  WHERE (state = 'dead'::text);
+
+-- VIEW dead_letters; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.dead_letters IS 'Events that could not be applied, and why. select billing.replay(id) once that is mended.';
+
+-- objects; Type: TABLE; Schema: billing
+CREATE TABLE billing.objects (
+    account text DEFAULT ''::text NOT NULL,
+    kind text NOT NULL,
+    id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer text,
+    data jsonb NOT NULL,
+    is_deleted boolean DEFAULT false NOT NULL,
+    seen billing.sighting[] NOT NULL,
+    fetched jsonb,
+    fetched_second bigint,
+    fetched_ticket bigint DEFAULT 0 NOT NULL,
+    fetch_ticket bigint DEFAULT 0 NOT NULL,
+    fetch_at timestamp with time zone
+);
+
+-- TABLE objects; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.objects IS 'Stripe''s objects as they are now: by its events, or by what it answered when it was asked.';
+
+-- COLUMN objects.kind; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.kind IS 'What Stripe calls it: customer, subscription, invoice, checkout.session, …';
+
+-- COLUMN objects.seen; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.seen IS 'The events of the newest two seconds that have told of it: the state is what the last of them tells. See billing.newest.';
+
+-- COLUMN objects.fetched; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetched IS 'What Stripe answered last, null when it has no such object; fetched_second says when, by its clock, and null that it was never asked.';
+
+-- COLUMN objects.fetch_ticket; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetch_ticket IS 'Grows with each event and with each question; an answer to a question with a smaller ticket than fetched_ticket is too late.';
+
+-- COLUMN objects.fetch_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetch_at IS 'When Stripe is to be asked how it is; null when that is known.';
+
+-- plan_prices; Type: TABLE; Schema: billing
+CREATE TABLE billing.plan_prices (
+    price text NOT NULL,
+    plan_id uuid NOT NULL
+);
+
+-- TABLE plan_prices; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.plan_prices IS 'Which plan is bought with a price of Stripe: those that are sold now, and all that were. A price belongs to one plan.';
+
+-- settings; Type: TABLE; Schema: billing
+CREATE TABLE billing.settings (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    grace_days integer DEFAULT 7 NOT NULL,
+    plan_without_subscription uuid NOT NULL,
+    events_kept interval DEFAULT '30 days'::interval NOT NULL,
+    CONSTRAINT events_are_kept_longer_than_they_are_delivered CHECK ((events_kept >= '4 days'::interval)),
+    CONSTRAINT grace_is_not_negative CHECK (((grace_days >= 0) AND (grace_days <= 365))),
+    CONSTRAINT settings_are_one_row CHECK (is_the_only_row)
+);
+
+-- TABLE settings; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.settings IS 'What the operator decides about billing.';
+
+-- COLUMN settings.grace_days; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.grace_days IS 'How long a tenant whose payment failed goes on as before; then it is suspended until it pays.';
+
+-- COLUMN settings.plan_without_subscription; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.plan_without_subscription IS 'Where a tenant is whose subscription has ended.';
+
+-- COLUMN settings.events_kept; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.events_kept IS 'How long events are kept after they were applied or ignored. What is dead is kept until somebody has it replayed.';
+
+-- subscription_plans; Type: TABLE; Schema: public
+CREATE TABLE public.subscription_plans (
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    price_monthly integer NOT NULL,
+    price_yearly integer NOT NULL,
+    currency text DEFAULT 'usd'::text NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    limits jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    history_days integer,
+    queue_weight integer DEFAULT 1 NOT NULL,
+    stripe_price_monthly text,
+    stripe_price_yearly text,
+    CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
+    CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
+    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
+    CONSTRAINT plan_queue_weight_is_positive CHECK (((queue_weight >= 1) AND (queue_weight <= 1000)))
+);
+
+-- TABLE subscription_plans; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in minor units of the currency.';
+
+-- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
+
+-- COLUMN subscription_plans.history_days; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.history_days IS 'How long a finished execution is kept; null: until somebody deletes it.';
+
+-- COLUMN subscription_plans.queue_weight; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.queue_weight IS 'The share of the workers that a tenant gets while others wait too, in proportion to theirs.';
+
+-- COLUMN subscription_plans.stripe_price_monthly; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.stripe_price_monthly IS 'The price in Stripe that is sold now. Prices of before stay known: billing.plan_prices.';
+
+-- COLUMN subscription_plans.stripe_price_yearly; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.stripe_price_yearly IS 'See stripe_price_monthly.';
+
+-- subscriptions; Type: VIEW; Schema: billing
+CREATE VIEW billing.subscriptions AS
+ SELECT c.tenant_id,
+    o.id,
+    o.customer AS customer_id,
+        CASE
+            WHEN (o.is_deleted AND ((o.data ->> 'status'::text) IS DISTINCT FROM 'incomplete_expired'::text)) THEN 'canceled'::text
+            ELSE (o.data ->> 'status'::text)
+        END AS status,
+    ( SELECT p.plan_id
+           FROM (billing.plan_prices p
+             JOIN public.subscription_plans l ON ((l.id = p.plan_id)))
+          WHERE (p.price = ANY (i.price_ids))
+          ORDER BY l.price_monthly DESC, l.key
+         LIMIT 1) AS plan_id,
+    COALESCE(i.price_ids, '{}'::text[]) AS price_ids,
+    i.quantity,
+    (o.data ->> 'currency'::text) AS currency,
+    COALESCE(billing.at(o.data, 'current_period_start'::text), i.period_start) AS current_period_start,
+    COALESCE(billing.at(o.data, 'current_period_end'::text), i.period_end) AS current_period_end,
+    billing.at(o.data, 'trial_end'::text) AS trial_end,
+    billing.at(o.data, 'cancel_at'::text) AS cancel_at,
+    COALESCE(((o.data ->> 'cancel_at_period_end'::text))::boolean, false) AS cancel_at_period_end,
+    billing.at(o.data, 'canceled_at'::text) AS canceled_at,
+    billing.at(o.data, 'ended_at'::text) AS ended_at,
+    billing.at(o.data, 'created'::text) AS created_at
+   FROM ((billing.customers_that_count c
+     JOIN billing.objects o ON (((o.account = ''::text) AND (o.customer = c.id) AND (o.kind = 'subscription'::text))))
+     CROSS JOIN LATERAL ( SELECT array_agg((x.item #>> '{price,id}'::text[]) ORDER BY (x.item #>> '{price,id}'::text[])) AS price_ids,
+            (sum(((x.item ->> 'quantity'::text))::bigint))::bigint AS quantity,
+            max(billing.at(x.item, 'current_period_start'::text)) AS period_start,
+            min(billing.at(x.item, 'current_period_end'::text)) AS period_end
+           FROM jsonb_array_elements(
+                CASE
+                    WHEN (jsonb_typeof((o.data #> '{items,data}'::text[])) = 'array'::text) THEN (o.data #> '{items,data}'::text[])
+                    ELSE '[]'::jsonb
+                END) x(item)) i);
+
+-- VIEW subscriptions; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.subscriptions IS 'The mirrored subscriptions of tenants, in either shape (https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-subscription-current-period-start-and-end).';
+
 -- execution_steps; Type: TABLE; Schema: public
 CREATE TABLE public.execution_steps (
     tenant_id uuid NOT NULL,
@@ -7551,7 +8175,6 @@ CREATE TABLE public.execution_steps (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint NOT NULL,
-    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -7577,9 +8200,6 @@ COMMENT ON COLUMN public.execution_steps.error IS '{code, message, details?}';
 -- COLUMN execution_steps.run_at; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.execution_steps.run_at IS 'When a waiting step goes on: the next attempt, the end of a delay, or the end of its patience; null when only what it waits for ends it.';
 
--- COLUMN execution_steps.agent_version; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.execution_steps.agent_version IS 'The version of the agent that the last attempt asked. No reference: history outlives what it is of.';
-
 -- execution_steps_2026_11; Type: TABLE; Schema: history
 CREATE TABLE history.execution_steps_2026_11 (
     tenant_id uuid CONSTRAINT execution_steps_tenant_id_not_null NOT NULL,
@@ -7602,7 +8222,6 @@ CREATE TABLE history.execution_steps_2026_11 (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
-    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -7635,7 +8254,6 @@ CREATE TABLE history.execution_steps_2026_12 (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
-    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -7668,7 +8286,6 @@ CREATE TABLE history.execution_steps_2027_01 (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
-    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -7701,7 +8318,6 @@ CREATE TABLE history.execution_steps_2027_02 (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
-    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -7734,7 +8350,6 @@ CREATE TABLE history.execution_steps_other (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
-    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -7954,27 +8569,6 @@ CREATE TABLE private.access_epochs (
 -- TABLE access_epochs; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.access_epochs IS 'One row a tenant, changed by whatever renews its access: two transactions that change a tenant''s members, roles, keys or status pass one by one.';
 
--- agent_functions; Type: TABLE; Schema: private
-CREATE TABLE private.agent_functions (
-    name text NOT NULL,
-    signature text NOT NULL,
-    description text NOT NULL,
-    arguments jsonb NOT NULL,
-    is_read_only boolean NOT NULL,
-    CONSTRAINT agent_function_arguments_are_a_schema CHECK (((jsonb_typeof(arguments) = 'object'::text) AND ((arguments ->> 'type'::text) = 'object'::text))),
-    CONSTRAINT agent_function_name_is_a_word CHECK ((name ~ '^[a-zA-Z0-9_-]{1,64}$'::text)),
-    CONSTRAINT agent_function_says_what_it_does CHECK (((length(btrim(description)) >= 1) AND (length(btrim(description)) <= 4000)))
-);
-
--- TABLE agent_functions; Type: COMMENT; Schema: private
-COMMENT ON TABLE private.agent_functions IS 'What agents may call, by the operator''s leave: see private.allow_agent_function.';
-
--- COLUMN agent_functions.name; Type: COMMENT; Schema: private
-COMMENT ON COLUMN private.agent_functions.name IS 'What the config of a tool, {type: rpc, function}, calls it.';
-
--- COLUMN agent_functions.arguments; Type: COMMENT; Schema: private
-COMMENT ON COLUMN private.agent_functions.arguments IS 'A JSON schema for the model: an object whose properties are parameters of the function.';
-
 -- api_key_hashes; Type: TABLE; Schema: private
 CREATE TABLE private.api_key_hashes (
     tenant_id uuid NOT NULL,
@@ -8157,23 +8751,105 @@ COMMENT ON TABLE public.agent_documents IS 'A text that an agent may look up: it
 -- COLUMN agent_documents.content; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.agent_documents.content IS 'Plain text or Markdown, at most 1 MiB.';
 
--- agent_versions; Type: TABLE; Schema: public
-CREATE TABLE public.agent_versions (
+-- ai_agents; Type: TABLE; Schema: public
+CREATE TABLE public.ai_agents (
     tenant_id uuid NOT NULL,
-    agent_id uuid NOT NULL,
-    version integer NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    name text NOT NULL,
+    slug text NOT NULL,
+    description text,
     model text NOT NULL,
-    config jsonb NOT NULL,
+    config jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT agent_version_is_positive CHECK ((version > 0))
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agent_config_is_an_object CHECK (((jsonb_typeof(config) = 'object'::text) AND (pg_column_size(config) <= 262144))),
+    CONSTRAINT agent_max_rounds_is_between_1_and_32 CHECK (((NOT (config ? 'max_rounds'::text)) OR ((config ->> 'max_rounds'::text) ~ '^([1-9]|[12][0-9]|3[0-2])$'::text))),
+    CONSTRAINT agent_max_tokens_is_a_positive_integer CHECK (((NOT (config ? 'max_tokens'::text)) OR ((config ->> 'max_tokens'::text) ~ '^[1-9][0-9]{0,6}$'::text))),
+    CONSTRAINT agent_model_names_its_provider CHECK (((model ~ '^[a-z0-9_-]+/.+$'::text) AND (length(model) <= 200))),
+    CONSTRAINT agent_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
+    CONSTRAINT agent_slug_is_a_word CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT agent_system_prompt_is_text CHECK (((NOT (config ? 'system_prompt'::text)) OR (jsonb_typeof((config -> 'system_prompt'::text)) = 'string'::text))),
+    CONSTRAINT agent_temperature_is_between_0_and_2 CHECK (((NOT (config ? 'temperature'::text)) OR ((jsonb_typeof((config -> 'temperature'::text)) = 'number'::text) AND ((((config ->> 'temperature'::text))::numeric >= (0)::numeric) AND (((config ->> 'temperature'::text))::numeric <= (2)::numeric)))))
 );
 
--- TABLE agent_versions; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.agent_versions IS 'What an agent said and did from one change to the next, never changed afterwards. Rpc restore_agent_version puts one in force again.';
+-- TABLE ai_agents; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workflow steps of type ai_processing.';
 
--- COLUMN agent_versions.created_by; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.agent_versions.created_by IS 'Who made the change; null when it was the system, an API key, or somebody who is no more.';
+-- COLUMN ai_agents.model; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
+
+-- COLUMN ai_agents.config; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit} or {type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
+
+-- invoices; Type: TABLE; Schema: public
+CREATE TABLE public.invoices (
+    tenant_id uuid NOT NULL,
+    id text NOT NULL,
+    customer_id text NOT NULL,
+    subscription_id text,
+    number text,
+    status text NOT NULL,
+    currency text NOT NULL,
+    subtotal bigint NOT NULL,
+    total bigint NOT NULL,
+    amount_due bigint NOT NULL,
+    amount_paid bigint NOT NULL,
+    amount_remaining bigint NOT NULL,
+    amount_refunded bigint NOT NULL,
+    period_start timestamp with time zone,
+    period_end timestamp with time zone,
+    due_at timestamp with time zone,
+    finalized_at timestamp with time zone,
+    paid_at timestamp with time zone,
+    next_payment_attempt_at timestamp with time zone,
+    hosted_invoice_url text,
+    invoice_pdf text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT invoice_status_is_known CHECK ((status = ANY (ARRAY['draft'::text, 'open'::text, 'paid'::text, 'uncollectible'::text, 'void'::text])))
+);
+
+-- TABLE invoices; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.invoices IS 'The tenant''s invoices in Stripe, in minor units of their currency. Derived: a change is made in Stripe.';
+
+-- COLUMN invoices.hosted_invoice_url; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.invoices.hosted_invoice_url IS 'Where it can be paid. Whoever has the address can see the invoice.';
+
+-- subscriptions; Type: TABLE; Schema: public
+CREATE TABLE public.subscriptions (
+    tenant_id uuid NOT NULL,
+    id text NOT NULL,
+    customer_id text NOT NULL,
+    status text NOT NULL,
+    plan_id uuid,
+    price_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    quantity bigint,
+    currency text,
+    current_period_start timestamp with time zone,
+    current_period_end timestamp with time zone,
+    trial_end timestamp with time zone,
+    cancel_at timestamp with time zone,
+    cancel_at_period_end boolean DEFAULT false NOT NULL,
+    canceled_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    grace_ends_at timestamp with time zone,
+    decides boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT subscription_has_a_grace_while_a_payment_is_due CHECK (((status = 'past_due'::text) = (grace_ends_at IS NOT NULL))),
+    CONSTRAINT subscription_status_is_known CHECK ((status = ANY (ARRAY['incomplete'::text, 'incomplete_expired'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'unpaid'::text, 'paused'::text, 'canceled'::text])))
+);
+
+-- TABLE subscriptions; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.subscriptions IS 'The tenant''s subscriptions in Stripe. Derived: a change is made in Stripe.';
+
+-- COLUMN subscriptions.plan_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.plan_id IS 'The plan that its prices belong to; null when they belong to none.';
+
+-- COLUMN subscriptions.grace_ends_at; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.grace_ends_at IS 'A payment is due; when it is not made by then, the tenant is suspended until it is.';
+
+-- COLUMN subscriptions.decides; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.decides IS 'Plan and status of the tenant follow from this one.';
 
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
@@ -8196,7 +8872,6 @@ CREATE TABLE public.usage (
     api_key_id uuid,
     is_estimated boolean DEFAULT false NOT NULL,
     cache_write_input_tokens bigint DEFAULT 0 NOT NULL,
-    agent_version integer,
     CONSTRAINT usage_is_not_negative CHECK ((LEAST(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens) >= 0)),
     CONSTRAINT usage_of_the_cache_is_not_negative CHECK ((cache_write_input_tokens >= 0))
 );
@@ -8221,9 +8896,6 @@ COMMENT ON COLUMN public.usage.is_estimated IS 'The provider did not come to say
 
 -- COLUMN usage.cache_write_input_tokens; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.usage.cache_write_input_tokens IS 'Of the input tokens: those that the provider has written to its cache.';
-
--- COLUMN usage.agent_version; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.usage.agent_version IS 'The version of the agent that a step asked; null where none was asked, and for calls through the API.';
 
 -- users; Type: TABLE; Schema: public
 CREATE TABLE public.users (
@@ -8310,11 +8982,6 @@ UNION ALL
    FROM public.ai_agents x
 UNION ALL
  SELECT x.tenant_id,
-    'agent_versions'::text AS source,
-    to_jsonb(x.*) AS line
-   FROM public.agent_versions x
-UNION ALL
- SELECT x.tenant_id,
     'agent_documents'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.agent_documents x
@@ -8343,6 +9010,16 @@ UNION ALL
     'usage'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.usage x
+UNION ALL
+ SELECT x.tenant_id,
+    'subscriptions'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.subscriptions x
+UNION ALL
+ SELECT x.tenant_id,
+    'invoices'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.invoices x
 UNION ALL
  SELECT x.tenant_id,
     'audit_log'::text AS source,
@@ -8446,37 +9123,6 @@ CREATE TABLE public.regions (
 -- TABLE regions; Type: COMMENT; Schema: public
 COMMENT ON TABLE public.regions IS 'Where data can live. The operator adds rows; a tenant chooses one when it is made and keeps it, since moving data is no update of a row.';
 
--- subscription_plans; Type: TABLE; Schema: public
-CREATE TABLE public.subscription_plans (
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    key text NOT NULL,
-    name text NOT NULL,
-    price_monthly integer NOT NULL,
-    price_yearly integer NOT NULL,
-    currency text DEFAULT 'usd'::text NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
-    limits jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    history_days integer,
-    queue_weight integer DEFAULT 1 NOT NULL,
-    CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
-    CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
-    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
-    CONSTRAINT plan_queue_weight_is_positive CHECK (((queue_weight >= 1) AND (queue_weight <= 1000)))
-);
-
--- TABLE subscription_plans; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in minor units of the currency.';
-
--- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
-
--- COLUMN subscription_plans.history_days; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.history_days IS 'How long a finished execution is kept; null: until somebody deletes it.';
-
--- COLUMN subscription_plans.queue_weight; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.queue_weight IS 'The share of the workers that a tenant gets while others wait too, in proportion to theirs.';
-
 -- schedules; Type: TABLE; Schema: queue
 CREATE TABLE queue.schedules (
     tenant_id uuid NOT NULL,
@@ -8524,23 +9170,6 @@ CREATE VIEW public.workflow_schedules WITH (security_invoker='true') AS
 
 -- VIEW workflow_schedules; Type: COMMENT; Schema: public
 COMMENT ON VIEW public.workflow_schedules IS 'When active workflows run next by their schedules, when they last did, and why they did not.';
-
--- capped_calls; Type: TABLE; Schema: queue
-CREATE TABLE queue.capped_calls (
-    tenant_id uuid NOT NULL,
-    reservation uuid NOT NULL,
-    caps jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
--- TABLE capped_calls; Type: COMMENT; Schema: queue
-COMMENT ON TABLE queue.capped_calls IS 'Calls of steps that a spending cap holds, from when their tokens are set aside until what they took is written down.';
-
--- COLUMN capped_calls.reservation; Type: COMMENT; Schema: queue
-COMMENT ON COLUMN queue.capped_calls.reservation IS 'Of tokens.';
-
--- COLUMN capped_calls.caps; Type: COMMENT; Schema: queue
-COMMENT ON COLUMN queue.capped_calls.caps IS '[{meter, id}]: the reservations of dollars, as private.set_dollars_aside makes them.';
 
 -- domain_checks; Type: TABLE; Schema: queue
 CREATE TABLE queue.domain_checks (
@@ -8781,6 +9410,34 @@ ALTER TABLE ONLY auth.users
 ALTER TABLE ONLY auth.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+-- accounts accounts_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (tenant_id);
+
+-- customers customer_is_of_one_tenant; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.customers
+    ADD CONSTRAINT customer_is_of_one_tenant UNIQUE (id);
+
+-- customers customers_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.customers
+    ADD CONSTRAINT customers_pkey PRIMARY KEY (tenant_id, id);
+
+-- events events_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+
+-- objects objects_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.objects
+    ADD CONSTRAINT objects_pkey PRIMARY KEY (account, kind, id);
+
+-- plan_prices plan_prices_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.plan_prices
+    ADD CONSTRAINT plan_prices_pkey PRIMARY KEY (price);
+
+-- settings settings_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.settings
+    ADD CONSTRAINT settings_pkey PRIMARY KEY (is_the_only_row);
+
 -- execution_steps execution_steps_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.execution_steps
     ADD CONSTRAINT execution_steps_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
@@ -8836,10 +9493,6 @@ ALTER TABLE ONLY private.access_epochs
 -- access access_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access
     ADD CONSTRAINT access_pkey PRIMARY KEY (tenant_id, principal);
-
--- agent_functions agent_functions_pkey; Type: CONSTRAINT; Schema: private
-ALTER TABLE ONLY private.agent_functions
-    ADD CONSTRAINT agent_functions_pkey PRIMARY KEY (name);
 
 -- api_key_hashes api_key_hash_is_unique; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.api_key_hashes
@@ -8921,10 +9574,6 @@ ALTER TABLE public.ai_agents
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT agent_slug_is_unique UNIQUE (tenant_id, slug);
 
--- agent_versions agent_versions_pkey; Type: CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.agent_versions
-    ADD CONSTRAINT agent_versions_pkey PRIMARY KEY (tenant_id, agent_id, version);
-
 -- ai_agents ai_agents_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_pkey PRIMARY KEY (tenant_id, id);
@@ -8940,6 +9589,10 @@ ALTER TABLE ONLY public.tenant_domains
 -- invitations invitations_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitations_pkey PRIMARY KEY (tenant_id, id);
+
+-- invoices invoices_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_pkey PRIMARY KEY (tenant_id, id);
 
 -- memberships memberships_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
@@ -8972,6 +9625,10 @@ ALTER TABLE ONLY public.roles
 -- subscription_plans subscription_plans_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.subscription_plans
     ADD CONSTRAINT subscription_plans_pkey PRIMARY KEY (id);
+
+-- subscriptions subscriptions_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_pkey PRIMARY KEY (tenant_id, id);
 
 -- tenant_domains tenant_domains_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
@@ -9012,10 +9669,6 @@ ALTER TABLE ONLY public.workflow_versions
 -- workflows workflows_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_pkey PRIMARY KEY (tenant_id, id);
-
--- capped_calls capped_calls_pkey; Type: CONSTRAINT; Schema: queue
-ALTER TABLE ONLY queue.capped_calls
-    ADD CONSTRAINT capped_calls_pkey PRIMARY KEY (tenant_id, reservation);
 
 -- domain_checks domain_checks_pkey; Type: CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.domain_checks
@@ -9079,6 +9732,36 @@ CREATE INDEX log_default_tenant_id_subject_subject_id_idx ON audit.log_default U
 
 -- users_email_partial_key; Type: INDEX; Schema: auth
 CREATE UNIQUE INDEX users_email_partial_key ON auth.users USING btree (email) WHERE (is_sso_user = false);
+
+-- accounts_derive_at; Type: INDEX; Schema: billing
+CREATE INDEX accounts_derive_at ON billing.accounts USING btree (derive_at) WHERE (derive_at IS NOT NULL);
+
+-- accounts_plan_before; Type: INDEX; Schema: billing
+CREATE INDEX accounts_plan_before ON billing.accounts USING btree (plan_before);
+
+-- events_dead; Type: INDEX; Schema: billing
+CREATE INDEX events_dead ON billing.events USING btree (finished_at) WHERE (state = 'dead'::text);
+
+-- events_due; Type: INDEX; Schema: billing
+CREATE INDEX events_due ON billing.events USING btree (next_attempt_at) WHERE (state = 'received'::text);
+
+-- events_over; Type: INDEX; Schema: billing
+CREATE INDEX events_over ON billing.events USING btree (finished_at) WHERE (state = ANY (ARRAY['applied'::text, 'ignored'::text]));
+
+-- objects_customer; Type: INDEX; Schema: billing
+CREATE INDEX objects_customer ON billing.objects USING btree (customer, kind) WHERE (account = ''::text);
+
+-- objects_fetch_at; Type: INDEX; Schema: billing
+CREATE INDEX objects_fetch_at ON billing.objects USING btree (fetch_at) WHERE (fetch_at IS NOT NULL);
+
+-- objects_paid_invoice; Type: INDEX; Schema: billing
+CREATE INDEX objects_paid_invoice ON billing.objects USING btree (((data ->> 'invoice'::text))) WHERE ((account = ''::text) AND (kind = 'invoice_payment'::text));
+
+-- plan_prices_plan; Type: INDEX; Schema: billing
+CREATE INDEX plan_prices_plan ON billing.plan_prices USING btree (plan_id);
+
+-- settings_plan; Type: INDEX; Schema: billing
+CREATE INDEX settings_plan ON billing.settings USING btree (plan_without_subscription);
 
 -- executions_started_by; Type: INDEX; Schema: public
 CREATE INDEX executions_started_by ON ONLY public.executions USING btree (started_by);
@@ -9182,9 +9865,6 @@ CREATE INDEX agent_documents_agent ON public.agent_documents USING btree (tenant
 -- agent_documents_created_by; Type: INDEX; Schema: public
 CREATE INDEX agent_documents_created_by ON public.agent_documents USING btree (created_by);
 
--- agent_versions_created_by; Type: INDEX; Schema: public
-CREATE INDEX agent_versions_created_by ON public.agent_versions USING btree (created_by);
-
 -- ai_agents_created_by; Type: INDEX; Schema: public
 CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
 
@@ -9203,6 +9883,9 @@ CREATE UNIQUE INDEX invitations_pending ON public.invitations USING btree (tenan
 -- invitations_role; Type: INDEX; Schema: public
 CREATE INDEX invitations_role ON public.invitations USING btree (tenant_id, role);
 
+-- invoices_created_at; Type: INDEX; Schema: public
+CREATE INDEX invoices_created_at ON public.invoices USING btree (tenant_id, created_at DESC);
+
 -- memberships_tenant_id_role; Type: INDEX; Schema: public
 CREATE INDEX memberships_tenant_id_role ON public.memberships USING btree (tenant_id, role);
 
@@ -9211,6 +9894,9 @@ CREATE INDEX memberships_user_id ON public.memberships USING btree (user_id) INC
 
 -- provider_keys_set_by; Type: INDEX; Schema: public
 CREATE INDEX provider_keys_set_by ON public.provider_keys USING btree (set_by);
+
+-- subscriptions_plan_id; Type: INDEX; Schema: public
+CREATE INDEX subscriptions_plan_id ON public.subscriptions USING btree (plan_id);
 
 -- tenant_domains_created_by; Type: INDEX; Schema: public
 CREATE INDEX tenant_domains_created_by ON public.tenant_domains USING btree (created_by);
@@ -9256,9 +9942,6 @@ CREATE INDEX workflow_versions_created_by ON public.workflow_versions USING btre
 
 -- workflows_created_by; Type: INDEX; Schema: public
 CREATE INDEX workflows_created_by ON public.workflows USING btree (created_by);
-
--- capped_calls_created_at; Type: INDEX; Schema: queue
-CREATE INDEX capped_calls_created_at ON queue.capped_calls USING btree (created_at);
 
 -- domain_checks_run_at; Type: INDEX; Schema: queue
 CREATE INDEX domain_checks_run_at ON queue.domain_checks USING btree (run_at);
@@ -9386,11 +10069,14 @@ CREATE TRIGGER aias_100_sync_profile AFTER INSERT OR UPDATE OF email ON auth.use
 -- users aias_800_record_sign_in; Type: TRIGGER; Schema: auth
 CREATE TRIGGER aias_800_record_sign_in AFTER UPDATE OF last_sign_in_at ON auth.users FOR EACH ROW WHEN ((new.last_sign_in_at IS DISTINCT FROM old.last_sign_in_at)) EXECUTE FUNCTION audit.record_sign_in();
 
+-- plan_prices _100_derive_later; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _100_derive_later AFTER INSERT OR DELETE OR UPDATE ON billing.plan_prices FOR EACH STATEMENT EXECUTE FUNCTION billing.derive_later();
+
+-- settings _100_derive_later; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _100_derive_later AFTER UPDATE ON billing.settings FOR EACH STATEMENT EXECUTE FUNCTION billing.derive_later();
+
 -- tenants _010_wait_for_chainer; Type: TRIGGER; Schema: public
 CREATE TRIGGER _010_wait_for_chainer BEFORE DELETE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION audit.wait_for_chainer();
-
--- agent_versions _050_keep_as_it_is; Type: TRIGGER; Schema: public
-CREATE TRIGGER _050_keep_as_it_is BEFORE UPDATE ON public.agent_versions FOR EACH ROW WHEN ((new.* IS DISTINCT FROM old.*)) EXECUTE FUNCTION private.keep_version_as_it_is();
 
 -- agent_documents _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.keep_columns('agent_id', 'created_by', 'created_at');
@@ -9455,6 +10141,9 @@ CREATE TRIGGER _100_check BEFORE INSERT OR UPDATE ON public.workflows FOR EACH R
 -- ai_agents _100_check_tools; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_check_tools BEFORE INSERT OR UPDATE OF config ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.check_agent_tools();
 
+-- tenants _100_forget_billing; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_forget_billing BEFORE DELETE ON public.tenants FOR EACH ROW EXECUTE FUNCTION billing.forget_tenant();
+
 -- roles _100_guard; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_guard BEFORE INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION private.guard_role();
 
@@ -9467,14 +10156,14 @@ CREATE TRIGGER _100_keep_final BEFORE UPDATE ON public.execution_steps FOR EACH 
 -- users _100_lock_access; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_lock_access BEFORE DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION private.lock_access_of_person();
 
+-- subscription_plans _100_remember_prices; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_remember_prices AFTER INSERT OR UPDATE OF stripe_price_monthly, stripe_price_yearly ON public.subscription_plans FOR EACH ROW EXECUTE FUNCTION billing.remember_prices();
+
 -- subscription_plans _100_sync_limits; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_sync_limits AFTER UPDATE OF limits ON public.subscription_plans FOR EACH ROW WHEN ((old.limits IS DISTINCT FROM new.limits)) EXECUTE FUNCTION private.sync_plan_limits();
 
 -- tenants _100_sync_limits; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_sync_limits AFTER INSERT OR UPDATE OF plan_id, limit_overrides, billing_anchor ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.sync_tenant_limits();
-
--- ai_agents _110_number_version; Type: TRIGGER; Schema: public
-CREATE TRIGGER _110_number_version BEFORE INSERT OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.number_agent_version();
 
 -- subscription_plans _150_sync_queue; Type: TRIGGER; Schema: public
 CREATE TRIGGER _150_sync_queue AFTER UPDATE OF limits, queue_weight ON public.subscription_plans FOR EACH ROW WHEN (((old.limits IS DISTINCT FROM new.limits) OR (old.queue_weight IS DISTINCT FROM new.queue_weight))) EXECUTE FUNCTION queue.sync_tenants_of_plan();
@@ -9497,12 +10186,6 @@ CREATE TRIGGER _200_end AFTER UPDATE OF accepted_at, declined_at, revoked_at ON 
 -- memberships _200_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_give_stock_back AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('users');
 
--- ai_agents _200_keep_first_version; Type: TRIGGER; Schema: public
-CREATE TRIGGER _200_keep_first_version AFTER INSERT ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_agent_version();
-
--- ai_agents _200_keep_version; Type: TRIGGER; Schema: public
-CREATE TRIGGER _200_keep_version AFTER UPDATE ON public.ai_agents FOR EACH ROW WHEN ((new.version <> old.version)) EXECUTE FUNCTION private.keep_agent_version();
-
 -- workflows _200_publish; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_publish AFTER UPDATE ON public.workflows FOR EACH ROW WHEN ((new.version <> old.version)) EXECUTE FUNCTION private.publish_workflow();
 
@@ -9518,12 +10201,6 @@ CREATE TRIGGER _250_publish_trigger AFTER UPDATE ON public.workflows FOR EACH RO
 -- workflows _250_publish_trigger_of_new; Type: TRIGGER; Schema: public
 CREATE TRIGGER _250_publish_trigger_of_new AFTER INSERT ON public.workflows FOR EACH ROW WHEN ((new.status = 'active'::text)) EXECUTE FUNCTION private.publish_trigger();
 
--- agent_documents _300_change_stock; Type: TRIGGER; Schema: public
-CREATE TRIGGER _300_change_stock AFTER UPDATE ON public.agent_documents REFERENCING OLD TABLE AS deleted NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.count_documents();
-
--- agent_documents _300_empty_stock; Type: TRIGGER; Schema: public
-CREATE TRIGGER _300_empty_stock AFTER TRUNCATE ON public.agent_documents FOR EACH STATEMENT EXECUTE FUNCTION private.recount_storage();
-
 -- workflows _300_empty_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_empty_stock AFTER TRUNCATE ON public.workflows FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('workflows');
 
@@ -9532,9 +10209,6 @@ CREATE TRIGGER _300_forget_all_executions AFTER TRUNCATE ON public.executions FO
 
 -- executions _300_forget_executions; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_forget_executions AFTER DELETE ON public.executions REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION queue.forget_executions();
-
--- agent_documents _300_give_stock_back; Type: TRIGGER; Schema: public
-CREATE TRIGGER _300_give_stock_back AFTER DELETE ON public.agent_documents REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.count_documents();
 
 -- workflows _300_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_give_stock_back AFTER DELETE ON public.workflows REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('workflows');
@@ -9571,9 +10245,6 @@ CREATE TRIGGER _300_refresh_access_of_new AFTER INSERT ON public.api_keys REFERE
 
 -- memberships _300_refresh_access_of_new; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_refresh_access_of_new AFTER INSERT ON public.memberships REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_changed_access('user_id');
-
--- agent_documents _300_take_stock; Type: TRIGGER; Schema: public
-CREATE TRIGGER _300_take_stock AFTER INSERT ON public.agent_documents REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.count_documents();
 
 -- workflows _300_take_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_take_stock AFTER INSERT ON public.workflows REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.take_stock('workflows');
@@ -9623,11 +10294,17 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE ON public.api_keys FOR EACH ROW
 -- invitations _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invitations FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
+-- invoices _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invoices FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
+
 -- memberships _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'user_id');
 
 -- roles _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'key');
+
+-- subscriptions _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.subscriptions FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- tenant_domains _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.tenant_domains FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
@@ -9670,6 +10347,26 @@ CREATE TRIGGER _910_forget_audit AFTER DELETE ON public.tenants FOR EACH ROW EXE
 
 -- mails _100_forget; Type: TRIGGER; Schema: queue
 CREATE TRIGGER _100_forget BEFORE UPDATE ON queue.mails FOR EACH ROW WHEN (((new.template = 'workflow'::text) AND (new.status <> 'queued'::text))) EXECUTE FUNCTION queue.forget_mail();
+
+-- accounts accounts_plan_before_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.accounts
+    ADD CONSTRAINT accounts_plan_before_fkey FOREIGN KEY (plan_before) REFERENCES public.subscription_plans(id);
+
+-- accounts accounts_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.accounts
+    ADD CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- customers customers_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.customers
+    ADD CONSTRAINT customers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- plan_prices plan_prices_plan_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.plan_prices
+    ADD CONSTRAINT plan_prices_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.subscription_plans(id) ON DELETE CASCADE;
+
+-- settings settings_plan_without_subscription_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.settings
+    ADD CONSTRAINT settings_plan_without_subscription_fkey FOREIGN KEY (plan_without_subscription) REFERENCES public.subscription_plans(id);
 
 -- access_epochs access_epochs_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access_epochs
@@ -9731,10 +10428,6 @@ ALTER TABLE ONLY private.webhooks
 ALTER TABLE ONLY public.agent_documents
     ADD CONSTRAINT agent_documents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
 
--- agent_versions agent_versions_created_by_fkey; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.agent_versions
-    ADD CONSTRAINT agent_versions_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
-
 -- ai_agents ai_agents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
@@ -9779,6 +10472,10 @@ ALTER TABLE ONLY public.invitations
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- invoices invoices_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- memberships membership_role_exists; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT membership_role_exists FOREIGN KEY (tenant_id, role) REFERENCES public.roles(tenant_id, key);
@@ -9802,6 +10499,14 @@ ALTER TABLE ONLY public.provider_keys
 -- roles roles_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- subscriptions subscriptions_plan_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.subscription_plans(id) ON DELETE SET NULL;
+
+-- subscriptions subscriptions_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- tenant_domains tenant_domains_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
@@ -9851,10 +10556,6 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.workflow_versions
     ADD CONSTRAINT version_belongs_to_a_workflow FOREIGN KEY (tenant_id, workflow_id) REFERENCES public.workflows(tenant_id, id) ON DELETE CASCADE;
 
--- agent_versions version_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.agent_versions
-    ADD CONSTRAINT version_belongs_to_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
-
 -- workflow_versions workflow_versions_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.workflow_versions
     ADD CONSTRAINT workflow_versions_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
@@ -9866,10 +10567,6 @@ ALTER TABLE ONLY public.workflows
 -- workflows workflows_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
-
--- capped_calls capped_calls_tenant_id_fkey; Type: FK CONSTRAINT; Schema: queue
-ALTER TABLE ONLY queue.capped_calls
-    ADD CONSTRAINT capped_calls_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- domain_checks check_belongs_to_a_domain; Type: FK CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.domain_checks
@@ -9909,6 +10606,24 @@ CREATE POLICY "members with audit.read read the log" ON audit.log FOR SELECT TO 
 -- inbox members with audit.read read what is to be chained; Type: POLICY; Schema: audit
 CREATE POLICY "members with audit.read read what is to be chained" ON audit.inbox FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)));
 
+-- accounts; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.accounts ENABLE ROW LEVEL SECURITY;
+
+-- customers; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.customers ENABLE ROW LEVEL SECURITY;
+
+-- events; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.events ENABLE ROW LEVEL SECURITY;
+
+-- objects; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.objects ENABLE ROW LEVEL SECURITY;
+
+-- plan_prices; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.plan_prices ENABLE ROW LEVEL SECURITY;
+
+-- settings; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.settings ENABLE ROW LEVEL SECURITY;
+
 -- execution_steps_2026_11; Type: ROW SECURITY; Schema: history
 ALTER TABLE history.execution_steps_2026_11 ENABLE ROW LEVEL SECURITY;
 
@@ -9944,9 +10659,6 @@ ALTER TABLE private.access ENABLE ROW LEVEL SECURITY;
 
 -- access_epochs; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.access_epochs ENABLE ROW LEVEL SECURITY;
-
--- agent_functions; Type: ROW SECURITY; Schema: private
-ALTER TABLE private.agent_functions ENABLE ROW LEVEL SECURITY;
 
 -- api_key_hashes; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.api_key_hashes ENABLE ROW LEVEL SECURITY;
@@ -9992,9 +10704,6 @@ ALTER TABLE private.webhooks ENABLE ROW LEVEL SECURITY;
 
 -- agent_documents; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.agent_documents ENABLE ROW LEVEL SECURITY;
-
--- agent_versions; Type: ROW SECURITY; Schema: public
-ALTER TABLE public.agent_versions ENABLE ROW LEVEL SECURITY;
 
 -- ai_agents; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.ai_agents ENABLE ROW LEVEL SECURITY;
@@ -10044,6 +10753,9 @@ ALTER TABLE public.executions ENABLE ROW LEVEL SECURITY;
 -- invitations; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
+-- invoices; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.invoices ENABLE ROW LEVEL SECURITY;
+
 -- roles members read the roles of their tenants; Type: POLICY; Schema: public
 CREATE POLICY "members read the roles of their tenants" ON public.roles FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.own_tenants() AS own_tenants)));
 
@@ -10058,9 +10770,6 @@ CREATE POLICY "members with agents.read read agents" ON public.ai_agents FOR SEL
 
 -- agent_documents members with agents.read read documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.read read documents" ON public.agent_documents FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
-
--- agent_versions members with agents.read read versions of agents; Type: POLICY; Schema: public
-CREATE POLICY "members with agents.read read versions of agents" ON public.agent_versions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
 
 -- ai_agents members with agents.write change agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write change agents" ON public.ai_agents FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
@@ -10079,6 +10788,12 @@ CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR IN
 
 -- agent_documents members with agents.write make documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write make documents" ON public.agent_documents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
+-- invoices members with billing.read read invoices; Type: POLICY; Schema: public
+CREATE POLICY "members with billing.read read invoices" ON public.invoices FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('billing.read'::text) AS tenants_with)));
+
+-- subscriptions members with billing.read read subscriptions; Type: POLICY; Schema: public
+CREATE POLICY "members with billing.read read subscriptions" ON public.subscriptions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('billing.read'::text) AS tenants_with)));
 
 -- executions members with executions.read read executions; Type: POLICY; Schema: public
 CREATE POLICY "members with executions.read read executions" ON public.executions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('executions.read'::text) AS tenants_with)));
@@ -10169,11 +10884,17 @@ CREATE POLICY "reading exports waits for a second factor" ON public.tenant_expor
 -- invitations reading invitations waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading invitations waits for a second factor" ON public.invitations AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
+-- invoices reading invoices waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading invoices waits for a second factor" ON public.invoices AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
 -- api_keys reading keys waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading keys waits for a second factor" ON public.api_keys AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- memberships reading members waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading members waits for a second factor" ON public.memberships AS RESTRICTIVE FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))));
+
+-- subscriptions reading subscriptions waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading subscriptions waits for a second factor" ON public.subscriptions AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- tenant_secrets reading what secrets there are waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading what secrets there are waits for a second factor" ON public.tenant_secrets AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -10192,6 +10913,9 @@ CREATE POLICY "signed-in people read the permissions" ON public.permissions FOR 
 
 -- subscription_plans; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.subscription_plans ENABLE ROW LEVEL SECURITY;
+
+-- subscriptions; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.subscriptions ENABLE ROW LEVEL SECURITY;
 
 -- tenant_domains; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.tenant_domains ENABLE ROW LEVEL SECURITY;
@@ -10219,9 +10943,6 @@ ALTER TABLE public.workflow_versions ENABLE ROW LEVEL SECURITY;
 
 -- workflows; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.workflows ENABLE ROW LEVEL SECURITY;
-
--- capped_calls; Type: ROW SECURITY; Schema: queue
-ALTER TABLE queue.capped_calls ENABLE ROW LEVEL SECURITY;
 
 -- domain_checks; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.domain_checks ENABLE ROW LEVEL SECURITY;
@@ -10266,6 +10987,9 @@ GRANT USAGE ON SCHEMA aias TO authenticated;
 GRANT USAGE ON SCHEMA auth TO anon;
 GRANT USAGE ON SCHEMA auth TO authenticated;
 GRANT USAGE ON SCHEMA auth TO service_role;
+
+-- SCHEMA billing; Type: ACL; Schema: -
+GRANT USAGE ON SCHEMA billing TO aias_worker;
 
 -- SCHEMA edge; Type: ACL; Schema: -
 GRANT USAGE ON SCHEMA edge TO aias_edge;
@@ -10371,6 +11095,109 @@ GRANT ALL ON FUNCTION auth.uid() TO anon;
 GRANT ALL ON FUNCTION auth.uid() TO authenticated;
 GRANT ALL ON FUNCTION auth.uid() TO service_role;
 
+-- FUNCTION agrees(data jsonb, attributes jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.agrees(data jsonb, attributes jsonb) FROM PUBLIC;
+
+-- FUNCTION apply(events text[], with_fetching boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.apply(events text[], with_fetching boolean) FROM PUBLIC;
+
+-- FUNCTION apply_events(most integer, with_fetching boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.apply_events(most integer, with_fetching boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.apply_events(most integer, with_fetching boolean) TO aias_worker;
+
+-- FUNCTION apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) TO aias_worker;
+
+-- FUNCTION as_uuid(text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.as_uuid(text) FROM PUBLIC;
+
+-- FUNCTION at(data jsonb, attribute text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.at(data jsonb, attribute text) FROM PUBLIC;
+
+-- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) TO aias_worker;
+
+-- FUNCTION derive(customers text[], invoices text[], has_charges boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) FROM PUBLIC;
+
+-- FUNCTION derive_all(tenants uuid[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_all(tenants uuid[]) FROM PUBLIC;
+
+-- FUNCTION derive_invoices(tenants uuid[], only_these text[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_invoices(tenants uuid[], only_these text[]) FROM PUBLIC;
+
+-- FUNCTION derive_later(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_later() FROM PUBLIC;
+
+-- FUNCTION derive_subscriptions(tenants uuid[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_subscriptions(tenants uuid[]) FROM PUBLIC;
+
+-- FUNCTION derive_tenants(tenants uuid[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_tenants(tenants uuid[]) FROM PUBLIC;
+
+-- FUNCTION find_tenants(customers text[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.find_tenants(customers text[]) FROM PUBLIC;
+
+-- FUNCTION forget_tenant(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.forget_tenant() FROM PUBLIC;
+
+-- FUNCTION id_of(reference jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.id_of(reference jsonb) FROM PUBLIC;
+
+-- FUNCTION is_mirrored(event_type text, object jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.is_mirrored(event_type text, object jsonb) FROM PUBLIC;
+
+-- FUNCTION last_of(seen billing.sighting[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.last_of(seen billing.sighting[]) FROM PUBLIC;
+
+-- FUNCTION last_told(events text[], before text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.last_told(events text[], before text) FROM PUBLIC;
+
+-- FUNCTION link_customer(tenant uuid, customer text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.link_customer(tenant uuid, customer text) FROM PUBLIC;
+
+-- FUNCTION newest(seen billing.sighting[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.newest(seen billing.sighting[]) FROM PUBLIC;
+
+-- FUNCTION note_failure(event text, reason text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.note_failure(event text, reason text) FROM PUBLIC;
+
+-- FUNCTION passes_by_itself(state text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.passes_by_itself(state text) FROM PUBLIC;
+
+-- FUNCTION rank_of(status text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.rank_of(status text) FROM PUBLIC;
+
+-- FUNCTION readable(kind text, data jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.readable(kind text, data jsonb) FROM PUBLIC;
+
+-- FUNCTION remember_prices(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.remember_prices() FROM PUBLIC;
+
+-- FUNCTION replay(event text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.replay(event text) FROM PUBLIC;
+
+-- FUNCTION standing(status text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.standing(status text) FROM PUBLIC;
+
+-- FUNCTION subscription_of(invoice jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.subscription_of(invoice jsonb) FROM PUBLIC;
+
+-- FUNCTION sweep(most integer); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.sweep(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.sweep(most integer) TO aias_worker;
+
+-- FUNCTION undone(data jsonb, attributes jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.undone(data jsonb, attributes jsonb) FROM PUBLIC;
+
+-- FUNCTION wait_for_turn(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.wait_for_turn() FROM PUBLIC;
+
+-- FUNCTION was(data jsonb, attributes jsonb, before jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) FROM PUBLIC;
+
 -- FUNCTION authenticate_key(key_hash bytea); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
@@ -10398,6 +11225,10 @@ GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO ai
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) TO aias_edge;
+
+-- FUNCTION keep_stripe_events(bodies text[]); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.keep_stripe_events(bodies text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.keep_stripe_events(bodies text[]) TO aias_edge;
 
 -- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
@@ -10460,12 +11291,6 @@ GRANT SELECT ON TABLE public.tenant_domains TO authenticated;
 -- FUNCTION add_domain(tenant uuid, wanted_domain text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) TO authenticated;
-
--- FUNCTION agent_function_problem(callee regprocedure); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.agent_function_problem(callee regprocedure) FROM PUBLIC;
-
--- FUNCTION allow_agent_function(callee regprocedure, description text, arguments jsonb, name text, is_read_only boolean); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.allow_agent_function(callee regprocedure, description text, arguments jsonb, name text, is_read_only boolean) FROM PUBLIC;
 
 -- FUNCTION ask_for_domain_check(tenant uuid, wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) FROM PUBLIC;
@@ -10538,9 +11363,6 @@ GRANT UPDATE(requires_second_factor) ON TABLE public.tenants TO authenticated;
 REVOKE ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) TO authenticated;
 
--- FUNCTION count_documents(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.count_documents() FROM PUBLIC;
-
 -- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
 
@@ -10588,9 +11410,6 @@ REVOKE ALL ON FUNCTION private.disable_event_trigger(source regclass) FROM PUBLI
 -- FUNCTION disable_hook_signing(wanted_workflow uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.disable_hook_signing(wanted_workflow uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.disable_hook_signing(wanted_workflow uuid) TO authenticated;
-
--- FUNCTION disallow_agent_function(name text); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.disallow_agent_function(name text) FROM PUBLIC;
 
 -- FUNCTION domain_to_manage(wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.domain_to_manage(wanted_domain uuid) FROM PUBLIC;
@@ -10700,9 +11519,6 @@ REVOKE ALL ON FUNCTION private.is_pending(invitation public.invitations) FROM PU
 -- FUNCTION is_still_granted(invitation public.invitations); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.is_still_granted(invitation public.invitations) FROM PUBLIC;
 
--- FUNCTION keep_agent_version(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.keep_agent_version() FROM PUBLIC;
-
 -- FUNCTION keep_an_owner(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_an_owner() FROM PUBLIC;
 
@@ -10717,9 +11533,6 @@ REVOKE ALL ON FUNCTION private.keep_identity() FROM PUBLIC;
 
 -- FUNCTION keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) FROM PUBLIC;
-
--- FUNCTION keep_version_as_it_is(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.keep_version_as_it_is() FROM PUBLIC;
 
 -- FUNCTION key_of(changed jsonb, key_columns text[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.key_of(changed jsonb, key_columns text[]) FROM PUBLIC;
@@ -10784,9 +11597,6 @@ GRANT ALL ON FUNCTION private.my_tenants() TO authenticated;
 -- FUNCTION note_cancellation(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.note_cancellation() FROM PUBLIC;
 
--- FUNCTION number_agent_version(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.number_agent_version() FROM PUBLIC;
-
 -- FUNCTION own_tenants(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.own_tenants() FROM PUBLIC;
 GRANT ALL ON FUNCTION private.own_tenants() TO authenticated;
@@ -10817,9 +11627,6 @@ GRANT ALL ON FUNCTION private.quota_status(tenant uuid) TO authenticated;
 
 -- FUNCTION random_token(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.random_token() FROM PUBLIC;
-
--- FUNCTION recount_storage(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.recount_storage() FROM PUBLIC;
 
 -- FUNCTION refresh_access(tenant uuid, only_principals uuid[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.refresh_access(tenant uuid, only_principals uuid[]) FROM PUBLIC;
@@ -11112,13 +11919,6 @@ GRANT ALL ON FUNCTION public.reopen_tenant(tenant_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.resend_invitation(invitation_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.resend_invitation(invitation_id uuid) TO authenticated;
 
--- TABLE ai_agents; Type: ACL; Schema: public
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
-
--- FUNCTION restore_agent_version(agent_id uuid, version integer); Type: ACL; Schema: public
-REVOKE ALL ON FUNCTION public.restore_agent_version(agent_id uuid, version integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.restore_agent_version(agent_id uuid, version integer) TO authenticated;
-
 -- FUNCTION resume_execution(execution_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.resume_execution(execution_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.resume_execution(execution_id uuid) TO authenticated;
@@ -11179,14 +11979,6 @@ GRANT ALL ON FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) T
 REVOKE ALL ON FUNCTION queue.agent(tenant uuid, agent uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.agent(tenant uuid, agent uuid) TO aias_worker;
 
--- FUNCTION agent(tenant uuid, agent uuid, wanted_version integer); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.agent(tenant uuid, agent uuid, wanted_version integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.agent(tenant uuid, agent uuid, wanted_version integer) TO aias_worker;
-
--- FUNCTION agent_functions(names text[]); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.agent_functions(names text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.agent_functions(names text[]) TO aias_worker;
-
 -- FUNCTION answer_call(tenant uuid, execution uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.answer_call(tenant uuid, execution uuid) FROM PUBLIC;
 
@@ -11195,15 +11987,6 @@ REVOKE ALL ON FUNCTION queue.ask_to_end(tenant uuid, execution uuid) FROM PUBLIC
 
 -- FUNCTION begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) FROM PUBLIC;
-
--- FUNCTION call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb) TO aias_worker;
-
--- FUNCTION call_as_member(callee regprocedure, arguments jsonb, most_rows integer); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) FROM PUBLIC;
-REVOKE ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) FROM authenticated;
-GRANT ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) TO postgres;
 
 -- FUNCTION chain_audit(max_entries integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.chain_audit(max_entries integer) FROM PUBLIC;
@@ -11308,10 +12091,6 @@ GRANT ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version inte
 REVOKE ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) TO aias_worker;
 
--- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) TO aias_worker;
-
 -- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) TO aias_worker;
@@ -11370,9 +12149,6 @@ GRANT ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, w
 REVOKE ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) TO aias_worker;
 
--- FUNCTION settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) FROM PUBLIC;
-
 -- FUNCTION signals(tenant uuid, execution uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.signals(tenant uuid, execution uuid) FROM PUBLIC;
 
@@ -11414,14 +12190,24 @@ GRANT SELECT ON TABLE audit.inbox TO authenticated;
 -- TABLE log; Type: ACL; Schema: audit
 GRANT SELECT ON TABLE audit.log TO authenticated;
 
+-- TABLE subscription_plans; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.subscription_plans TO anon;
+GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
+
 -- TABLE execution_steps; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.execution_steps TO authenticated;
 
 -- TABLE agent_documents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_documents TO authenticated;
 
--- TABLE agent_versions; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.agent_versions TO authenticated;
+-- TABLE ai_agents; Type: ACL; Schema: public
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
+
+-- TABLE invoices; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.invoices TO authenticated;
+
+-- TABLE subscriptions; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.subscriptions TO authenticated;
 
 -- TABLE usage; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.usage TO authenticated;
@@ -11444,10 +12230,6 @@ GRANT SELECT ON TABLE public.permissions TO authenticated;
 -- TABLE regions; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.regions TO anon;
 GRANT SELECT ON TABLE public.regions TO authenticated;
-
--- TABLE subscription_plans; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.subscription_plans TO anon;
-GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
 
 -- TABLE schedules; Type: ACL; Schema: queue
 GRANT SELECT ON TABLE queue.schedules TO authenticated;

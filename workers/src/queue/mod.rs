@@ -1,10 +1,13 @@
-//! The functions of schema `queue`: the worker's only way to the database. One file a function.
+//! The functions of schema `queue`, and those of `billing` that take what Stripe says: the worker's only way to the database. One file a function.
 
 mod agent;
 mod agent_functions;
+mod apply_fetched;
+mod apply_stripe_events;
 mod chain_audit;
 mod claim;
 mod claim_domain_checks;
+mod claim_fetches;
 mod claim_mails;
 mod claim_schedules;
 mod erase_next_tenant;
@@ -33,6 +36,7 @@ mod send_mail;
 mod start_child;
 mod start_workflow;
 mod sweep;
+mod sweep_billing;
 mod tend_history;
 mod time;
 
@@ -49,6 +53,7 @@ pub use agent::{Agent, FoundAgent};
 pub use agent_functions::{AgentAnswer, AgentFunction};
 pub use claim::{Claimed, Job, RecordedStep, Signal};
 pub use claim_domain_checks::DomainCheck;
+pub use claim_fetches::FetchKey;
 pub use claim_mails::{Mail, MailKey};
 pub use claim_schedules::{Schedule, ScheduleKey};
 pub use failure::{Refusal, is_refused_content, refusal};

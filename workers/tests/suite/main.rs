@@ -29,5 +29,6 @@ mod schedules;
 mod secrets;
 mod state;
 mod step_mails;
+mod stripe;
 mod support;
 mod waiting;

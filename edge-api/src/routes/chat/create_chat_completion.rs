@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream, StreamExt};
-use llm::{ChatEvent, ChatStream};
+use llm::{ChatEvent, ChatStream, Completion, Usage};
 use serde_json::{Value, json};
 
 use super::chunks::Chunks;
@@ -14,7 +15,7 @@ use super::request::ChatCompletionRequest;
 use super::{answer, errors};
 use crate::error::{ApiError, ErrorBody};
 use crate::extract;
-use crate::model_calls::{Admitted, Meter, ModelCalls};
+use crate::model_calls::{Admitted, Begun, CacheUse, Meter, ModelCalls, replayed};
 use crate::whose::Whose;
 
 /// Something for proxies that cut what is silent, while a model thinks.
@@ -25,6 +26,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 ///
 /// The answer is a `chat.completion`, or with `stream` server-sent events with `chat.completion.chunk`s. What a call takes is set aside before and
 /// counted after, also when it is broken off.
+///
+/// Where the tenant has `answer_cache_seconds`, a request with temperature 0 that was answered lately is answered the same, at no cost; the header
+/// `x-aias-cache` says `hit` or `miss`. `Cache-Control: no-cache` asks the model all the same.
 #[utoipa::path(
     post, path = "/v1/chat/completions", tag = "models", operation_id = "createChatCompletion",
     params(("tenant_id" = Option<Uuid>, Query, description = "Whose. Left out: the API key's tenant, or the one at this address.")),
@@ -48,17 +52,31 @@ const SILENCE: Duration = Duration::from_secs(15);
 pub async fn create_chat_completion(
     whose: Whose,
     State(calls): State<ModelCalls>,
+    headers: HeaderMap,
     extract::Json(wanted): extract::Json<ChatCompletionRequest>,
 ) -> Result<Response, ApiError> {
     let (is_stream, includes_usage) = (wanted.stream, wanted.includes_usage());
     let mut request = wanted.into_request()?;
+    let cache = CacheUse::of(&headers);
+    let begun = calls
+        .begin_chat(&whose.session, whose.tenant_id, &mut request, cache)
+        .await?;
     let Admitted {
         mut meter,
         providers,
-        limits,
-    } = calls
-        .begin_chat(&whose.session, whose.tenant_id, &mut request)
-        .await?;
+        headers,
+    } = match begun {
+        Begun::Admitted(admitted) => admitted,
+        Begun::Answered(answer, headers) if is_stream => {
+            let chunks = Chunks::new(&answer.model, includes_usage);
+            return Ok((headers, Sse::new(again(&answer, &chunks))).into_response());
+        }
+        Begun::Answered(mut answer, headers) => {
+            // It has taken nothing.
+            answer.usage = Usage::default();
+            return Ok((headers, Json(answer::completion(&answer))).into_response());
+        }
+    };
     if is_stream {
         let stream = providers.chat(&request).await;
         let stream = stream.map_err(|error| meter.failed(error))?;
@@ -66,13 +84,25 @@ pub async fn create_chat_completion(
         let chunks = Chunks::new(stream.model(), includes_usage);
         let events = events(stream, chunks, meter);
         let events = Sse::new(events).keep_alive(KeepAlive::new().interval(SILENCE));
-        return Ok((limits.headers(), events).into_response());
+        return Ok((headers, events).into_response());
     }
     let completion = providers.complete(&request).await;
     let completion = completion.map_err(|error| meter.failed(error))?;
     meter.answered(&completion);
     let answer = Json(answer::completion(&completion));
-    Ok((limits.headers(), answer).into_response())
+    Ok((headers, answer).into_response())
+}
+
+/// An answer that is there already, as a stream.
+fn again(
+    answer: &Completion,
+    chunks: &Chunks,
+) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
+    let said = replayed(answer);
+    let said = said.iter().flat_map(|event| chunks.of(event));
+    let mut lines = texts([chunks.first()].into_iter().chain(said).collect());
+    lines.push("[DONE]".to_owned());
+    stream::iter(lines).map(|line| Ok(Event::default().data(line)))
 }
 
 /// When the client leaves, this is dropped: the call upstream is closed and the meter says how far it came.

@@ -112,7 +112,7 @@ pub async fn create_embeddings(
     let Admitted {
         mut meter,
         providers,
-        limits,
+        headers,
     } = calls.admit(&asked, |_| probably).await?;
     let embeddings = providers.embed(&request).await;
     let embeddings = embeddings.map_err(|error| meter.failed(error))?;
@@ -134,5 +134,5 @@ pub async fn create_embeddings(
         "model": embeddings.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     });
-    Ok((limits.headers(), Json(answer)))
+    Ok((headers, Json(answer)))
 }

@@ -1,5 +1,6 @@
 //! `POST /v1/chat/completions`, `POST /v1/embeddings` and `GET /v1/models`, over a provider that is stood in for.
 
+mod answer_cache;
 mod caps;
 mod cut_off;
 mod embeddings;
@@ -8,6 +9,7 @@ mod killed;
 mod models;
 mod own_keys;
 mod quota;
+mod rate_limits;
 mod stream;
 mod whole;
 

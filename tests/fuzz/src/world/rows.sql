@@ -69,6 +69,10 @@ begin
            'helps' as description, 'openai/gpt-4o-mini' as model, '{"temperature": 0.5, "system_prompt": "You help."}'::jsonb as config,
            author as created_by, day + i * interval '1 hour' as created_at
       from generate_series(1, 3) i) r;
+  perform fuzz.add('private.cached_answers', tenant, to_jsonb(r)) from (
+    select sha256(format('asked %s', i)::bytea) as hash, fuzz.id(number, '0002', i) as agent_id,
+           jsonb_build_object('text', format('What tenant %s was answered to %s.', number, i)) as answer, day as kept_at, '2100-01-01'::timestamptz as expires_at
+      from generate_series(1, 2) i) r;
   perform fuzz.add('public.agent_documents', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '000e', i) as id, fuzz.id(number, '0002', i) as agent_id, format('Document %s of %s', i, number) as title,
            format('What tenant %s knows of %s.', number, i) as content, author as created_by, day as created_at
@@ -147,6 +151,11 @@ begin
     select fuzz.id(number, '0008', i) as key_id, sha256((case i when 2 then 'another ' else '' end || fuzz.api_key(number))::bytea) as hash
       from generate_series(1, 2) i) r;
 
+  perform fuzz.add('public.rate_limits', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '000f', i) as id, fuzz.id(number, '0008', i) as api_key_id, 'openai/gpt-4o-mini' as model,
+           1000 * number as requests_per_minute, day as created_at
+      from generate_series(1, 2) i) r;
+
   perform fuzz.add('public.tenant_secrets', tenant, to_jsonb(r)) from (
     select format('secret_%s_of_%s', i, number) as name, lpad(number::text, 4, 'x') as last_four, author as created_by, day as created_at,
            author as updated_by, day as updated_at
@@ -163,6 +172,17 @@ begin
     select 'provider_key' as kind, provider as name, 1 as key_generation, substring(sha256(format('nonce %s %s', provider, number)::bytea) for 12) as nonce,
            sha256(format('sealed %s %s', provider, number)::bytea) as ciphertext
       from unnest(array['openai', 'gemini']) provider) r;
+
+  perform fuzz.add('public.subscriptions', tenant, to_jsonb(r)) from (
+    select format('sub_%s_of_%s', i, number) as id, format('cus_of_%s', number) as customer_id, (array['active', 'canceled'])[i] as status,
+           i = 1 as decides, false as cancel_at_period_end, array[format('price_of_%s', number)] as price_ids, day as created_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('public.invoices', tenant, to_jsonb(r)) from (
+    select format('in_%s_of_%s', i, number) as id, format('cus_of_%s', number) as customer_id, (array['paid', 'open'])[i] as status, 'usd' as currency,
+           number as subtotal, number as total, number as amount_due, 0 as amount_paid, number as amount_remaining, 0 as amount_refunded, day as created_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('billing.customers', tenant, to_jsonb(r)) from (select format('cus_of_%s', number) as id, 'checkout' as known_by) r;
+  perform fuzz.add('billing.accounts', tenant, to_jsonb(r)) from (select false as is_suspended) r;
 
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,
