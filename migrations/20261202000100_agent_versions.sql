@@ -478,6 +478,8 @@ create or replace view private.tenant_data as
   union all
   select x.tenant_id, 'rate_limits', to_jsonb(x) from public.rate_limits x
   union all
+  select x.tenant_id, 'captured_calls', to_jsonb(x) from public.captured_calls x
+  union all
   select x.tenant_id, 'agent_documents', to_jsonb(x) from public.agent_documents x
   union all
   select x.tenant_id, 'workflows', to_jsonb(x) from public.workflows x

@@ -289,6 +289,8 @@ create or replace view private.tenant_data as
   union all
   select x.tenant_id, 'rate_limits', to_jsonb(x) from public.rate_limits x
   union all
+  select x.tenant_id, 'captured_calls', to_jsonb(x) from public.captured_calls x
+  union all
   select x.tenant_id, 'workflows', to_jsonb(x) from public.workflows x
   union all
   select x.tenant_id, 'workflow_versions', to_jsonb(x) from public.workflow_versions x

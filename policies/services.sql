@@ -30,6 +30,7 @@ grant execute on function
   edge.cached_answer(uuid, bytea),
   edge.end_model_calls(jsonb, jsonb),
   edge.keep_answers(jsonb),
+  edge.keep_contents(jsonb),
   -- Signed by Stripe.
   edge.keep_stripe_events(text[])
 to aias_edge;

@@ -1,16 +1,16 @@
 -- Access to public.tenants
 --
--- | actor                       | select | insert | update                                                             | delete |
--- | --------------------------- | ------ | ------ | ------------------------------------------------------------------ | ------ |
--- | anon, stranger              | no     | no     | no                                                                 | no     |
--- | member                      | own    | no     | no                                                                 | no     |
--- | member with tenant.manage   | own    | no     | own: name, subdomain, requires_second_factor, answer_cache_seconds | no     |
+-- | actor                       | select | insert | update                                                                                | delete |
+-- | --------------------------- | ------ | ------ | ------------------------------------------------------------------------------------- | ------ |
+-- | anon, stranger              | no     | no     | no                                                                                    | no     |
+-- | member                      | own    | no     | no                                                                                    | no     |
+-- | member with tenant.manage   | own    | no     | own: name, subdomain, requires_second_factor, answer_cache_seconds, content_kept_days | no     |
 --
 -- Tenants are made by rpc create_tenant and ended by rpc close_tenant. Plan, status and limits follow the subscription.
 
 select private.close_table('public.tenants');
 grant select on public.tenants to authenticated;
-grant update (name, subdomain, requires_second_factor, answer_cache_seconds) on public.tenants to authenticated;
+grant update (name, subdomain, requires_second_factor, answer_cache_seconds, content_kept_days) on public.tenants to authenticated;
 
 create policy "members read their tenants" on public.tenants
   for select to authenticated

@@ -49,6 +49,8 @@ pub enum ApiError {
     NoSuchRoute,
     /// 405 `method_not_allowed`.
     MethodNotAllowed,
+    /// 408 `body_too_slow`: the body did not come to its end in time.
+    BodyTooSlow,
     /// 413 `body_too_large`.
     BodyTooLarge,
     /// 413 `secret_too_large`.
@@ -109,6 +111,7 @@ impl ApiError {
             | Self::NoSuchHook
             | Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::SecretTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
@@ -170,6 +173,10 @@ impl ApiError {
                 "this address does not take this method",
             )
             .hint("see the Allow header, and /docs"),
+            Self::BodyTooSlow => {
+                ErrorBody::new("body_too_slow", "the body of this request took too long to come")
+                    .hint("send it again, all at once")
+            }
             Self::BodyTooLarge => ErrorBody::new(
                 "body_too_large",
                 "the body of a request is limited to 1 MiB",

@@ -1,14 +1,41 @@
 //! Axum's extractors, with this service's error body when they refuse.
 
+use std::time::Duration;
+
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
+use tokio::time::timeout;
 
 use crate::error::ApiError;
 
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+/// The whole body, read within the route's [`BodyTime`].
 pub struct Json<T>(pub T);
+
+/// How long a body may take to come, where the request as a whole has no time limit. An extension of the request.
+#[derive(Clone, Copy)]
+pub struct BodyTime(pub Duration);
+
+impl<T, S> FromRequest<S> for Json<T>
+where
+    axum::Json<T>: FromRequest<S, Rejection = JsonRejection>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let time = request.extensions().get::<BodyTime>().copied();
+        let reading = axum::Json::from_request(request, state);
+        let read = match time {
+            Some(BodyTime(time)) => timeout(time, reading)
+                .await
+                .map_err(|_| ApiError::BodyTooSlow)?,
+            None => reading.await,
+        };
+        let axum::Json(body) = read?;
+        Ok(Self(body))
+    }
+}
 
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]

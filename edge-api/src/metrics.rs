@@ -10,6 +10,7 @@
 //! | `aias_edge_listener_connected` | | 1 while changes are heard, 0 while they are polled for |
 //! | `aias_edge_refused_credentials_total` | code | requests whose credential was refused |
 //! | `aias_edge_answer_cache_total` | outcome: hit, miss | questions that could be answered from what is kept |
+//! | `aias_edge_kept_of_calls_lost_total` | | answers and contents of calls that were to be kept and could not be |
 //! | `aias_edge_database_connections` | state: idle, used | the callers' pool |
 
 use std::sync::{Arc, OnceLock};
@@ -93,6 +94,14 @@ fn describe() {
     metrics::describe_counter!(
         "aias_edge_refused_credentials_total",
         "Requests whose credential was refused, by code."
+    );
+    metrics::describe_counter!(
+        "aias_edge_answer_cache_total",
+        "Questions that could be answered from what is kept, by outcome."
+    );
+    metrics::describe_counter!(
+        "aias_edge_kept_of_calls_lost_total",
+        "Answers and contents of calls that were to be kept and could not be."
     );
     metrics::describe_gauge!(
         "aias_edge_database_connections",

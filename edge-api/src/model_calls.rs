@@ -12,15 +12,20 @@
 //! it says goes to the [`Ledger`], which no answer waits for, and as it goes along to a journal on disk, from which the next process takes over
 //! what one that was killed still owed.
 
+mod agent;
 mod allowance;
 mod answer_cache;
+mod asides;
 mod ask;
 mod begin;
 mod block;
+mod captured_call;
 mod demand;
 mod ended_call;
 mod journal;
 mod ledger;
+mod listening;
+mod masking;
 mod meter;
 mod own_keys;
 mod pass;
@@ -39,6 +44,7 @@ use vault::Vault;
 pub use self::answer_cache::{CacheUse, KeptAnswer, replayed};
 pub use self::begin::{Admitted, Asked, Begun};
 pub use self::block::LastBlock;
+pub use self::captured_call::CapturedCall;
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;

@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 38] = [
+const OF_A_TENANT: [Rpc; 39] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",

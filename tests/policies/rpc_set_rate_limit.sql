@@ -53,8 +53,8 @@ create function pg_temp.limits() returns setof text language sql as $$
   select concat_ws(' ', case when api_key_id is not null then 'key' end, model, coalesce(requests_per_minute::text, '-'), coalesce(tokens_per_minute::text, '-'))
     from public.rate_limits where tenant_id = '01900000-0000-7000-8000-00000000a000' and model is distinct from 'openai/gpt-4o' order by 1
 $$;
-select pg_temp.set_limit(:'key', null, '10', null) \g /dev/null
 select pg_temp.set_limit(null, 'openai/o3', '20', '3000') \g /dev/null
+select pg_temp.set_limit(:'key', null, '10', null) \g /dev/null
 select pg_temp.set_limit(:'key', 'agent:greeter', null, '400') \g /dev/null
 select results_eq('select pg_temp.limits()', array['key 10 -', 'key agent:greeter - 400', 'openai/o3 20 3000'], 'each is one row');
 select pg_temp.set_limit(:'key', null, '11', '12') \g /dev/null

@@ -10,7 +10,7 @@ create temp table tables_of_tenants as
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
 
-select plan(64);
+select plan(65);
 
 select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
 
@@ -35,6 +35,7 @@ insert into public.tenant_secrets (tenant_id, name) values (:'closed', 'stripe')
 insert into private.tenant_keys (tenant_id, generation, wrapped, master_key_id) values (:'closed', 1, 'x', 'mk_a');
 insert into private.secret_values (tenant_id, name, key_generation, nonce, ciphertext) values (:'closed', 'stripe', 1, '123456789012', '12345678901234567');
 insert into public.provider_keys (tenant_id, provider) values (:'closed', 'openai');
+insert into public.captured_calls (tenant_id, model, asked, is_whole, expires_at) select :'closed', 'openai/gpt-4o', '{}', true, now() + interval '1 day' from generate_series(1, 3);
 insert into private.cached_answers (tenant_id, hash, answer, expires_at) values (:'closed', sha256('asked'), '{}', now() + interval '1 day');
 insert into public.rate_limits (tenant_id, model, requests_per_minute) values (:'closed', 'openai/gpt-4o', 60);
 insert into public.subscriptions (tenant_id, id, customer_id, status, created_at) values (:'closed', 'sub_closed', 'cus_closed', 'canceled', now());

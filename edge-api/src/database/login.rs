@@ -11,7 +11,7 @@ use super::{Database, not_the_callers_fault, refused_or_our_fault};
 use crate::auth::KeyHash;
 use crate::error::ApiError;
 use crate::hosts::{DomainName, TenantAtHost};
-use crate::model_calls::{EndedCall, KeptAnswer, LastBlock};
+use crate::model_calls::{CapturedCall, EndedCall, KeptAnswer, LastBlock};
 
 /// A request to a workflow's own address.
 pub(crate) struct WebhookCall<'a, Input> {
@@ -117,6 +117,14 @@ impl Database {
     /// Nobody but Stripe makes it ask, and by few statements at a time: it needs no turn.
     pub(crate) async fn keep_stripe_events(&self, bodies: &[String]) -> Result<(), sqlx::Error> {
         sqlx::query!("select edge.keep_stripe_events($1)", bodies)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps what was asked and answered, for tenants that want it. It is masked.
+    pub(crate) async fn keep_contents(&self, calls: &[CapturedCall]) -> Result<(), sqlx::Error> {
+        sqlx::query!("select edge.keep_contents($1)", Json(calls) as _)
             .execute(&self.pool)
             .await?;
         Ok(())

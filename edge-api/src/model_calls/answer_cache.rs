@@ -8,15 +8,11 @@
 //! end, of the model that was asked for; that of a stream only where no schema has to be held, since a stream is not checked against one.
 
 use axum::http::{HeaderMap, header};
-use llm::{
-    ChatEvent, ChatRequest, Completion, FinishReason, Message, Part, Picture, ToolCall, Usage,
-};
+use llm::{ChatEvent, ChatRequest, Completion, FinishReason, Message, Part, Picture, Usage};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-
-use super::ledger::Ledger;
 
 /// Raised when what the same hash means changes.
 const VERSION: u32 = 1;
@@ -115,13 +111,12 @@ pub struct KeptAnswer {
     pub answer: Completion,
 }
 
-/// Hears an answer, and keeps it when it has come to its end.
+/// Keeps an answer when it has come to its end.
 pub struct Keeping {
     place: CachePlace,
     /// That was asked for.
     model: String,
     has_schema: bool,
-    heard: Completion,
 }
 
 impl Keeping {
@@ -130,75 +125,29 @@ impl Keeping {
             place,
             model: request.model.clone(),
             has_schema: request.output_schema.is_some(),
-            heard: nothing(),
         }
     }
 
-    /// True when that was the end, and it can be kept.
-    pub fn hears(&mut self, event: &ChatEvent) -> bool {
-        let calls = &mut self.heard.tool_calls;
-        match event {
-            ChatEvent::Text(text) => self.heard.text.push_str(text),
-            ChatEvent::ToolCallStart {
-                id,
-                name,
-                signature,
-                ..
-            } => calls.push(ToolCall {
-                id: id.clone(),
-                name: name.clone(),
-                arguments: String::new(),
-                signature: signature.clone(),
-            }),
-            ChatEvent::ToolCallArguments { index, json } => {
-                if let Some(call) = calls.get_mut(*index) {
-                    call.arguments.push_str(json);
-                }
-            }
-            ChatEvent::Finished { reason, usage } => {
-                self.heard.finish_reason = *reason;
-                self.heard.usage = *usage;
-                return !self.has_schema;
-            }
-            _ => {}
-        }
-        false
-    }
-
-    /// What was heard of a stream.
-    pub fn keep_what_was_heard(mut self, model: &str, ledger: &Ledger) {
-        let mut heard = std::mem::replace(&mut self.heard, nothing());
-        model.clone_into(&mut heard.model);
-        self.keep(heard, ledger);
-    }
-
-    pub fn keep(self, answer: Completion, ledger: &Ledger) {
+    /// None where others are not to be answered with it.
+    pub fn keep(self, answer: &Completion, was_streamed: bool) -> Option<KeptAnswer> {
         let is_whole = matches!(
             answer.finish_reason,
             FinishReason::Stop | FinishReason::Length | FinishReason::ToolCalls
         );
-        if is_whole && answer.model == self.model {
-            let hash = self.place.hash.iter();
-            ledger.keep_answer(KeptAnswer {
-                tenant_id: self.place.tenant_id,
-                agent_id: self.place.agent_id,
-                hash: hash.map(|byte| format!("{byte:02x}")).collect(),
-                answer,
-            });
-        }
-    }
-}
-
-fn nothing() -> Completion {
-    Completion {
-        text: String::new(),
-        data: None,
-        tool_calls: Vec::new(),
-        model: String::new(),
-        provider: String::new(),
-        finish_reason: FinishReason::Other,
-        usage: Usage::default(),
-        attempts: 1,
+        let is_checked = !(was_streamed && self.has_schema);
+        // Of which the database takes none; and one that cannot be written keeps others from it.
+        let has_nul = answer.text.contains('\0')
+            || answer
+                .tool_calls
+                .iter()
+                .any(|call| call.arguments.contains('\0') || call.name.contains('\0'));
+        let hash = self.place.hash.iter();
+        (is_whole && is_checked && !has_nul && answer.model == self.model).then(|| KeptAnswer {
+            tenant_id: self.place.tenant_id,
+            agent_id: self.place.agent_id,
+            hash: hash.map(|byte| format!("{byte:02x}")).collect(),
+            answer: answer.clone(),
+        })
     }
 }
 
@@ -319,48 +268,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_is_what_is_replayed() {
-        let mut keeping = Keeping::new(place(&asked()).unwrap(), &asked());
-        let start = |index, id: &str| ChatEvent::ToolCallStart {
-            index,
-            id: id.to_owned(),
-            name: "look".to_owned(),
-            signature: None,
+    fn what_stood_in_or_was_not_checked_is_not_kept() {
+        let answer = |model: &str, finish_reason| Completion {
+            text: "Hello".to_owned(),
+            data: None,
+            tool_calls: Vec::new(),
+            model: model.to_owned(),
+            provider: "openai".to_owned(),
+            finish_reason,
+            usage: Usage::default(),
+            attempts: 1,
         };
-        let arguments = |index, json: &str| ChatEvent::ToolCallArguments {
-            index,
-            json: json.to_owned(),
+        let mut request = asked();
+        let keeps = |request: &ChatRequest, answer: &Completion, was_streamed| {
+            let keeping = Keeping::new(place(request).unwrap(), request);
+            keeping.keep(answer, was_streamed).is_some()
         };
-        let text = |text: &str| ChatEvent::Text(text.to_owned());
-        let said = [
-            text("One"),
-            text(" two."),
-            ChatEvent::Reasoning("hm".to_owned()),
-            start(0, "c0"),
-            arguments(0, "{"),
-            start(1, "c1"),
-            arguments(1, "{}"),
-            arguments(0, "}"),
-        ];
-        assert!(!said.iter().any(|event| keeping.hears(event)));
-        let usage = Usage {
-            output_tokens: 9,
-            ..Usage::default()
-        };
-        let reason = FinishReason::ToolCalls;
-        assert!(keeping.hears(&ChatEvent::Finished { reason, usage }));
-        let replayed = replayed(&keeping.heard);
-        let expected = [
-            text("One two."),
-            start(0, "c0"),
-            arguments(0, "{}"),
-            start(1, "c1"),
-            arguments(1, "{}"),
-            ChatEvent::Finished {
-                reason,
-                usage: Usage::default(),
-            },
-        ];
-        assert_eq!(replayed, expected);
+        let good = answer("openai/gpt-4o-mini", FinishReason::Stop);
+        assert!(keeps(&request, &good, false) && keeps(&request, &good, true));
+        let stand_in = answer("openai/gpt-4o", FinishReason::Stop);
+        assert!(!keeps(&request, &stand_in, false));
+        let cut = answer("openai/gpt-4o-mini", FinishReason::ContentFilter);
+        assert!(!keeps(&request, &cut, false));
+        request.output_schema = Some(json!({"type": "object"}));
+        assert!(keeps(&request, &good, false) && !keeps(&request, &good, true));
     }
 }

@@ -9,11 +9,12 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::ModelCalls;
+use super::agent::Agent;
 use super::allowance::{CountedInLimit, Limit, Wanted};
 use super::block::Part;
 use super::ended_call::Cap;
 use super::own_keys::SealedKeys;
-use super::pass::{Agent, Drawn, Pass, PassKey, ProbableCall};
+use super::pass::{Drawn, Pass, PassKey, ProbableCall};
 use super::purses::{Missing, SetAside};
 use super::rate_limits::{MinuteLimit, RateLimits};
 use crate::database::CallerSession;
@@ -199,7 +200,7 @@ impl ModelCalls {
                    c.is_capped as "is_capped!", c.caps as "caps: Json<Vec<Cap>>",
                    c.requests_limit, c.requests_remaining, c.tokens_limit, c.tokens_remaining,
                    c.limits as "limits!: Json<Vec<LimitOfCall>>", c.refusal_message, c.refusal_detail,
-                   k.answer_cache_seconds
+                   k.answer_cache_seconds, k.content_kept_days
               from edge.begin_model_calls($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) c, edge.kept_of_calls($1) k
             "#,
             tenant_id,
@@ -298,6 +299,7 @@ impl ModelCalls {
             own_keys_to,
             is_capped: row.is_capped,
             keeps_answers: row.answer_cache_seconds.is_some(),
+            keeps_contents: row.content_kept_days.is_some(),
             limits,
             left: (
                 RateLimits {

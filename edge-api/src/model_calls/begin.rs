@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use llm::{ChatRequest, Completion, Providers, Tool, tokens_of_request};
+use llm::{ChatRequest, Completion, Providers, tokens_of_request};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::ModelCalls;
+use super::agent::{Agent, play};
 use super::answer_cache::{CachePlace, CacheUse, Keeping};
 use super::ask::ForCall;
+use super::captured_call::CapturedCall;
+use super::listening::Listening;
 use super::meter::{Account, Meter};
-use super::pass::{Agent, Drawn, Pass, PassKey, ProbableCall};
+use super::pass::{Drawn, Pass, PassKey, ProbableCall};
 use super::places::Place;
 use crate::database::CallerSession;
 use crate::error::ApiError;
@@ -43,7 +46,7 @@ pub struct Admitted {
 
 /// A chat that may be held, or need not.
 pub enum Begun {
-    Admitted(Admitted),
+    Admitted(Box<Admitted>),
     /// The same was answered a while ago. Nothing was taken.
     Answered(Box<Completion>, HeaderMap),
 }
@@ -72,7 +75,7 @@ impl ModelCalls {
         probably: impl FnMut(Option<&Agent>) -> ProbableCall,
     ) -> Result<Admitted, ApiError> {
         let reserved = self.reserve(asked, probably).await?;
-        Ok(self.admitted(asked, reserved, None))
+        Ok(self.admitted(asked, reserved, None, None))
     }
 
     async fn reserve(
@@ -109,6 +112,7 @@ impl ModelCalls {
         asked: &Asked<'_>,
         reserved: Reserved,
         keeping: Option<Keeping>,
+        question: Option<Value>,
     ) -> Admitted {
         let headers = self.headers(asked, &reserved.pass, keeping.as_ref().map(|_| "miss"));
         let Reserved {
@@ -140,7 +144,7 @@ impl ModelCalls {
             place,
         );
         Admitted {
-            meter: meter.with_keeping(keeping),
+            meter: meter.heard_by(Listening::for_those(keeping, question)),
             providers: pass.providers.clone(),
             headers,
         }
@@ -253,8 +257,10 @@ impl ModelCalls {
             let headers = self.headers(&asked, pass, Some("hit"));
             return Ok(Begun::Answered(Box::new(answer), headers));
         }
+        let question = pass.keeps_contents.then(|| CapturedCall::question(request));
         let keeping = place.map(|place| Keeping::new(place, request));
-        Ok(Begun::Admitted(self.admitted(&asked, reserved, keeping)))
+        let admitted = self.admitted(&asked, reserved, keeping, question);
+        Ok(Begun::Admitted(Box::new(admitted)))
     }
 
     /// What was answered to the same question, by a tenant's own rows. One that cannot be read any more is not there.
@@ -273,81 +279,5 @@ impl ModelCalls {
         .await?;
         transaction.commit().await?;
         Ok(answer.and_then(|answer| serde_json::from_value(answer).ok()))
-    }
-}
-
-/// Makes the request one to an agent: its model and its role, and whatever else the request leaves open.
-fn play(request: &mut ChatRequest, model: String, config: &Value) {
-    let field = |name: &str| config.get(name).filter(|value| !value.is_null());
-    request.model = model;
-    if let Some(role) = field("system_prompt").and_then(Value::as_str) {
-        request.system = Some(match request.system.take() {
-            Some(more) => format!("{role}\n\n{more}"),
-            None => role.to_owned(),
-        });
-    }
-    request.temperature = request
-        .temperature
-        .or_else(|| field("temperature").and_then(Value::as_f64));
-    request.max_tokens = request
-        .max_tokens
-        .or_else(|| field("max_tokens").and_then(whole_number));
-    if request.output_schema.is_none() {
-        request.output_schema = field("output_schema").cloned();
-    }
-    if request.fallback_models.is_empty()
-        && let Some(Value::Array(models)) = field("fallback_models")
-    {
-        let models = models.iter().filter_map(Value::as_str);
-        request.fallback_models = models.map(str::to_owned).collect();
-    }
-    if request.tools.is_empty()
-        && let Some(Value::Array(tools)) = field("tools")
-    {
-        // Those of other types are run by workers, for steps of workflows.
-        let declared = tools.iter().filter(|tool| {
-            let kind = tool.get("type").and_then(Value::as_str);
-            kind.is_none_or(|kind| kind == "function")
-        });
-        request.tools = declared.filter_map(Tool::from_json).collect();
-    }
-}
-
-/// The table's check also lets the number be written as text.
-fn whole_number(value: &Value) -> Option<u32> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        other => u32::try_from(other.as_u64()?).ok(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_agent_has_its_role_and_the_request_the_last_word() {
-        let config = json!({"system_prompt": "Be kind.", "temperature": 0.2, "max_tokens": "100",
-            "fallback_models": ["anthropic/claude-haiku-4-5"],
-            "tools": [{"type": "http", "name": "fetch", "description": "Fetches.", "allow": ["https://example.com/"]},
-                      {"type": "function", "function": {"name": "look", "description": "Looks."}}]});
-        let mut request = ChatRequest::new("agent:greeter")
-            .system("Be brief.")
-            .user("Hi");
-        request.temperature = Some(1.0);
-        play(&mut request, "openai/gpt-4o-mini".to_owned(), &config);
-        assert_eq!(request.model, "openai/gpt-4o-mini");
-        assert_eq!(request.system.as_deref(), Some("Be kind.\n\nBe brief."));
-        assert_eq!(request.temperature, Some(1.0));
-        assert_eq!(request.max_tokens, Some(100));
-        assert_eq!(request.tools.len(), 1);
-        assert_eq!(request.tools[0].name, "look");
-        assert_eq!(request.fallback_models, ["anthropic/claude-haiku-4-5"]);
-
-        request.fallback_models = vec!["gemini/gemini-2.5-flash".to_owned()];
-        play(&mut request, "openai/gpt-4o-mini".to_owned(), &config);
-        assert_eq!(request.fallback_models, ["gemini/gemini-2.5-flash"]);
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
-use super::answer_cache::KeptAnswer;
+use super::asides::{self, Aside, Room, Waiting};
 use super::block::{LastBlock, Part};
 use super::ended_call::{Cap, EndedCall};
 use super::journal::{Journal, Left, Seen};
@@ -31,7 +31,7 @@ enum Entry {
     Ended(Box<Pending>),
     /// Set aside for a call that is not made.
     Unused(Vec<LastBlock>),
-    Answer(Box<KeptAnswer>),
+    Aside(Box<Waiting>),
     /// Answered once everything that was entered before is in the database.
     Flush(oneshot::Sender<()>),
 }
@@ -48,6 +48,7 @@ pub struct Ledger {
     entries: mpsc::UnboundedSender<Entry>,
     pub(super) purses: Arc<Purses>,
     journal: Option<Arc<Journal>>,
+    room: Room,
 }
 
 /// Carries from the ledger into the database. It is to be run once.
@@ -59,7 +60,7 @@ pub struct Keeper {
     /// Not in the database.
     pending: Vec<Pending>,
     last_blocks: Vec<LastBlock>,
-    answers: Vec<KeptAnswer>,
+    asides: Vec<Waiting>,
     flushes: Vec<oneshot::Sender<()>>,
 }
 
@@ -78,13 +79,14 @@ impl Ledger {
             journal: journal.clone(),
             pending: pending.collect(),
             last_blocks: blocks,
-            answers: Vec::new(),
+            asides: Vec::new(),
             flushes: Vec::new(),
         };
         let ledger = Self {
             entries: sender,
             purses,
             journal,
+            room: Room::default(),
         };
         (ledger, keeper)
     }
@@ -129,10 +131,13 @@ impl Ledger {
         let _ = self.entries.send(Entry::Unused(unused.collect()));
     }
 
-    /// For whoever asks the same again.
-    pub(super) fn keep_answer(&self, answer: KeptAnswer) {
-        // Where nobody listens any more it is not kept.
-        let _ = self.entries.send(Entry::Answer(Box::new(answer)));
+    /// Beside what is paid for.
+    pub(super) fn keep(&self, aside: Aside) {
+        match self.room.enter(aside) {
+            // Where nobody listens any more it is not kept.
+            Some(waiting) => drop(self.entries.send(Entry::Aside(Box::new(waiting)))),
+            None => asides::lost(1),
+        }
     }
 
     pub(super) fn holds(&self, tenant: Uuid, block: &Part) {
@@ -223,7 +228,7 @@ impl Keeper {
     fn has_something_to_say(&self) -> bool {
         !self.pending.is_empty()
             || !self.last_blocks.is_empty()
-            || !self.answers.is_empty()
+            || !self.asides.is_empty()
             || !self.flushes.is_empty()
     }
 
@@ -239,9 +244,7 @@ impl Keeper {
                     self.pending.push(*pending);
                 }
                 Entry::Unused(blocks) => self.last_blocks.extend(blocks),
-                // A database that is away is no reason to fill the memory: the model can be asked again.
-                Entry::Answer(answer) if self.answers.len() < BATCH => self.answers.push(*answer),
-                Entry::Answer(_) => {}
+                Entry::Aside(waiting) => self.asides.push(*waiting),
                 Entry::Flush(done) => {
                     self.last_blocks.extend(self.purses.idle(true));
                     self.flushes.push(done);
@@ -275,19 +278,11 @@ impl Keeper {
         if let Some(journal) = &self.journal {
             journal.forget_the_dead();
         }
-        self.write_answers().await;
+        // What somebody pays for goes first.
+        if !self.asides.is_empty() {
+            asides::write(&self.database, std::mem::take(&mut self.asides)).await;
+        }
         Ok(())
-    }
-
-    /// After what somebody pays for, and once: what cannot be kept is forgotten.
-    async fn write_answers(&mut self) {
-        let answers = std::mem::take(&mut self.answers);
-        if answers.is_empty() {
-            return;
-        }
-        if let Err(error) = self.database.keep_answers(&answers).await {
-            tracing::warn!(%error, answers = answers.len(), "answers cannot be kept for those who ask the same");
-        }
     }
 
     /// The first of those that are pending, each by itself. What the database refuses is told to the log in full: it is somebody's money.
@@ -348,6 +343,7 @@ pub(super) fn to_be_read() -> (Ledger, Entered) {
         entries,
         purses: Arc::default(),
         journal: None,
+        room: Room::default(),
     };
     (ledger, Entered(entered))
 }

@@ -6,11 +6,11 @@ use chrono::Utc;
 use llm::{ChatEvent, Completion, Embeddings, LlmError, Usage};
 use uuid::Uuid;
 
-use super::answer_cache::Keeping;
 use super::block::Part;
 use super::ended_call::{Cap, EndedCall};
 use super::journal::Seen;
 use super::ledger::Ledger;
+use super::listening::Listening;
 use super::places::Place;
 use super::tokens;
 use crate::error::ApiError;
@@ -39,8 +39,8 @@ pub struct Meter {
     output_chars: usize,
     /// The providers that are called with the tenant's own keys.
     own_keys_to: Arc<[String]>,
-    /// Where the answer is kept for those who ask the same.
-    keeping: Option<Keeping>,
+    /// Where something of the answer is to be kept.
+    listening: Option<Listening>,
     /// Until it has ended.
     place: Option<Place>,
 }
@@ -62,7 +62,7 @@ impl Meter {
             counted: Usage::default(),
             output_chars: 0,
             own_keys_to,
-            keeping: None,
+            listening: None,
             place: None,
         };
         let asked = Usage {
@@ -74,10 +74,9 @@ impl Meter {
         meter
     }
 
-    pub(super) fn with_keeping(self, keeping: Option<Keeping>) -> Self {
-        let mut meter = self;
-        meter.keeping = keeping;
-        meter
+    pub(super) fn heard_by(mut self, listening: Option<Listening>) -> Self {
+        self.listening = listening;
+        self
     }
 
     /// Which model it is that answers.
@@ -87,12 +86,8 @@ impl Meter {
 
     /// Something came. The end of a stream is counted at once.
     pub fn observe(&mut self, event: &ChatEvent) {
-        if let Some(mut keeping) = self.keeping.take() {
-            if keeping.hears(event) {
-                keeping.keep_what_was_heard(&self.model, &self.ledger);
-            } else {
-                self.keeping = Some(keeping);
-            }
+        if let Some(listening) = &mut self.listening {
+            listening.hears(event);
         }
         match event {
             ChatEvent::Text(text) | ChatEvent::Reasoning(text) => self.said(text),
@@ -119,8 +114,8 @@ impl Meter {
             self.said(&call.name);
             self.said(&call.arguments);
         }
-        if let Some(keeping) = self.keeping.take() {
-            keeping.keep(completion.clone(), &self.ledger);
+        if let Some(listening) = &mut self.listening {
+            listening.hears_all(completion);
         }
         self.finished(&completion.usage);
     }
@@ -174,7 +169,11 @@ impl Meter {
 
     fn end(&mut self, usage: Usage, is_estimated: bool) {
         if let Some(place) = self.place.take() {
-            self.ledger.enter(self.call(&usage, is_estimated), place);
+            let call = self.call(&usage, is_estimated);
+            if let Some(listening) = self.listening.take() {
+                listening.ended(&self.account, &self.model, call.ended_at, &self.ledger);
+            }
+            self.ledger.enter(call, place);
         }
     }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use llm::Providers;
-use serde_json::Value;
 use uuid::Uuid;
 
+use super::agent::Agent;
 use super::allowance::{Limit, Wanted};
 use super::block::Part;
 use super::ended_call::Cap;
@@ -36,6 +36,8 @@ pub(super) struct Pass {
     pub is_capped: bool,
     /// The tenant wants answers to be kept for a while.
     pub keeps_answers: bool,
+    /// And what is asked and answered, masked.
+    pub keeps_contents: bool,
     /// Those beside the tenant's that calls with it count in.
     pub limits: Arc<[Limit]>,
     /// What is left of the tenant's minute, and of each of those.
@@ -51,13 +53,6 @@ impl Pass {
             least.or_less(&limits.with_held(held))
         })
     }
-}
-
-/// An agent of the tenant that was asked for.
-pub struct Agent {
-    pub(super) id: Uuid,
-    pub(super) model: String,
-    pub(super) config: Value,
 }
 
 /// What a call will probably take.

@@ -2,9 +2,10 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use futures::StreamExt;
 use serde_json::json;
 use sqlx::PgPool;
-use tests::seed::{ALPHA_OWNER, ALPHA_WORKFLOW};
+use tests::seed::{ALPHA, ALPHA_OWNER, ALPHA_WORKFLOW};
 
 use crate::support::TestApp;
 
@@ -32,6 +33,32 @@ async fn a_body_that_is_too_large(pool: PgPool) {
       "message": "the body of a request is limited to 1 MiB"
     }
     "#);
+}
+
+/// A call of a model may take minutes; what is asked of it may not.
+#[sqlx::test(migrations = "../migrations")]
+async fn a_question_that_takes_too_long_to_come(pool: PgPool) {
+    let app = TestApp::with(pool, |configuration| {
+        configuration.limits.request_timeout = Duration::from_secs(1)
+    })
+    .await;
+    for path in ["/v1/chat/completions", "/v1/embeddings"] {
+        // Something comes all the time, and never all of it.
+        let bytes = futures::stream::repeat(Bytes::from_static(b" ")).then(|byte| async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok::<_, Infallible>(byte)
+        });
+        let answer = app
+            .post(&format!("{path}?tenant_id={ALPHA}"))
+            .by(ALPHA_OWNER)
+            .header("content-type", "application/json")
+            .body(Body::from_stream(bytes))
+            .send()
+            .await;
+        assert_eq!(answer.status, 408);
+        assert_eq!(answer.code(), "body_too_slow");
+        assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
+    }
 }
 
 #[sqlx::test(migrations = "../migrations")]

@@ -40,6 +40,7 @@ const SILENCE: Duration = Duration::from_secs(15);
         (status = 402, description = "`quota_exceeded`: the plan has no tokens left; details say how many.", body = ErrorBody),
         (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you call models. `tenant_suspended`, `tenant_cancelled`, `second_factor_required`, `wrong_host`.", body = ErrorBody),
         (status = 404, description = "`not_found`: there is no such tenant, or you are not in it. `agent_not_found`. `llm_model_not_found`, `llm_unknown_provider`.", body = ErrorBody),
+        (status = 408, description = "`body_too_slow`: the body did not come to its end in 30 seconds.", body = ErrorBody),
         (status = 413, description = "`body_too_large`.", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`: the body is not JSON.", body = ErrorBody),
         (status = 422, description = "`llm_invalid_output`: what the model said does not match the schema, also after it was asked to repair it. `llm_refused`.", body = ErrorBody),
@@ -66,7 +67,7 @@ pub async fn create_chat_completion(
         providers,
         headers,
     } = match begun {
-        Begun::Admitted(admitted) => admitted,
+        Begun::Admitted(admitted) => *admitted,
         Begun::Answered(answer, headers) if is_stream => {
             let chunks = Chunks::new(&answer.model, includes_usage);
             return Ok((headers, Sse::new(again(&answer, &chunks))).into_response());

@@ -2,6 +2,7 @@
 
 mod answer_cache;
 mod caps;
+mod captured_calls;
 mod cut_off;
 mod embeddings;
 mod journal;

@@ -69,6 +69,12 @@ begin
            'helps' as description, 'openai/gpt-4o-mini' as model, '{"temperature": 0.5, "system_prompt": "You help."}'::jsonb as config,
            author as created_by, day + i * interval '1 hour' as created_at
       from generate_series(1, 3) i) r;
+  perform fuzz.add('public.captured_calls', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0010', i) as id, author as user_id, fuzz.id(number, '0002', i) as agent_id, 'openai/gpt-4o-mini' as model,
+           jsonb_build_object('system', format('What tenant %s asked %s.', number, i)) as asked,
+           jsonb_build_object('text', format('What tenant %s was told of %s.', number, i)) as answered,
+           true as is_whole, day as created_at, '2100-01-01'::timestamptz as expires_at
+      from generate_series(1, 2) i) r;
   perform fuzz.add('private.cached_answers', tenant, to_jsonb(r)) from (
     select sha256(format('asked %s', i)::bytea) as hash, fuzz.id(number, '0002', i) as agent_id,
            jsonb_build_object('text', format('What tenant %s was answered to %s.', number, i)) as answer, day as kept_at, '2100-01-01'::timestamptz as expires_at
