@@ -13,6 +13,8 @@ as $$
   select b.payload ->> 'id', b.payload ->> 'type', to_timestamp((b.payload ->> 'created')::bigint), b.payload ->> 'api_version',
          coalesce(b.payload ->> 'account', ''), coalesce((b.payload ->> 'livemode')::boolean, false), b.payload
     from (select u.body::jsonb as payload from unnest(bodies) u (body) offset 0) b
+   -- Two who bring the same events wait for each other in one order, never in a circle.
+   order by 1
   on conflict (id) do nothing
 $$;
 

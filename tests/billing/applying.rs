@@ -185,3 +185,26 @@ async fn who_dies_in_the_middle_has_done_nothing_and_two_do_nothing_twice(pool: 
     .unwrap();
     assert_eq!((entries, subscriptions), (1, 1));
 }
+
+#[sqlx::test(migrations = "../migrations")]
+async fn who_brings_the_same_in_another_order_waits_and_brings_nothing_new(pool: PgPool) {
+    const ROUNDS: usize = 4;
+    const EVENTS: usize = 5_000;
+    let event = |round: usize, number: usize| json!({"id": format!("evt_{round}_{number}"), "type": "x", "created": 1, "livemode": true});
+    let bring = async |is_backwards: bool| {
+        for round in 0..ROUNDS {
+            let mut events: Vec<_> = (0..EVENTS).map(|number| event(round, number)).collect();
+            if is_backwards {
+                events.reverse();
+            }
+            let mut session = pool.acquire().await.unwrap();
+            keep(&mut session, &events).await;
+        }
+    };
+    tokio::join!(bring(false), bring(true), bring(false), bring(true));
+    let kept: i64 = sqlx::query_scalar("select count(*) from billing.events")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, (ROUNDS * EVENTS) as i64);
+}

@@ -20,7 +20,7 @@ fn draw(random: &mut StdRng) -> Stripe {
         stripe.wait(1).subscription(
             subscription,
             PROFESSIONAL,
-            *["incomplete", "trialing", "active"].choose(random).unwrap(),
+            ["incomplete", "trialing", "active"].choose(random).unwrap(),
         );
         alive.push(subscription);
     }
