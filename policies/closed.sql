@@ -1,8 +1,18 @@
 -- Tables that no API role reads or writes. Functions that run as their owner do, each of which says why in its comment.
 
 select private.close_table(closed::regclass) from unnest(array[
+  'billing.accounts',
+  'billing.customers',
+  'billing.customers_that_count',
+  'billing.dead_letters',
+  'billing.events',
+  'billing.objects',
+  'billing.plan_prices',
+  'billing.settings',
+  'billing.subscriptions',
   'private.access',
   'private.access_epochs',
+  'private.agent_functions',
   'private.api_key_hashes',
   'private.built_in_roles',
   'private.cached_answers',
@@ -19,6 +29,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'private.tenant_data',
   'private.tenant_keys',
   'private.webhooks',
+  'queue.capped_calls',
   'queue.domain_checks',
   'queue.events',
   'queue.jobs',

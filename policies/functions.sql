@@ -12,7 +12,7 @@ declare
 begin
   for closed in
     select p.oid from pg_catalog.pg_proc p
-     where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'edge')
+     where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'billing', 'audit', 'edge')
        -- Not what other extensions brought into public.
        and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
   loop
@@ -66,7 +66,8 @@ grant execute on function
   public.broadcast_event(uuid, text, jsonb, text),
   public.decide_approval(uuid, text, boolean, text),
   -- agents
-  public.search_documents(uuid, text, integer)
+  public.search_documents(uuid, text, integer),
+  public.restore_agent_version(uuid, integer)
 to authenticated;
 
 -- Behind policies. What they answer depends on the caller's claims alone.

@@ -3,7 +3,8 @@
 -- | role                | may                                                                                               |
 -- | ------------------- | ------------------------------------------------------------------------------------------------- |
 -- | aias_edge           | become anon or authenticated for a transaction (granted with the role); call the functions of edge |
--- | aias_worker         | call the functions of the queue; no table at all                                                  |
+-- | aias_worker         | call the functions of the queue, and those of billing that take what Stripe says; no table at all  |
+-- | authenticated       | own one function of the queue, which nobody but those of the queue may call                        |
 -- | supabase_auth_admin | call the token hook, where Supabase Auth is                                                       |
 
 grant execute on function
@@ -29,7 +30,9 @@ grant execute on function
   edge.cached_answer(uuid, bytea),
   edge.end_model_calls(jsonb, jsonb),
   edge.keep_answers(jsonb),
-  edge.keep_contents(jsonb)
+  edge.keep_contents(jsonb),
+  -- Signed by Stripe.
+  edge.keep_stripe_events(text[])
 to aias_edge;
 
 grant execute on function
@@ -37,10 +40,14 @@ grant execute on function
   queue.was_capped(text),
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
+  queue.agent(uuid, uuid, integer),
   queue.search_documents(uuid, uuid, text, integer),
+  queue.agent_functions(text[]),
+  queue.call_agent_function(uuid, uuid, bigint, text, jsonb),
   queue.renew(text, uuid[], uuid[], bigint[], interval),
   queue.reserve_tokens(uuid, uuid, bigint, bigint),
   queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[]),
+  queue.prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint),
   queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb),
   queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb),
   queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
@@ -69,8 +76,20 @@ grant execute on function
   queue.rewrap_key(uuid, integer, bytea, bytea, text),
   queue.next_key_to_rotate(uuid),
   queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[]),
-  queue.sweep()
+  queue.sweep(),
+  billing.apply_events(integer, boolean),
+  billing.claim_fetches(integer, boolean, interval),
+  billing.apply_fetched(text, text, text, bigint, jsonb, bigint),
+  billing.sweep(integer)
 to aias_worker;
+
+-- What an agent has called is called with the rights of its owner, a caller's. Who is to own a function has to be one who may make it; and who made
+-- it goes on calling it.
+grant create on schema queue to authenticated;
+alter function queue.call_as_member(regprocedure, jsonb, integer) owner to authenticated;
+revoke create on schema queue from authenticated;
+revoke execute on function queue.call_as_member(regprocedure, jsonb, integer) from authenticated;
+grant execute on function queue.call_as_member(regprocedure, jsonb, integer) to current_user;
 
 do $$
 begin

@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::model_calls::{Keeper, Ledger, ModelCalls};
 use crate::openapi::{self, Description};
 use crate::streams::{self, Streams};
+use crate::stripe::{Inbox, WebhookSecrets};
 use crate::{cors, observe, routes};
 
 /// What every request may ask for. Cheap to clone.
@@ -36,6 +37,8 @@ pub struct App {
     pub(crate) streams: Streams,
     pub(crate) vault: Option<Vault>,
     pub(crate) model_calls: ModelCalls,
+    pub(crate) stripe_secrets: WebhookSecrets,
+    pub(crate) stripe_events: Inbox,
     pub(crate) places: Places,
     pub(crate) metrics: Metrics,
     pub(crate) description: Description,
@@ -61,6 +64,7 @@ impl App {
             jwt,
             vault,
             models,
+            stripe_secrets,
             hosts,
             cors_origins,
             limits,
@@ -74,6 +78,8 @@ impl App {
             model_calls: ModelCalls::new(&models, vault.clone(), ledger.clone()),
             ledger,
             keeper: Arc::new(Mutex::new(Some(keeper))),
+            stripe_secrets,
+            stripe_events: Inbox::new(database.clone()),
             hosts: Hosts::new(database.clone(), hosts),
             database,
             verifier: Arc::new(Verifier::new(&jwt)),

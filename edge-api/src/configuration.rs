@@ -16,6 +16,8 @@
 //! | `AIAS_SPOOL_DIR` | a directory for the journal of calls of models: what is owed while the database does not know it | none: in memory alone |
 //! | `AIAS_MAX_MODEL_CALLS` | calls of models at once; the next waits a second, and gets 503 then | 2000 |
 //! | `OTEL_EXPORTER_OTLP_ENDPOINT` | where traces of calls to models go, by OTLP over HTTP (`traces/README.md`) | none: nowhere |
+//! | `STRIPE_WEBHOOK_SECRETS` | the signing secret of the webhook's endpoint in Stripe; several while one is being replaced, with commas between them | none: events are not taken |
+//! | `STRIPE_WEBHOOK_SECRETS_FILE` | a file with such secrets instead, one a line | none |
 //! | `AIAS_BASE_DOMAIN` | tenants are at `<subdomain>.` this; without it, at domains of their own only | none |
 //! | `AIAS_TRUST_FORWARDED_HOST` | `true` behind a proxy that sets `X-Forwarded-Host` to the host it was asked for | `false` |
 //! | `AIAS_CORS_ORIGINS` | comma-separated origins of browser frontends, or `*` | `*` |
@@ -39,6 +41,7 @@ use self::reader::Reader;
 use crate::auth::JwksPace;
 use crate::hosts::HostConfiguration;
 use crate::model_calls::ModelConfiguration;
+use crate::stripe::WebhookSecrets;
 
 /// Everything that [`crate::App`] is built from.
 pub struct Configuration {
@@ -49,6 +52,8 @@ pub struct Configuration {
     /// Without it secrets cannot be set.
     pub vault: Option<Vault>,
     pub models: ModelConfiguration,
+    /// None: events of Stripe are not taken.
+    pub stripe_secrets: WebhookSecrets,
     pub hosts: HostConfiguration,
     pub cors_origins: CorsOrigins,
     pub log: LogFormat,
@@ -144,6 +149,7 @@ impl Configuration {
         let jwt = reader.jwt();
         let vault = reader.vault();
         let models = reader.models();
+        let stripe_secrets = reader.stripe_secrets();
         let hosts = reader.hosts();
         let cors_origins = reader.cors_origins();
         let log = reader.log();
@@ -163,6 +169,7 @@ impl Configuration {
                 jwt,
                 vault,
                 models,
+                stripe_secrets,
                 hosts,
                 cors_origins,
                 log,

@@ -73,6 +73,8 @@ pub enum ApiError {
     },
     /// 503 `secrets_not_configured`: this service was given no master key.
     SecretsNotConfigured,
+    /// 503 `stripe_not_configured`: this service was given no signing secret of a webhook.
+    StripeNotConfigured,
     /// 503 `not_ready`: readiness only.
     NotReady { message: String, hint: &'static str },
     /// What the database decided, status, headers and body.
@@ -116,6 +118,7 @@ impl ApiError {
             Self::Overloaded(_)
             | Self::Unavailable(_)
             | Self::SecretsNotConfigured
+            | Self::StripeNotConfigured
             | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Model { error, .. } => model::status(error.kind),
@@ -202,6 +205,11 @@ impl ApiError {
                 "this service was given no master key, so it can neither seal nor open secrets and keys",
             )
             .hint("ask the operator to set AIAS_MASTER_KEY or AIAS_MASTER_KEY_FILE"),
+            Self::StripeNotConfigured => ErrorBody::new(
+                "stripe_not_configured",
+                "this service was given no signing secret, so it cannot tell who sent this",
+            )
+            .hint("ask the operator to set STRIPE_WEBHOOK_SECRETS or STRIPE_WEBHOOK_SECRETS_FILE"),
             Self::NotReady { message, hint } => {
                 ErrorBody::new("not_ready", message.clone()).hint(*hint)
             }

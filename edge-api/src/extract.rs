@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use tokio::time::timeout;
@@ -64,6 +64,16 @@ impl From<JsonRejection> for ApiError {
                 "the body could not be read to its end",
                 &other,
             ),
+        }
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            // The client went away, or broke the framing of its body.
+            _ => Self::bad_request("unreadable_body", "the body could not be read to its end"),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! PostgREST.
 //!
 //! Read in this order: [`configuration`], [`app`], [`routes`]; then what a route stands on: [`auth`], [`database`], [`error`],
-//! [`hosts`], [`model_calls`], [`streams`].
+//! [`hosts`], [`model_calls`], [`streams`], [`stripe`].
 
 pub mod configuration;
 
@@ -18,6 +18,7 @@ pub mod error;
 pub mod hosts;
 pub mod model_calls;
 pub mod streams;
+pub mod stripe;
 
 mod cors;
 mod extract;

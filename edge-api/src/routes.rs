@@ -8,6 +8,7 @@ pub mod health;
 pub mod hooks;
 pub mod providers;
 pub mod secrets;
+pub mod stripe;
 pub mod tenant;
 pub mod tls;
 
@@ -23,6 +24,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(chat::router(app))
         .merge(providers::router(app))
         .merge(hooks::router(app))
+        .merge(stripe::router(app))
         .merge(tenant::router(app))
         .merge(health::router())
         .merge(tls::router(app))

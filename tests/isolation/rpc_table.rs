@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 38] = [
+const OF_A_TENANT: [Rpc; 39] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -137,6 +137,11 @@ const OF_A_TENANT: [Rpc; 38] = [
         "search_documents(uuid, text, integer)",
         "{agent}, 'what is known'",
         [NOT_FOUND, Works, Works],
+    ),
+    rpc(
+        "restore_agent_version(uuid, integer)",
+        "{agent}, 1",
+        [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
         "activate_workflow(uuid)",

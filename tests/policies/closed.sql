@@ -1,4 +1,4 @@
--- private, queue, audit, edge, aias, auth: lent to policies, RPCs and services, and to nobody's hands.
+-- private, queue, billing, audit, edge, aias, auth: lent to policies, RPCs and services, and to nobody's hands.
 
 begin;
 \ir ../fixtures/world.sql
@@ -7,12 +7,12 @@ begin;
 create temp table hidden_tables as
   select c.oid::regclass as name
     from pg_catalog.pg_class c
-   where c.relnamespace::regnamespace::text in ('private', 'queue', 'history', 'audit', 'edge', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm');
+   where c.relnamespace::regnamespace::text in ('private', 'queue', 'billing', 'history', 'audit', 'edge', 'aias', 'auth') and c.relkind in ('r', 'p', 'v', 'm');
 create temp table our_functions as
   select p.oid::regprocedure as name, n.nspname as schema
     from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-   where n.nspname in ('public', 'private', 'queue', 'audit', 'edge', 'aias')
+   where n.nspname in ('public', 'private', 'queue', 'billing', 'audit', 'edge', 'aias')
      and not exists (
        select from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
         where d.objid = p.oid and d.deptype = 'e' and e.extname <> 'aias');
@@ -48,8 +48,10 @@ create temp table lent as
   union all
   select 'aias_worker', unnest(array[
     'queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer)', 'queue.was_capped(text)',
-    'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
+    'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.agent(uuid, uuid, integer)',
+    'queue.agent_functions(text[])', 'queue.call_agent_function(uuid, uuid, bigint, text, jsonb)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
     'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[])',
+    'queue.prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint)',
     'queue.search_documents(uuid, uuid, text, integer)', 'queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb)',
     'queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',
@@ -60,7 +62,9 @@ create temp table lent as
     'queue.run_schedule(text, uuid, uuid, bigint, timestamptz[], timestamptz, timestamptz, text)',
     'queue.send_mail(uuid, uuid, bigint, text, text[], text, text, text, integer)', 'queue.secrets(uuid, uuid, bigint, text[])',
     'queue.keys_to_rewrap(text, uuid, integer)', 'queue.rewrap_key(uuid, integer, bytea, bytea, text)', 'queue.next_key_to_rotate(uuid)',
-    'queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[])'
+    'queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[])',
+    'billing.apply_events(integer, boolean)', 'billing.claim_fetches(integer, boolean, interval)',
+    'billing.apply_fetched(text, text, text, bigint, jsonb, bigint)', 'billing.sweep(integer)'
   ]::regprocedure[])
   union all
   select 'aias_worker', p.oid::regprocedure from pg_catalog.pg_proc p where p.pronamespace = 'queue'::regnamespace and p.proname = 'record'
@@ -74,7 +78,8 @@ create temp table lent as
     'edge.provider_keys(uuid)', 'edge.tenant_key_for_providers(uuid)',
     'edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text)', 'edge.delete_provider_key(uuid, text)',
     'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb)', 'edge.models(uuid)', 'edge.end_model_calls(jsonb, jsonb)',
-    'edge.kept_of_calls(uuid)', 'edge.cached_answer(uuid, bytea)', 'edge.keep_answers(jsonb)', 'edge.keep_contents(jsonb)'
+    'edge.kept_of_calls(uuid)', 'edge.cached_answer(uuid, bytea)', 'edge.keep_answers(jsonb)', 'edge.keep_contents(jsonb)',
+    'edge.keep_stripe_events(text[])'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(12);
+select plan(16);
 
 create function pg_temp.found(node jsonb) returns text language sql as $$
   select coalesce(string_agg(format('%s %s %s', p.severity, p.code, p.pointer), ', '), '')
@@ -13,6 +13,12 @@ select is(pg_temp.found(node::jsonb), wanted, node) from (values
   ('{"type": "ai_processing", "config": {"agent_id": "01900000-0000-7000-8000-00000000b0a1"}}', 'error unknown_agent /nodes/1/config/agent_id'),
   ('{"type": "action", "config": {"kind": "for_each", "do": {"kind": "chat", "agent_id": "01900000-0000-7000-8000-00000000b0a1"}}}',
    'error unknown_agent /nodes/1/config/do/agent_id'),
+  ('{"type": "ai_processing", "config": {"agent_id": "01900000-0000-7000-8000-00000000A0A1", "agent_version": 1}}', ''),
+  ('{"type": "ai_processing", "config": {"agent_id": "01900000-0000-7000-8000-00000000a0a1", "agent_version": 2}}',
+   'error unknown_agent_version /nodes/1/config/agent_version'),
+  ('{"type": "action", "config": {"kind": "for_each", "do": {"kind": "chat", "agent_id": "01900000-0000-7000-8000-00000000a0a1", "agent_version": 99999999999}}}',
+   'error unknown_agent_version /nodes/1/config/do/agent_version'),
+  ('{"type": "ai_processing", "config": {"agent_id": "01900000-0000-7000-8000-00000000b0a1", "agent_version": 2}}', 'error unknown_agent /nodes/1/config/agent_id'),
   ('{"type": "action", "config": {"kind": "call_workflow", "workflow_id": "01900000-0000-7000-8000-00000000a0f1"}}', ''),
   ('{"type": "action", "config": {"kind": "call_workflow", "workflow_id": "01900000-0000-7000-8000-00000000b0f1"}}',
    'warning unknown_workflow /nodes/1/config/workflow_id'),

@@ -10,7 +10,7 @@ create temp table tables_of_tenants as
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
 
-select plan(61);
+select plan(65);
 
 select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
 
@@ -38,7 +38,14 @@ insert into public.provider_keys (tenant_id, provider) values (:'closed', 'opena
 insert into public.captured_calls (tenant_id, model, asked, is_whole, expires_at) select :'closed', 'openai/gpt-4o', '{}', true, now() + interval '1 day' from generate_series(1, 3);
 insert into private.cached_answers (tenant_id, hash, answer, expires_at) values (:'closed', sha256('asked'), '{}', now() + interval '1 day');
 insert into public.rate_limits (tenant_id, model, requests_per_minute) values (:'closed', 'openai/gpt-4o', 60);
+insert into public.subscriptions (tenant_id, id, customer_id, status, created_at) values (:'closed', 'sub_closed', 'cus_closed', 'canceled', now());
+insert into public.invoices (tenant_id, id, customer_id, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded, created_at)
+  values (:'closed', 'in_closed', 'cus_closed', 'open', 'usd', 1, 1, 1, 0, 1, 0, now());
+insert into billing.customers (tenant_id, id) values (:'closed', 'cus_closed');
+insert into billing.accounts (tenant_id) values (:'closed');
+insert into billing.objects (kind, id, livemode, customer, data, seen) values ('customer', 'cus_closed', true, 'cus_closed', '{}', '{}');
 insert into public.agent_documents (tenant_id, agent_id, title, content) select a.tenant_id, a.id, 'Handbook', 'Closed.' from public.ai_agents a where a.tenant_id = :'closed';
+insert into queue.capped_calls (tenant_id, reservation, caps) values (:'closed', aias.uuid7(), '[]');
 insert into private.secret_values (tenant_id, kind, name, key_generation, nonce, ciphertext) values
   (:'closed', 'provider_key', 'openai', 1, '123456789012', '12345678901234567');
 insert into private.webhooks (tenant_id, workflow_id, token, token_hash) values (:'closed', '01900000-0000-7000-8000-00000000e0f1', 'x', sha256('x'));

@@ -16,7 +16,7 @@ create temp view our_functions as
    where n.nspname in ('public', 'private', 'queue', 'billing', 'audit', 'edge', 'analytics', 'aias')
      and coalesce(e.extname, 'aias') = 'aias';
 
-select plan(13);
+select plan(14);
 
 select cmp_ok(count(*), '>=', 30::bigint, 'there are functions to look at') from our_functions;
 
@@ -58,9 +58,14 @@ select is_empty($$
 
 select is_empty($$
   select name from our_functions
-   where schema in ('private', 'queue', 'audit', 'edge') and prosecdef and lanname = 'plpgsql'
+   where schema in ('private', 'queue', 'billing', 'audit', 'edge') and prosecdef and lanname = 'plpgsql'
+     -- One that is owned by a caller has a caller's rights.
+     and proowner <> 'authenticated'::regrole
      and prosrc ~* '\mexecute\M\s+(format|''|[a-z_]+\s*\|\|)'$$,
   'no definer builds SQL out of strings');
+
+select results_eq($$select name from our_functions where proowner = 'authenticated'::regrole$$,
+  $$values ('queue.call_as_member(regprocedure,jsonb,integer)'::regprocedure)$$, 'one function is owned by a caller');
 
 select is_empty($$
   select c.oid::regclass from pg_catalog.pg_class c
@@ -79,7 +84,7 @@ select is_empty($$
 select is_empty($$
   select n.nspname, role from pg_catalog.pg_namespace n,
          unnest(array['anon', 'authenticated', 'service_role', 'aias_edge', 'aias_worker']) role
-   where n.nspname in ('public', 'private', 'queue', 'audit', 'edge', 'aias') and has_schema_privilege(role, n.oid, 'create')$$,
+   where n.nspname in ('public', 'private', 'queue', 'billing', 'audit', 'edge', 'aias') and has_schema_privilege(role, n.oid, 'create')$$,
   'no role of the API or of the services creates anything');
 
 select * from finish();

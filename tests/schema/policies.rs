@@ -11,20 +11,20 @@ async fn access(pool: &PgPool) -> Vec<String> {
          union all
          select format('table %s %s %s', c.oid::regclass, acl.grantee::regrole, acl.privilege_type)
            from pg_catalog.pg_class c, lateral aclexplode(c.relacl) acl
-          where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'edge') and acl.grantee <> c.relowner
+          where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'billing', 'audit', 'edge') and acl.grantee <> c.relowner
             and c.relname <> '_sqlx_migrations'
          union all
          select format('column %s.%s %s %s', a.attrelid::regclass, a.attname, acl.grantee::regrole, acl.privilege_type)
            from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid, lateral aclexplode(a.attacl) acl
-          where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'edge') and acl.grantee <> c.relowner
+          where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'billing', 'audit', 'edge') and acl.grantee <> c.relowner
          union all
          select format('function %s %s', p.oid::regprocedure, acl.grantee::regrole)
            from pg_catalog.pg_proc p, lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) acl
-          where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'edge') and acl.grantee <> p.proowner
+          where p.pronamespace::regnamespace::text in ('public', 'private', 'queue', 'billing', 'audit', 'edge') and acl.grantee <> p.proowner
          union all
          select format('schema %s %s %s', n.nspname, acl.grantee::regrole, acl.privilege_type)
            from pg_catalog.pg_namespace n, lateral aclexplode(n.nspacl) acl
-          where n.nspname in ('private', 'queue', 'audit', 'edge', 'aias') and acl.grantee <> n.nspowner
+          where n.nspname in ('private', 'queue', 'billing', 'audit', 'edge', 'aias') and acl.grantee <> n.nspowner
          order by 1",
     )
     .map(|row: sqlx::postgres::PgRow| row.get("line"))

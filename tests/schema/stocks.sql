@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(34);
+select plan(49);
 
 create function pg_temp.used(wanted text, tenant uuid default '01900000-0000-7000-8000-00000000a000') returns bigint language sql as $$
   select used from aias.quota_status(tenant) where meter = wanted
@@ -65,6 +65,41 @@ truncate public.tenants cascade;
 select is_empty('select * from aias.quota_usage()', 'a truncate of tenants leaves no counter');
 rollback to all_gone;
 
+-- Documents of agents ---------------------------------------------------------------------------------------------------------------------
+
+create temp table texts as select pg_temp.used('storage_bytes') as alpha, pg_temp.used('storage_bytes', '01900000-0000-7000-8000-00000000b000') as beta;
+select is(alpha, octet_length('What Alpha knows.')::bigint, 'a document takes the bytes of its content') from texts;
+insert into public.agent_documents (tenant_id, agent_id, title, content) values
+  ('01900000-0000-7000-8000-00000000a000', '01900000-0000-7000-8000-00000000a0a1', 'One', 'äö'),
+  ('01900000-0000-7000-8000-00000000a000', '01900000-0000-7000-8000-00000000a0a1', 'Two', 'abc'),
+  ('01900000-0000-7000-8000-00000000b000', '01900000-0000-7000-8000-00000000b0a1', 'One', repeat('x', 1000));
+select is(pg_temp.used('storage_bytes'), alpha + 7, 'one statement, two documents: bytes and not characters') from texts;
+select is(pg_temp.used('storage_bytes', '01900000-0000-7000-8000-00000000b000'), beta + 1000, 'and one of somebody else') from texts;
+update public.agent_documents set content = 'a' where title = 'Two';
+select is(pg_temp.used('storage_bytes'), alpha + 5, 'a shorter text gives back') from texts;
+update public.agent_documents set title = 'A longer title' where title = 'Two';
+select is(pg_temp.used('storage_bytes'), alpha + 5, 'a title takes nothing') from texts;
+select pg_temp.has_no_drift('no drift after changes of documents');
+update public.tenants set limit_overrides = jsonb_build_object('storage_bytes', (select alpha + 10 from texts)) where id = '01900000-0000-7000-8000-00000000a000';
+select throws_ok($$insert into public.agent_documents (tenant_id, agent_id, title, content)
+  values ('01900000-0000-7000-8000-00000000a000', '01900000-0000-7000-8000-00000000a0a1', 'Big', 'sixsix')$$, 'PGRST', null, 'the plan is kept');
+select lives_ok($$insert into public.agent_documents (tenant_id, agent_id, title, content)
+  values ('01900000-0000-7000-8000-00000000a000', '01900000-0000-7000-8000-00000000a0a1', 'Fits', 'fives')$$, 'to the last byte');
+savepoint without_agent;
+delete from public.ai_agents where id = '01900000-0000-7000-8000-00000000a0a1';
+select is(pg_temp.used('storage_bytes'), 0::bigint, 'an agent gives back what its documents took');
+select pg_temp.has_no_drift('no drift after an agent is gone');
+rollback to without_agent;
+savepoint without_documents;
+set local client_min_messages = warning;
+truncate public.agent_documents cascade;
+select is(pg_temp.used('storage_bytes'), 0::bigint, 'a truncate gives everything back');
+rollback to without_documents;
+delete from public.agent_documents;
+select is(pg_temp.used('storage_bytes'), 0::bigint, 'and so does a delete');
+select pg_temp.has_no_drift('no drift after a delete of all documents');
+update public.tenants set limit_overrides = '{}' where id = '01900000-0000-7000-8000-00000000a000';
+
 -- Files -----------------------------------------------------------------------------------------------------------------------------------
 
 select is(to_regclass('storage.objects'), null, 'this database has no storage');
@@ -116,6 +151,12 @@ select results_eq('select meter, drift from private.quota_audit()', $$values ('w
 select is(count(*), 1::bigint, 'and mended') from (
   select aias.quota_recount(tenant_id, meter, counted) from private.quota_audit()) mended;
 select pg_temp.has_no_drift('after which there is none');
+
+insert into public.agent_documents (tenant_id, agent_id, title, content)
+values ('01900000-0000-7000-8000-00000000a000', '01900000-0000-7000-8000-00000000a0a1', 'Beside files', 'abc');
+truncate storage.objects;
+select is(pg_temp.used('storage_bytes'), 3::bigint, 'a truncate of files leaves what documents take');
+select pg_temp.has_no_drift('no drift after a truncate of files');
 
 select * from finish();
 rollback;

@@ -20,6 +20,10 @@ const UNAUDITED: [(&str, &str); 8] = [
         "published by a change of a workflow, which is told, and never changed",
     ),
     (
+        "agent_versions",
+        "written by a change of an agent, which is told, and never changed",
+    ),
+    (
         "tenant_exports",
         "asked for and made by events that are told",
     ),

@@ -57,6 +57,7 @@ impl App {
                 config.mail.clone(),
                 config.dns_server,
                 config.vault.clone(),
+                config.stripe.clone(),
             )?,
             beside,
             config,

@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use vault::{KeyRing, Vault};
 
 use crate::mail::MailSettings;
+use crate::stripe::StripeSettings;
 use crate::telemetry::LogFormat;
 
 /// Everything that can be set. It holds a password, so it has no `Debug`.
@@ -30,6 +31,8 @@ pub struct Config {
     pub vault: Option<Vault>,
     /// Without it mails stay queued.
     pub mail: Option<MailSettings>,
+    /// Without it Stripe is not asked how its objects are; what its webhooks tell is applied all the same.
+    pub stripe: Option<StripeSettings>,
     /// Asked for the records that prove a domain, instead of the system's name servers.
     pub dns_server: Option<SocketAddr>,
     pub log: LogFormat,
@@ -102,6 +105,7 @@ impl Config {
                 .map_err(|error| problem(error.variable, error.problem))?
                 .map(Vault::new),
             mail: MailSettings::read(read)?,
+            stripe: StripeSettings::read(read)?,
             dns_server: parse(
                 read,
                 "AIAS_DNS_SERVER",

@@ -24,6 +24,7 @@ pub mod queue;
 pub mod secrets;
 pub mod state;
 mod stop;
+pub mod stripe;
 pub mod telemetry;
 mod wake;
 

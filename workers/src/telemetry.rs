@@ -121,6 +121,14 @@ fn describe() {
         "aias_worker_domain_checks_total",
         "Domains looked at, by whether they proved to be their tenant's"
     );
+    describe_counter!(
+        "aias_worker_stripe_events_total",
+        "Events of Stripe applied, ignored or put off"
+    );
+    describe_counter!(
+        "aias_worker_stripe_fetches_total",
+        "Questions to Stripe, by what became of the answer"
+    );
     describe_gauge!("aias_worker_executions_in_memory", "Executions held now");
     describe_histogram!(
         "aias_worker_step_seconds",

@@ -71,6 +71,8 @@ codes! {
     UnknownTimezone = "unknown_timezone", Error;
     /// `input_schema` or `output_schema` is not a JSON schema that compiles.
     InvalidSchema = "invalid_schema", Error;
+    /// `agent_version` is not the number of a version, 1 or more, or there is no `agent_id` beside it.
+    InvalidAgentVersion = "invalid_agent_version", Error;
     /// There is no trigger.
     MissingTrigger = "missing_trigger", Error;
     /// There is more than one trigger.

@@ -381,6 +381,48 @@ fn patterns_of_all_schemas_together_are_bounded() {
 }
 
 #[test]
+fn a_version_of_an_agent_is_a_number_beside_its_agent() {
+    const AGENT: &str = "01900000-0000-7000-8000-00000000a0a1";
+    let asking = |config: Value| {
+        let mut config = config;
+        config["prompt"] = json!("x");
+        let alone = json!([trigger("s"), {"id": "a", "type": "ai_processing", "config": config}]);
+        let alone = codes(&alone, &json!([edge("s", "a", None)]));
+        config["kind"] = json!("chat");
+        let each = codes(
+            &json!([trigger("s"), for_each("a", config)]),
+            &json!([edge("s", "a", None)]),
+        );
+        let each: Vec<_> = each.iter().map(|code| code.replace("/do", "")).collect();
+        assert_eq!(alone, each, "in a list it is the same");
+        alone
+    };
+    for version in [1, 2, i32::MAX] {
+        let config = json!({"agent_id": AGENT, "agent_version": version});
+        assert_eq!(asking(config), [""; 0]);
+    }
+    let wrong = ["invalid_agent_version /nodes/1/config/agent_version"];
+    let no_version = json!([
+        0,
+        -1,
+        1.5,
+        2_147_483_648_u64,
+        "1",
+        null,
+        [1]
+    ]);
+    for version in no_version.as_array().unwrap() {
+        let config = json!({"agent_id": AGENT, "agent_version": version});
+        assert_eq!(asking(config), wrong, "{version}");
+    }
+    assert_eq!(
+        asking(json!({"model": "a/b", "agent_version": 1})),
+        wrong,
+        "nobody's version"
+    );
+}
+
+#[test]
 fn names_that_look_like_numbers_have_one_order() {
     // As text `10` < `1a` < `2`, as numbers 2 < 10: both at once would be no order at all.
     let mut step = node("a");

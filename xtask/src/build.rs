@@ -12,17 +12,72 @@ use crate::layout;
 use crate::progress::{Lines, Progress};
 use crate::setup;
 
-/// edge-api and the worker, in cargo's dev profile.
-pub async fn services(progress: Progress) -> Result<()> {
-    let step = progress.step("edge-api and the worker");
+/// Every package but the extension, which binds to one server. Cargo compiles what packages share with the features that all selected ones
+/// want: always the same selection, so that it is compiled once, whatever of it is asked for.
+pub const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "aias"];
+
+/// What programs are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// As they are, in cargo's dev profile.
+    Use,
+    /// With all optimisations.
+    Release,
+    /// Beside the tests, which want some features more: what they have compiled is used as it is.
+    Tests,
+}
+
+impl Purpose {
+    /// `--release`, when somebody wants that.
+    pub fn of(release: bool) -> Self {
+        if release { Self::Release } else { Self::Use }
+    }
+
+    /// Where cargo puts a program.
+    pub fn binary(self, name: &str) -> PathBuf {
+        match self {
+            Self::Use | Self::Tests => binary(name),
+            Self::Release => release_binary(name),
+        }
+    }
+}
+
+/// Programs of this workspace.
+pub async fn programs(names: &[&str], purpose: Purpose, progress: Progress) -> Result<()> {
+    let all = names.join(", ");
+    let step = progress.step(&all);
     let mut cargo = cargo();
-    cargo.args(["build", "--package", "edge-api", "--package", "workers"]);
+    cargo.arg("build").args(PACKAGES);
+    match purpose {
+        Purpose::Use => {}
+        Purpose::Release => {
+            cargo.arg("--release");
+        }
+        Purpose::Tests => {
+            cargo.args(["--all-features", "--tests"]);
+        }
+    }
+    for name in names {
+        cargo.args(["--bin", name]);
+    }
     command::watched(&mut cargo, &step)
         .await
-        .context("building edge-api and the worker")?;
-    step.done_with("edge-api and the worker are built");
+        .with_context(|| format!("building {all}"))?;
+    step.done_with(format!("built: {all}"));
     Ok(())
 }
+
+/// The tests of all packages, to be told by an expression of nextest's which of them to run.
+pub fn tests() -> Command {
+    let mut tests = cargo();
+    tests
+        .args(["nextest", "run", "--no-fail-fast", "--all-features"])
+        .args(PACKAGES);
+    tests
+}
+
+/// The services of a stack.
+pub const SERVICES: [&str; 2] = ["edge-api", "worker"];
 
 /// Builds the extension for a server and installs it there.
 pub async fn install_extension(pg: &PgConfig, profile: Profile, progress: Progress) -> Result<()> {
@@ -101,7 +156,7 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 /// Where cargo puts a program of the release profile.
-pub fn release_binary(name: &str) -> PathBuf {
+fn release_binary(name: &str) -> PathBuf {
     built(name, "release")
 }
 

@@ -6,10 +6,9 @@ use anyhow::{Context, Result};
 use sqlx::Connection;
 use tokio::process::Command;
 
-use crate::build::{self, cargo};
+use crate::build::{self, Purpose};
 use crate::cli::CrashArgs;
 use crate::cluster::Cluster;
-use crate::command;
 use crate::database::scratch::Scratch;
 use crate::database::{connect, migrate, policies, roles};
 use crate::down;
@@ -32,7 +31,7 @@ pub async fn run(args: &CrashArgs) -> Result<ExitCode> {
     let pg = setup::prepare(Needs::Stack, args.postgres.pg_config.as_deref(), progress).await?;
     if !args.no_build {
         build::install_extension(&pg, Profile::Dev, progress).await?;
-        build_programs(args.release, progress).await?;
+        build::programs(&PROGRAMS, Purpose::of(args.release), progress).await?;
     }
     clear(&layout).await?;
 
@@ -62,7 +61,7 @@ async fn crash(
     pg: &PgConfig,
     progress: Progress,
 ) -> Result<ExitStatus> {
-    let mut program = bring_up(layout, pg, args.release, progress).await?;
+    let mut program = bring_up(layout, pg, Purpose::of(args.release), progress).await?;
     program
         .args(["--seconds", &args.seconds.to_string()])
         .args(["--workers", &args.workers.to_string()])
@@ -78,22 +77,13 @@ async fn crash(
 }
 
 /// The program, and the workers that it kills.
-pub async fn build_programs(release: bool, progress: Progress) -> Result<()> {
-    let step = progress.step("the crash test");
-    command::watched(cargo().args(["build", "--package", "crash"]), &step).await?;
-    let mut workers = cargo();
-    workers.args(["build", "--package", "workers", "--bins"]);
-    workers.args(release.then_some("--release"));
-    command::watched(&mut workers, &step).await?;
-    step.done_with("the crash test is built");
-    Ok(())
-}
+pub const PROGRAMS: [&str; 2] = ["crash", "worker"];
 
 /// A server that makes durable what it commits, with the product's database on it; answers the program, told what to kill.
 pub async fn bring_up(
     layout: &Layout,
     pg: &PgConfig,
-    release: bool,
+    built: Purpose,
     progress: Progress,
 ) -> Result<Command> {
     let step = progress.step(format!("a server of {}", pg.version));
@@ -109,13 +99,11 @@ pub async fn bring_up(
     connection.close().await?;
     step.done();
 
-    let worker = match release {
-        true => build::release_binary("worker"),
-        false => build::binary("worker"),
-    };
-    let mut program = cargo();
+    let [crash, worker] = PROGRAMS.map(|name| built.binary(name));
+    let mut program = Command::new(crash);
     program
-        .args(["run", "--quiet", "--package", "crash", "--", "--dir"])
+        .current_dir(layout::root())
+        .arg("--dir")
         .arg(layout.dir())
         .arg("--pg-config")
         .arg(&pg.path)

@@ -100,11 +100,9 @@ async fn describe(server: &Server, progress: Progress) -> Result<BTreeMap<String
     }
     let step = progress.step("checking every query against the schema");
     let mut cargo = build::cargo();
-    cargo.args(["check", "--all-targets", "--all-features"]);
-    for (package, _) in CRATES {
-        cargo.args(["--package", package]);
-    }
     cargo
+        .args(["check", "--all-targets", "--all-features"])
+        .args(build::PACKAGES)
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &written)
         .env("DATABASE_URL", server.url(server.template()));

@@ -12,6 +12,7 @@ use vault::{KeyRing, Vault};
 use crate::auth::JwksPace;
 use crate::hosts::{HostConfiguration, HostPace};
 use crate::model_calls::ModelConfiguration;
+use crate::stripe::WebhookSecrets;
 
 use super::{CorsOrigins, JwtConfiguration, LogFormat};
 
@@ -147,6 +148,24 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
                 None
             }
         }
+    }
+
+    pub fn stripe_secrets(&mut self) -> WebhookSecrets {
+        const FILE: &str = "STRIPE_WEBHOOK_SECRETS_FILE";
+        let (here, file) = (self.get("STRIPE_WEBHOOK_SECRETS"), self.get(FILE));
+        if here.is_some() && file.is_some() {
+            self.problems.push(format!(
+                "STRIPE_WEBHOOK_SECRETS and {FILE} are both set; one of them is enough"
+            ));
+        }
+        let read = file.and_then(|path| {
+            let read = std::fs::read_to_string(path);
+            let read = read.map_err(|error| self.problems.push(format!("{FILE} {error}")));
+            read.ok()
+        });
+        let secrets = here.or(read).unwrap_or_default();
+        let secrets = secrets.split([',', '\n']).map(str::trim);
+        WebhookSecrets::of(secrets.filter(|secret| !secret.is_empty()))
     }
 
     pub fn hosts(&mut self) -> HostConfiguration {

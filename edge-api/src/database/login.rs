@@ -1,4 +1,4 @@
-//! What this service asks as its own login, before there is a caller or where there never is one: six functions of schema `edge`, and no table.
+//! What this service asks as its own login, before there is a caller or where there never is one: a few functions of schema `edge`, and no table.
 //!
 //! Anybody can make it ask, with keys, names and addresses made up. So together these questions use at most half of the pool, and the other half
 //! is left to the transactions of those who are somebody. What is watched is said by one task, for all who watch, and needs no turn.
@@ -107,6 +107,16 @@ impl Database {
     /// Keeps answers of models, for tenants that want it.
     pub(crate) async fn keep_answers(&self, answers: &[KeptAnswer]) -> Result<(), sqlx::Error> {
         sqlx::query!("select edge.keep_answers($1)", Json(answers) as _)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps events of Stripe, whose signatures were checked. All or none of them; those that are there already are left as they are.
+    ///
+    /// Nobody but Stripe makes it ask, and by few statements at a time: it needs no turn.
+    pub(crate) async fn keep_stripe_events(&self, bodies: &[String]) -> Result<(), sqlx::Error> {
+        sqlx::query!("select edge.keep_stripe_events($1)", bodies)
             .execute(&self.pool)
             .await?;
         Ok(())

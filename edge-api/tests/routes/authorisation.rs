@@ -14,7 +14,9 @@ use uuid::Uuid;
 use self::table::{ALL_SCOPES, Door, READ_SCOPES, ROUTES, Route, Statuses};
 use crate::support::keys::{SigningKey, hs256_with, hs256_with_critical_extension, unsigned};
 use crate::support::upstream::Upstream;
-use crate::support::{ApiKey, Hook, SECRET, TestApp, exports, providers, secrets};
+use crate::support::{
+    ApiKey, Hook, SECRET, STRIPE_SECRET, TestApp, exports, providers, secrets, stripe,
+};
 
 fn body(route: &Route) -> Option<Value> {
     match (route.method, route.path) {
@@ -23,6 +25,7 @@ fn body(route: &Route) -> Option<Value> {
             json!({"model": "openai/plain", "messages": [{"role": "user", "content": "Hello!"}]}),
         ),
         (_, "/v1/embeddings") => Some(json!({"model": "openai/vectors", "input": "Hello!"})),
+        (_, "/webhooks/stripe") => Some(stripe::event("evt_1")),
         ("PUT", "/v1/secrets/{name}") => Some(json!({"value": "hunter2"})),
         ("PUT", "/v1/providers/{provider}") => Some(json!({"key": "sk-hunter2"})),
         _ => None,
@@ -77,6 +80,10 @@ async fn status(
     }
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
+    }
+    if let ("/webhooks/stripe", Some(body)) = (route.path, body(route)) {
+        let signature = stripe::signature(STRIPE_SECRET, stripe::now(), &body.to_string());
+        request = request.header("stripe-signature", signature);
     }
     let request = match body(route) {
         Some(body) => request

@@ -10,6 +10,7 @@ mod health;
 mod hooks;
 mod providers;
 mod secrets;
+mod stripe;
 mod tenant;
 mod tls;
 

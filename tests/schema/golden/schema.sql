@@ -12,6 +12,12 @@ COMMENT ON SCHEMA audit IS 'The append-only log of changes and security events. 
 -- auth; Type: SCHEMA; Schema: -
 CREATE SCHEMA auth;
 
+-- billing; Type: SCHEMA; Schema: -
+CREATE SCHEMA billing;
+
+-- SCHEMA billing; Type: COMMENT; Schema: -
+COMMENT ON SCHEMA billing IS 'What Stripe tells: the inbox of its webhooks and a mirror of its objects. Not exposed; members read public.subscriptions and public.invoices.';
+
 -- edge; Type: SCHEMA; Schema: -
 CREATE SCHEMA edge;
 
@@ -41,6 +47,16 @@ CREATE EXTENSION IF NOT EXISTS aias WITH SCHEMA aias;
 
 -- EXTENSION aias; Type: COMMENT; Schema: -
 COMMENT ON EXTENSION aias IS 'Workflow validation and exact quotas for AIAS';
+
+-- sighting; Type: TYPE; Schema: billing
+CREATE TYPE billing.sighting AS (
+	is_deletion boolean,
+	second bigint,
+	event text
+);
+
+-- TYPE sighting; Type: COMMENT; Schema: billing
+COMMENT ON TYPE billing.sighting IS 'That an event has told of an object. Sightings are in the order in which objects change: deletions last, then by seconds.';
 
 -- forget_tenant(); Type: FUNCTION; Schema: audit
 CREATE FUNCTION audit.forget_tenant() RETURNS trigger
@@ -348,6 +364,812 @@ CREATE FUNCTION auth.uid() RETURNS uuid
     SET search_path TO ''
     RETURN (COALESCE(NULLIF(current_setting('request.jwt.claim.sub'::text, true), ''::text), (auth.jwt() ->> 'sub'::text)))::uuid;
 
+-- agrees(jsonb, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.agrees(data jsonb, attributes jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  attribute record;
+begin
+  for attribute in select a.key, a.value, coalesce(data -> a.key, 'null') as here from jsonb_each(attributes) a loop
+    if jsonb_typeof(attribute.value) = 'object' and jsonb_typeof(attribute.here) = 'object' then
+      if not billing.agrees(attribute.here, attribute.value) then
+        return false;
+      end if;
+    elsif attribute.here <> attribute.value then
+      return false;
+    end if;
+  end loop;
+  return true;
+end
+$$;
+
+-- FUNCTION agrees(data jsonb, attributes jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.agrees(data jsonb, attributes jsonb) IS 'Whether an object has these attributes. Of objects in it Stripe names only what changed; lists it repeats as a whole. What is not there counts as null.';
+
+-- apply(text[], boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.apply(events text[], with_fetching boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  customers text[];
+  invoices text[];
+  has_charges boolean;
+begin
+  with told as (
+    select e.account, e.payload #>> '{data,object,object}' as kind, e.payload #>> '{data,object,id}' as id, bool_or(e.livemode) as livemode,
+           array_agg((e.type like '%.deleted', extract(epoch from e.created)::bigint, e.id)::billing.sighting) as seen
+      from billing.events e
+     where e.id = any (events) and billing.is_mirrored(e.type, e.payload #> '{data,object}')
+     group by 1, 2, 3
+  ), known as (
+    select t.account, t.kind, t.id, t.livemode, o.data, o.fetched, o.fetched_second, o.seen as was, billing.newest(o.seen || t.seen) as seen
+      from told t left join billing.objects o on o.account = t.account and o.kind = t.kind and o.id = t.id
+  ), last as (
+    select k.*, billing.last_of(k.seen) as event, (k.seen[1]).is_deletion as is_deletion, (k.seen[1]).second as second
+      from known k
+     where k.seen is distinct from k.was
+  ), now as (
+    select l.account, l.kind, l.id, l.livemode, l.seen, l.is_deletion or l.is_fetched and l.fetched is null as is_deleted,
+           case when l.is_fetched and l.fetched is not null then l.fetched else coalesce(e.payload #> '{data,object}', l.data) end as data
+      from (select x.*, not x.is_deletion and coalesce(x.fetched_second >= x.second, false) as is_fetched from last x) l
+      left join billing.events e on e.id = l.event
+  ), mirrored as (
+    insert into billing.objects as o (account, kind, id, livemode, customer, data, is_deleted, seen, fetch_ticket, fetch_at)
+    select n.account, n.kind, n.id, n.livemode, case when n.kind = 'customer' then n.id else billing.id_of(n.data -> 'customer') end,
+           billing.readable(n.kind, n.data), n.is_deleted, n.seen, with_fetching::integer, case when with_fetching then now() end
+      from now n
+    on conflict (account, kind, id) do update set
+      livemode = excluded.livemode, customer = excluded.customer, data = excluded.data, is_deleted = excluded.is_deleted, seen = excluded.seen,
+      fetch_ticket = o.fetch_ticket + excluded.fetch_ticket, fetch_at = coalesce(excluded.fetch_at, o.fetch_at)
+    returning o.account, o.kind, o.id, o.customer, o.data
+  ), touched as (
+    select m.kind, coalesce(m.customer, i.customer) as customer, case m.kind when 'invoice' then m.id when 'invoice_payment' then m.data ->> 'invoice' end as invoice
+      from mirrored m
+      left join billing.objects i on m.kind = 'invoice_payment' and i.account = '' and i.kind = 'invoice' and i.id = m.data ->> 'invoice'
+     where m.account = ''
+  )
+  select array_agg(distinct t.customer) filter (where t.customer is not null), array_agg(distinct t.invoice) filter (where t.invoice is not null),
+         bool_or(t.kind = 'charge')
+    into customers, invoices, has_charges
+    from touched t
+   -- Nothing follows from the others but the mirror itself.
+   where t.kind in ('customer', 'subscription', 'checkout.session', 'invoice', 'invoice_payment', 'charge');
+  if customers is not null then
+    perform billing.derive(customers, coalesce(invoices, '{}'), has_charges);
+  end if;
+  update billing.events e
+     set state = case when billing.is_mirrored(e.type, e.payload #> '{data,object}') then 'applied' else 'ignored' end,
+         next_attempt_at = null, finished_at = now(), problem = null
+   where e.id = any (events);
+end
+$$;
+
+-- FUNCTION apply(events text[], with_fetching boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.apply(events text[], with_fetching boolean) IS 'Brings the mirror to where these events leave it, and what follows from it. To be called by one at a time: billing.wait_for_turn.';
+
+-- apply_events(integer, boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.apply_events(most integer, with_fetching boolean) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  due text[];
+  event text;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('billing.apply', 0)) then
+    return 0;
+  end if;
+  due := array(
+    select e.id from billing.events e where e.state = 'received' and e.next_attempt_at <= now() order by e.next_attempt_at limit most for update skip locked);
+  if cardinality(due) = 0 then
+    return 0;
+  end if;
+  begin
+    perform billing.apply(due, with_fetching);
+  exception when others then
+    if billing.passes_by_itself(sqlstate) then
+      raise;
+    end if;
+    -- One of them cannot be applied. So that the others are, each is tried by itself.
+    foreach event in array due loop
+      begin
+        perform billing.apply(array[event], with_fetching);
+      exception when others then
+        if billing.passes_by_itself(sqlstate) then
+          raise;
+        end if;
+        perform billing.note_failure(event, format('%s (%s)', sqlerrm, sqlstate));
+      end;
+    end loop;
+  end;
+  return cardinality(due);
+end
+$$;
+
+-- FUNCTION apply_events(most integer, with_fetching boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.apply_events(most integer, with_fetching boolean) IS 'Applies up to so many events that are due, in one transaction; none while somebody else does. Answers how many were looked at. One that fails is tried again by itself, and is dead in the end. with_fetching has Stripe asked how their objects are now: billing.claim_fetches.';
+
+-- apply_fetched(text, text, text, bigint, jsonb, bigint); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known billing.objects;
+  newest billing.sighting;
+  is_gone constant boolean := object is null or coalesce((object ->> 'deleted')::boolean, false);
+  invoice text;
+begin
+  perform billing.wait_for_turn();
+  select o.* into known from billing.objects o
+   where o.account = object_account and o.kind = object_kind and o.id = object_id for update;
+  if known.id is null or apply_fetched.ticket <= known.fetched_ticket then
+    return false;
+  end if;
+  if not is_gone then
+    perform billing.readable(object_kind, object);
+  end if;
+  newest := known.seen[1];
+  update billing.objects o
+     set fetched = case when not is_gone then object end, fetched_second = asked_second, fetched_ticket = apply_fetched.ticket,
+         fetch_at = case when o.fetch_ticket > apply_fetched.ticket then o.fetch_at end,
+         is_deleted = newest.is_deletion or is_gone and asked_second >= newest.second or o.is_deleted and asked_second < newest.second,
+         data = case when not newest.is_deletion and not is_gone and asked_second >= newest.second then object else o.data end
+   where o.account = object_account and o.kind = object_kind and o.id = object_id
+  returning o.* into known;
+  if known.account = '' and known.customer is not null then
+    invoice := case when known.kind = 'invoice' then known.id end;
+    perform billing.derive(array[known.customer], array_remove(array[invoice], null), known.kind = 'charge');
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) IS 'Takes Stripe''s answer: the object, or null when there is none. asked_second is the time of the answer by Stripe''s clock. False when it came too late: an answer to a later question is known.';
+
+-- as_uuid(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.as_uuid(text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$ select case when $1 ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then $1::uuid end $_$;
+
+-- at(jsonb, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.at(data jsonb, attribute text) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select to_timestamp((data ->> attribute)::double precision) $$;
+
+-- FUNCTION at(data jsonb, attribute text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.at(data jsonb, attribute text) IS 'A time in an object of Stripe, which are seconds since 1970.';
+
+-- claim_fetches(integer, boolean, interval); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) RETURNS TABLE(account text, kind text, id text, ticket bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with due as (
+    select o.account, o.kind, o.id from billing.objects o
+     where o.fetch_at <= now() and o.livemode = of_livemode order by o.fetch_at limit most for update skip locked
+  )
+  update billing.objects o set fetch_ticket = o.fetch_ticket + 1, fetch_at = now() + lease
+    from due d where o.account = d.account and o.kind = d.kind and o.id = d.id
+  returning o.account, o.kind, o.id, o.fetch_ticket
+$$;
+
+-- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) IS 'Objects that Stripe is to be asked about, each with a ticket for the answer. Who does not answer within the lease is asked again.';
+
+-- derive(text[], text[], boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  moved constant uuid[] := billing.find_tenants(customers);
+  tenants constant uuid[] := array(
+    select c.tenant_id from billing.customers c where c.id = any (customers) union select unnest(moved));
+begin
+  if cardinality(tenants) = 0 then
+    return;
+  end if;
+  perform billing.derive_subscriptions(tenants);
+  perform billing.derive_tenants(tenants);
+  if cardinality(moved) > 0 then
+    perform billing.derive_invoices(moved);
+  end if;
+  -- A refund is told of the charge, and may be of any invoice.
+  perform billing.derive_invoices(tenants, case when not has_charges then invoices end);
+end
+$$;
+
+-- FUNCTION derive(customers text[], invoices text[], has_charges boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) IS 'Has what follows for tenants follow from these customers'' objects, after these invoices or charges have changed.';
+
+-- derive_all(uuid[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_all(tenants uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform billing.derive_subscriptions(tenants);
+  perform billing.derive_tenants(tenants);
+  perform billing.derive_invoices(tenants);
+end
+$$;
+
+-- FUNCTION derive_all(tenants uuid[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_all(tenants uuid[]) IS 'Derives all there is of these tenants. To be called by one at a time: billing.wait_for_turn.';
+
+-- derive_invoices(uuid[], text[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_invoices(tenants uuid[], only_these text[] DEFAULT NULL::text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  delete from public.invoices i
+   where i.tenant_id = any (tenants) and (only_these is null or i.id = any (only_these))
+     and not exists (
+       select from billing.customers_that_count c
+         join billing.objects o on o.account = '' and o.customer = c.id and o.kind = 'invoice' and o.id = i.id and not o.is_deleted
+        where c.tenant_id = i.tenant_id);
+  insert into public.invoices as i (
+    tenant_id, id, customer_id, subscription_id, number, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded,
+    period_start, period_end, due_at, finalized_at, paid_at, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
+  select c.tenant_id, o.id, o.customer, billing.subscription_of(o.data), o.data ->> 'number', o.data ->> 'status', o.data ->> 'currency',
+         coalesce((o.data ->> 'subtotal')::bigint, 0), coalesce((o.data ->> 'total')::bigint, 0), coalesce((o.data ->> 'amount_due')::bigint, 0),
+         coalesce((o.data ->> 'amount_paid')::bigint, 0), coalesce((o.data ->> 'amount_remaining')::bigint, 0), coalesce(refunded.amount, 0),
+         billing.at(o.data, 'period_start'), billing.at(o.data, 'period_end'), billing.at(o.data, 'due_date'),
+         billing.at(o.data #> '{status_transitions}', 'finalized_at'), billing.at(o.data #> '{status_transitions}', 'paid_at'),
+         billing.at(o.data, 'next_payment_attempt'), o.data ->> 'hosted_invoice_url', o.data ->> 'invoice_pdf', billing.at(o.data, 'created')
+    from billing.customers_that_count c
+    join billing.objects o on o.account = '' and o.customer = c.id and o.kind = 'invoice' and not o.is_deleted
+    left join lateral (
+      select sum((g.data ->> 'amount_refunded')::bigint)::bigint as amount
+        from billing.objects g
+       where g.account = '' and g.customer = o.customer and g.kind = 'charge'
+         and (g.data ->> 'invoice' = o.id or g.id = o.data ->> 'charge' or g.data ->> 'payment_intent' = o.data ->> 'payment_intent'
+              -- Since 2025-03-31.basil neither names the other; an object between them does.
+              or g.data ->> 'payment_intent' in (
+                select p.data #>> '{payment,payment_intent}' from billing.objects p
+                 where p.account = '' and p.kind = 'invoice_payment' and p.data ->> 'invoice' = o.id))
+    ) refunded on true
+   where c.tenant_id = any (tenants) and (only_these is null or o.id = any (only_these))
+   order by c.tenant_id, o.id
+  on conflict (tenant_id, id) do update set
+    (customer_id, subscription_id, number, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded,
+     period_start, period_end, due_at, finalized_at, paid_at, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
+    = (excluded.customer_id, excluded.subscription_id, excluded.number, excluded.status, excluded.currency, excluded.subtotal, excluded.total,
+       excluded.amount_due, excluded.amount_paid, excluded.amount_remaining, excluded.amount_refunded, excluded.period_start, excluded.period_end,
+       excluded.due_at, excluded.finalized_at, excluded.paid_at, excluded.next_payment_attempt_at, excluded.hosted_invoice_url, excluded.invoice_pdf,
+       excluded.created_at)
+   where i.* is distinct from excluded.*;
+end
+$$;
+
+-- FUNCTION derive_invoices(tenants uuid[], only_these text[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_invoices(tenants uuid[], only_these text[]) IS 'Makes public.invoices of these tenants what the mirror says: all, or only these.';
+
+-- derive_later(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_later() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- Workers look for these: derived here, each change of a setting would be one long transaction.
+  insert into billing.accounts as a (tenant_id, derive_at)
+  select distinct s.tenant_id, now() from public.subscriptions s order by 1
+  on conflict (tenant_id) do update set derive_at = excluded.derive_at;
+  return null;
+end
+$$;
+
+-- FUNCTION derive_later(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_later() IS 'Has all tenants with subscriptions derived anew: what their prices mean, or how long the grace is, has changed.';
+
+-- derive_subscriptions(uuid[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_subscriptions(tenants uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  grace constant interval := (select make_interval(days => s.grace_days) from billing.settings s);
+begin
+  delete from public.subscriptions s
+   where s.tenant_id = any (tenants)
+     and not exists (select from billing.subscriptions x where x.tenant_id = s.tenant_id and x.id = s.id);
+  insert into public.subscriptions as s (
+    tenant_id, id, customer_id, status, plan_id, price_ids, quantity, currency, current_period_start, current_period_end, trial_end, cancel_at,
+    cancel_at_period_end, canceled_at, ended_at, grace_ends_at, decides, created_at)
+  select x.tenant_id, x.id, x.customer_id, x.status, x.plan_id, x.price_ids, x.quantity, x.currency, x.current_period_start, x.current_period_end,
+         x.trial_end, x.cancel_at, x.cancel_at_period_end, x.canceled_at, x.ended_at,
+         case when x.status = 'past_due' then grace + coalesce(due.since, x.current_period_start, x.created_at) end,
+         x.plan_id is not null and billing.standing(x.status) is not null
+           and row_number() over (
+             partition by x.tenant_id
+             -- What entitles to most; of those the dearest plan, which is what the tenant pays for; then the newest.
+             order by (x.plan_id is not null) desc, billing.standing(x.status) desc nulls last, p.price_monthly desc nulls last, p.key,
+                      x.created_at desc, x.id collate "C" desc) = 1,
+         x.created_at
+    from billing.subscriptions x
+    left join public.subscription_plans p on p.id = x.plan_id
+    -- A payment is due since the oldest open invoice is.
+    left join lateral (
+      select min(coalesce(billing.at(o.data, 'due_date'), billing.at(o.data #> '{status_transitions}', 'finalized_at'), billing.at(o.data, 'created'))) as since
+        from billing.objects o
+       where x.status = 'past_due' and o.account = '' and o.customer = x.customer_id and o.kind = 'invoice' and not o.is_deleted
+         and o.data ->> 'status' = 'open' and billing.subscription_of(o.data) = x.id
+    ) due on true
+   where x.tenant_id = any (tenants)
+   order by x.tenant_id, x.id
+  on conflict (tenant_id, id) do update set
+    (customer_id, status, plan_id, price_ids, quantity, currency, current_period_start, current_period_end, trial_end, cancel_at,
+     cancel_at_period_end, canceled_at, ended_at, grace_ends_at, decides, created_at)
+    = (excluded.customer_id, excluded.status, excluded.plan_id, excluded.price_ids, excluded.quantity, excluded.currency, excluded.current_period_start,
+       excluded.current_period_end, excluded.trial_end, excluded.cancel_at, excluded.cancel_at_period_end, excluded.canceled_at, excluded.ended_at,
+       excluded.grace_ends_at, excluded.decides, excluded.created_at)
+   where s.* is distinct from excluded.*;
+end
+$$;
+
+-- FUNCTION derive_subscriptions(tenants uuid[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_subscriptions(tenants uuid[]) IS 'Makes public.subscriptions of these tenants what the mirror says, and marks the one that decides.';
+
+-- derive_tenants(uuid[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_tenants(tenants uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- In their order, as others lock them who lock several.
+  perform from public.tenants t where t.id = any (tenants) order by t.id for no key update;
+  insert into billing.accounts as a (tenant_id, plan_before, anchor_before)
+  select t.id, t.plan_id, t.billing_anchor
+    from public.tenants t join public.subscriptions s on s.tenant_id = t.id and s.decides
+   where t.id = any (tenants)
+  on conflict (tenant_id) do update set plan_before = excluded.plan_before, anchor_before = excluded.anchor_before where a.plan_before is null;
+  with decided as (
+    select t.id as tenant_id, t.status, a.is_suspended,
+           case when s.id is null then coalesce(a.plan_before, t.plan_id)
+                when s.standing = 1 then (select g.plan_without_subscription from billing.settings g)
+                else s.plan_id end as plan_id,
+           -- An anchor that is ahead, at the end of a trial, begins no period yet.
+           case when s.id is null then coalesce(a.anchor_before, t.billing_anchor)
+                else coalesce(case when s.anchor <= s.current_period_start then s.anchor end, s.current_period_start, s.created_at) end as billing_anchor,
+           coalesce(s.standing = 2 or s.standing = 3 and s.grace_ends_at <= now(), false) as is_to_be_suspended,
+           case when s.standing = 3 and s.grace_ends_at > now() then s.grace_ends_at end as derive_at
+      from billing.accounts a
+      join public.tenants t on t.id = a.tenant_id
+      left join lateral (
+        select p.id, p.plan_id, p.current_period_start, p.created_at, p.grace_ends_at, billing.standing(p.status) as standing,
+               (select billing.at(o.data, 'billing_cycle_anchor') from billing.objects o where o.account = '' and o.kind = 'subscription' and o.id = p.id) as anchor
+          from public.subscriptions p
+         where p.tenant_id = a.tenant_id and p.decides
+      ) s on true
+     where a.tenant_id = any (tenants)
+  ), remembered as (
+    update billing.accounts a
+       set is_suspended = d.is_to_be_suspended and (d.is_suspended or d.status = 'active'), derive_at = d.derive_at
+      from decided d
+     where a.tenant_id = d.tenant_id
+       and (a.is_suspended, a.derive_at) is distinct from (d.is_to_be_suspended and (d.is_suspended or d.status = 'active'), d.derive_at)
+  )
+  update public.tenants t set plan_id = n.plan_id, billing_anchor = n.billing_anchor, status = n.status
+    from (
+      select d.tenant_id, d.plan_id, d.billing_anchor,
+             case when d.is_to_be_suspended and d.status = 'active' then 'suspended'
+                  when not d.is_to_be_suspended and d.is_suspended and d.status = 'suspended' then 'active'
+                  else d.status end as status
+        from decided d
+    ) n
+   where t.id = n.tenant_id and (t.plan_id, t.billing_anchor, t.status) is distinct from (n.plan_id, n.billing_anchor, n.status);
+end
+$$;
+
+-- FUNCTION derive_tenants(tenants uuid[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_tenants(tenants uuid[]) IS 'Makes plan, status and billing anchor of these tenants what follows from the subscription that decides; its limits change with them, by the triggers of tenants. A tenant that no subscription has ever decided for keeps what it has. What the operator has suspended or somebody has cancelled stays so.';
+
+-- find_tenants(text[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.find_tenants(customers text[]) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  touched uuid[];
+begin
+  with evidence as (
+    -- The operator's own words count for more than a session's: who follows a payment link can write any client_reference_id into its address.
+    select o.customer, 1 as place, 'customer' as known_by, o.data #>> '{metadata,tenant_id}' as tenant, o.id
+      from billing.objects o where o.account = '' and o.customer = any (customers) and o.kind = 'customer'
+    union all
+    select o.customer, 2, 'subscription', o.data #>> '{metadata,tenant_id}', o.id
+      from billing.objects o where o.account = '' and o.customer = any (customers) and o.kind = 'subscription'
+    union all
+    select o.customer, 3, 'session', o.data ->> 'client_reference_id', o.id
+      from billing.objects o where o.account = '' and o.customer = any (customers) and o.kind = 'checkout.session' and o.data ->> 'status' = 'complete'
+  ), found as (
+    select distinct on (e.customer) e.customer, e.known_by, t.id as tenant_id
+      from evidence e
+      join public.tenants t on t.id = billing.as_uuid(e.tenant)
+     order by e.customer, e.place, e.id collate "C"
+  ), lost as (
+    delete from billing.customers c
+     where c.id = any (customers) and c.known_by <> 'checkout'
+       and not exists (select from found f where f.customer = c.id)
+    returning c.tenant_id
+  ), moved as (
+    update billing.customers c set tenant_id = f.tenant_id, known_by = f.known_by
+      from found f, billing.customers before
+     where c.id = f.customer and c.known_by <> 'checkout' and (c.tenant_id, c.known_by) <> (f.tenant_id, f.known_by)
+       and before.tenant_id = c.tenant_id and before.id = c.id
+    returning c.tenant_id as now, before.tenant_id as was
+  ), made as (
+    insert into billing.customers (tenant_id, id, known_by)
+    select f.tenant_id, f.customer, f.known_by from found f where not exists (select from billing.customers c where c.id = f.customer)
+    returning tenant_id
+  )
+  select array_agg(x.tenant_id) into touched
+    from (select l.tenant_id from lost l union all select m.now from moved m union all select m.was from moved m
+          union all select m.tenant_id from made m) x;
+  return coalesce(touched, '{}');
+end
+$$;
+
+-- FUNCTION find_tenants(customers text[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.find_tenants(customers text[]) IS 'Whose these customers are, by what the mirror tells: metadata.tenant_id of the customer, else of its subscriptions, else the client_reference_id of a checkout session. Answers the tenants that have won or lost one.';
+
+-- forget_tenant(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.forget_tenant() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from billing.objects o using billing.customers c where c.tenant_id = old.id and o.account = '' and o.customer = c.id;
+  return old;
+end
+$$;
+
+-- FUNCTION forget_tenant(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.forget_tenant() IS 'A tenant that goes takes the mirror of its objects along. What its events told is gone when they are no longer kept: billing.settings.events_kept.';
+
+-- id_of(jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.id_of(reference jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select case jsonb_typeof(reference) when 'string' then reference #>> '{}' when 'object' then reference ->> 'id' end $$;
+
+-- FUNCTION id_of(reference jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.id_of(reference jsonb) IS 'Whom an attribute names: Stripe writes an id, or the object itself where somebody had it expanded.';
+
+-- is_mirrored(text, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.is_mirrored(event_type text, object jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select object ->> 'id' is not null
+     and object ->> 'object' in ('customer', 'product', 'price', 'subscription', 'invoice', 'invoice_payment', 'payment_intent', 'charge', 'refund',
+                                 'checkout.session', 'dispute')
+     -- A preview of an invoice that does not exist.
+     and event_type <> 'invoice.upcoming'
+$$;
+
+-- last_of(billing.sighting[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.last_of(seen billing.sighting[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  newest_is_deletion boolean;
+  newest_second bigint;
+  events text[];
+  earlier billing.sighting[];
+begin
+  select s.is_deletion, s.second into newest_is_deletion, newest_second from unnest(seen) s order by s.is_deletion desc, s.second desc limit 1;
+  events := array(select s.event from unnest(seen) s where s.is_deletion = newest_is_deletion and s.second = newest_second);
+  if cardinality(events) = 1 then
+    return events[1];
+  end if;
+  earlier := array(
+    select (s.is_deletion, s.second, s.event)::billing.sighting from unnest(seen) s
+     where (s.is_deletion, s.second) <> (newest_is_deletion, newest_second));
+  return coalesce(
+    billing.last_told(events, case when cardinality(earlier) > 0 then billing.last_of(earlier) end),
+    -- None of them is kept any more.
+    (select max(e collate "C") from unnest(events) e));
+end
+$$;
+
+-- FUNCTION last_of(seen billing.sighting[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.last_of(seen billing.sighting[]) IS 'Which of these sightings is the last, by the rules at the head of this migration.';
+
+-- last_told(text[], text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.last_told(events text[], before text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with recursive told as (
+    select e.id, e.payload #> '{data,object}' as data, e.type like '%.created' as is_creation,
+           case when jsonb_typeof(e.payload #> '{data,previous_attributes}') = 'object' then e.payload #> '{data,previous_attributes}' else '{}' end as previous,
+           billing.rank_of(e.payload #>> '{data,object,status}') as rank
+      from billing.events e
+     where e.id = any (events)
+  ), start as (
+    -- Where the second began: what was made in it, or how it was before.
+    select coalesce((select t.data from told t where t.is_creation order by t.id limit 1),
+                    (select e.payload #> '{data,object}' from billing.events e where e.id = before)) as data
+  ), step as (
+    select t.* from told t where t.previous <> '{}' and not t.is_creation
+  ), many as (
+    -- There are as many paths as permutations, if all agree with all. Nobody changes an object seven times in a second; a program may.
+    select count(*) > 6 as are_too_many from step
+  ), path as (
+    select s.id, array[s.id] as steps, not m.are_too_many and coalesce(billing.agrees(start.data, s.previous), false) as from_start,
+           -- How often all of the object fits, and not only what the event says has changed.
+           (not m.are_too_many and coalesce(billing.was(s.data, s.previous, start.data), false))::integer as fits
+      from step s, start, many m
+    union all
+    select n.id, p.steps || n.id, p.from_start, p.fits + billing.was(n.data, n.previous, l.data)::integer
+      from path p
+      join step l on l.id = p.id
+      join step n on n.id <> all (p.steps) and billing.agrees(l.data, n.previous)
+     where not (select m.are_too_many from many m)
+  ), ending as (
+    select p.id from path p join step s on s.id = p.id
+     order by cardinality(p.steps) desc, p.fits desc, p.from_start desc,
+              -- Of too many the one that nobody has found before.
+              case when (select m.are_too_many from many m) then exists (select from step n where n.id <> s.id and billing.was(n.data, n.previous, s.data)) end,
+              s.rank desc, p.id collate "C" desc
+     limit 1
+  )
+  select t.id
+    from told t
+   where t.id in (select e.id from ending e)
+      -- It says nothing of before, but has seen what a later one says was before it.
+      or t.previous = '{}' and not exists (select from step s where billing.agrees(t.data, s.previous))
+   order by t.is_creation, t.rank desc, t.id in (select e.id from ending e) desc, t.id collate "C" desc
+   limit 1
+$$;
+
+-- FUNCTION last_told(events text[], before text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.last_told(events text[], before text) IS 'Which of these events, all of one object and one second, was the last. before is the last of the second before, where it is known.';
+
+-- link_customer(uuid, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.link_customer(tenant uuid, customer text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  before uuid;
+begin
+  perform billing.wait_for_turn();
+  delete from billing.customers c where c.id = customer returning c.tenant_id into before;
+  insert into billing.customers (tenant_id, id, known_by) values (tenant, customer, 'checkout');
+  perform billing.derive_all(array_remove(array[tenant, before], null));
+end
+$$;
+
+-- FUNCTION link_customer(tenant uuid, customer text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.link_customer(tenant uuid, customer text) IS 'Says whose a customer is, for good, and has what the mirror knows of them follow.';
+
+-- newest(billing.sighting[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.newest(seen billing.sighting[]) RETURNS billing.sighting[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select array_agg((s.is_deletion, s.second, s.event)::billing.sighting order by s.is_deletion desc, s.second desc, s.event)
+    from (select distinct u.is_deletion, u.second, u.event, dense_rank() over (order by u.is_deletion desc, u.second desc) as nth
+            from unnest(seen) u) s
+   where s.nth <= 2
+$$;
+
+-- FUNCTION newest(seen billing.sighting[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.newest(seen billing.sighting[]) IS 'Of these sightings those of the newest two seconds, each once: what an object''s state can depend on.';
+
+-- note_failure(text, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.note_failure(event text, reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  update billing.events e
+     set attempts = e.attempts + 1, problem = reason,
+         state = case when e.attempts < 11 then 'received' else 'dead' end,
+         next_attempt_at = case when e.attempts < 11 then now() + interval '1 second' * (2 ^ e.attempts) end,
+         finished_at = case when e.attempts < 11 then null else now() end
+   where e.id = event
+$$;
+
+-- FUNCTION note_failure(event text, reason text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.note_failure(event text, reason text) IS 'Has an event tried again after twice the time, and gives up after the twelfth try, which is after an hour.';
+
+-- passes_by_itself(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.passes_by_itself(state text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- Not of the event's making: a deadlock, a full disk, a server that stops. https://www.postgresql.org/docs/current/errcodes-appendix.html
+  select left(state, 2) in ('08', '25', '40', '53', '55', '57', '58')
+$$;
+
+-- rank_of(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.rank_of(status text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_position(array[
+    'draft', 'incomplete', 'requires_payment_method', 'requires_confirmation', 'requires_action', 'open', 'pending', 'warning_needs_response',
+    'needs_response', 'warning_under_review', 'under_review', 'trialing', 'processing', 'requires_capture', 'active', 'past_due', 'unpaid', 'paused',
+    'complete', 'failed', 'uncollectible', 'warning_closed', 'paid', 'succeeded', 'void', 'won', 'lost', 'expired', 'incomplete_expired', 'canceled'
+  ], status), 0)
+$$;
+
+-- FUNCTION rank_of(status text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.rank_of(status text) IS 'Of two that an object had within a second, and nothing tells their order, the one with the greater rank is taken for the later.';
+
+-- readable(text, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.readable(kind text, data jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  attribute text;
+  item jsonb;
+begin
+  if kind = 'subscription' then
+    if not coalesce(data ->> 'status' in ('incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'unpaid', 'paused', 'canceled'), false) then
+      raise exception 'a subscription of the unknown status %', data -> 'status';
+    end if;
+    foreach attribute in array array['current_period_start', 'current_period_end', 'billing_cycle_anchor', 'trial_end', 'cancel_at', 'canceled_at', 'ended_at'] loop
+      perform billing.at(data, attribute);
+    end loop;
+    perform (data ->> 'cancel_at_period_end')::boolean;
+    if jsonb_typeof(data #> '{items,data}') = 'array' then
+      for item in select i from jsonb_array_elements(data #> '{items,data}') i loop
+        perform (item ->> 'quantity')::bigint, billing.at(item, 'current_period_start'), billing.at(item, 'current_period_end');
+      end loop;
+    end if;
+  elsif kind = 'invoice' then
+    if not coalesce(data ->> 'status' in ('draft', 'open', 'paid', 'uncollectible', 'void'), false) then
+      raise exception 'an invoice of the unknown status %', data -> 'status';
+    end if;
+    if data ->> 'currency' is null then
+      raise exception 'an invoice without a currency';
+    end if;
+    foreach attribute in array array['subtotal', 'total', 'amount_due', 'amount_paid', 'amount_remaining'] loop
+      perform (data ->> attribute)::bigint;
+    end loop;
+    foreach attribute in array array['period_start', 'period_end', 'due_date', 'next_payment_attempt'] loop
+      perform billing.at(data, attribute);
+    end loop;
+    perform billing.at(data #> '{status_transitions}', 'finalized_at'), billing.at(data #> '{status_transitions}', 'paid_at');
+  elsif kind = 'charge' then
+    perform (data ->> 'amount_refunded')::bigint;
+  end if;
+  if kind in ('subscription', 'invoice') and billing.at(data, 'created') is null then
+    raise exception 'nothing says when it was created';
+  end if;
+  return data;
+end
+$$;
+
+-- FUNCTION readable(kind text, data jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.readable(kind text, data jsonb) IS 'An object that all can be derived from, or an error. What is in the mirror is read with all else of its customer: there it would stop what the others tell.';
+
+-- remember_prices(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.remember_prices() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  insert into billing.plan_prices (price, plan_id)
+  select distinct p.price, new.id from unnest(array[new.stripe_price_monthly, new.stripe_price_yearly]) p (price) where p.price is not null
+  on conflict (price) do update set plan_id = excluded.plan_id where plan_prices.plan_id <> excluded.plan_id;
+  return null;
+end
+$$;
+
+-- FUNCTION remember_prices(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.remember_prices() IS 'A price that a plan was sold at means this plan for as long as somebody pays it.';
+
+-- replay(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.replay(event text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update billing.events e set state = 'received', attempts = 0, next_attempt_at = now(), finished_at = null, problem = null where e.id = event;
+  return found;
+end
+$$;
+
+-- FUNCTION replay(event text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.replay(event text) IS 'Has an event applied once more, whatever has become of it. What it tells is counted once.';
+
+-- standing(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.standing(status text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case status when 'active' then 4 when 'trialing' then 4 when 'past_due' then 3 when 'unpaid' then 2 when 'paused' then 2 when 'canceled' then 1 end
+$$;
+
+-- FUNCTION standing(status text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.standing(status text) IS 'How much a subscription entitles to: 4 its plan; 3 its plan for as long as the grace lasts; 2 its plan, suspended; 1 it has ended. None: it has never begun.';
+
+-- subscription_of(jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.subscription_of(invoice jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- Under parent since 2025-03-31.basil.
+  select coalesce(invoice ->> 'subscription', invoice #>> '{parent,subscription_details,subscription}')
+$$;
+
+-- sweep(integer); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.sweep(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  due uuid[];
+  forgotten integer;
+begin
+  perform billing.wait_for_turn();
+  due := array(select a.tenant_id from billing.accounts a where a.derive_at <= now() order by a.derive_at limit most);
+  if cardinality(due) > 0 then
+    update billing.accounts a set derive_at = null where a.tenant_id = any (due);
+    perform billing.derive_subscriptions(due), billing.derive_tenants(due);
+  end if;
+  delete from billing.events e using (
+    select x.id from billing.events x, billing.settings s
+     where x.state in ('applied', 'ignored') and x.finished_at < now() - s.events_kept
+     order by x.finished_at limit most for update of x skip locked
+  ) old where e.id = old.id;
+  get diagnostics forgotten = row_count;
+  return cardinality(due) + forgotten;
+end
+$$;
+
+-- FUNCTION sweep(most integer); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.sweep(most integer) IS 'Suspends tenants whose grace has ended, and forgets events that are old. Answers how many of both, at most so many of each.';
+
+-- undone(jsonb, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.undone(data jsonb, attributes jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  attribute record;
+begin
+  for attribute in select a.key, a.value, data -> a.key as here from jsonb_each(attributes) a loop
+    data := data || jsonb_build_object(attribute.key,
+      case when jsonb_typeof(attribute.value) = 'object' and jsonb_typeof(attribute.here) = 'object'
+           then billing.undone(attribute.here, attribute.value) else attribute.value end);
+  end loop;
+  return data;
+end
+$$;
+
+-- FUNCTION undone(data jsonb, attributes jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.undone(data jsonb, attributes jsonb) IS 'An object with these attributes as they were before: how it was before the event that tells both.';
+
+-- wait_for_turn(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.wait_for_turn() RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select pg_advisory_xact_lock(hashtextextended('billing.apply', 0)) $$;
+
+-- FUNCTION wait_for_turn(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.wait_for_turn() IS 'Until we commit, nobody else changes the mirror.';
+
+-- was(jsonb, jsonb, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select jsonb_strip_nulls(billing.undone(data, attributes)) = jsonb_strip_nulls(before) $$;
+
 -- authenticate_key(bytea); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.authenticate_key(key_hash bytea) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -386,8 +1208,8 @@ $$;
 -- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
--- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_seconds integer, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint, limits jsonb, refusal_message text, refusal_detail text)
+-- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_seconds integer, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $_$
@@ -399,21 +1221,15 @@ declare
   in_agent bigint := 0;
   capped text[];
   models text[];
-  rates public.rate_limits[];
-  -- Of each of them: what is wanted and what more, and then what was counted.
-  missing jsonb[];
-  known jsonb;
-  counted_requests bigint[];
-  counted_tokens bigint[];
 begin
   perform private.demand(tenant, 'models.call');
+  block_requests := private.count_requests(tenant, requests, more_requests);
   user_id := auth.uid();
   api_key_id := case when user_id is null then private.principal() end;
   if agent_slug is not null then
     select a.id, a.model, a.config into agent_id, agent_model, agent_config
       from public.ai_agents a where a.tenant_id = tenant and a.slug = agent_slug;
     if not found then
-      perform private.count_requests(tenant, requests, 0);
       perform private.refuse(404, 'agent_not_found', format('there is no agent with the slug %s', agent_slug), null,
         'GET /v1/models lists the agents of this tenant');
     end if;
@@ -426,53 +1242,12 @@ begin
   if wanted_tokens > 0 then
     wanted_tokens := wanted_tokens + in_agent;
   end if;
-  rates := array(select l from private.rate_limits_of_call(tenant, api_key_id, models || wanted_model) l);
-  counted_requests := array_fill(0::bigint, array[cardinality(rates)]);
-  counted_tokens := counted_requests;
-  for i in 1 .. cardinality(rates) loop
-    select k into known from jsonb_array_elements(known_limits) k where k ->> 'id' = rates[i].id::text;
-    if known is null then
-      -- Of a limit that the asker does not know of yet it holds nothing.
-      known := jsonb_build_object('requests', call_requests, 'more_requests', 0,
-        'tokens', coalesce(call_input_tokens + in_agent + call_output_tokens, 0), 'more_tokens', 0);
-    elsif known ->> 'tokens' <> '0' then
-      known := jsonb_set(known, '{tokens}', to_jsonb((known ->> 'tokens')::bigint + in_agent));
-    end if;
-    missing[i] := known;
-  end loop;
-  -- Looked at first, so that whoever is refused is counted nowhere. Buckets are always counted in the same order, requests before tokens, so that two
-  -- who count do not wait for each other where the buckets are rows.
-  for i in 1 .. cardinality(rates) loop
-    perform private.look_at_rate_limit(rates[i], 'requests_per_minute', (missing[i] ->> 'requests')::bigint);
-  end loop;
-  for i in 1 .. cardinality(rates) loop
-    counted_requests[i] := private.count_in_rate_limit(rates[i], 'requests_per_minute',
-      (missing[i] ->> 'requests')::bigint, (missing[i] ->> 'more_requests')::bigint);
-  end loop;
-  block_requests := private.count_requests(tenant, requests, more_requests);
   capped := private.capped_meters(tenant, agent_id, api_key_id);
   is_capped := cardinality(capped) > 0;
-  begin
-    if is_capped and call_input_tokens is not null then
-      caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
-    end if;
-    for i in 1 .. cardinality(rates) loop
-      perform private.look_at_rate_limit(rates[i], 'llm_tokens_per_minute', (missing[i] ->> 'tokens')::bigint);
-    end loop;
-    select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
-    for i in 1 .. cardinality(rates) loop
-      counted_tokens[i] := private.count_in_rate_limit(rates[i], 'llm_tokens_per_minute',
-        (missing[i] ->> 'tokens')::bigint, (missing[i] ->> 'more_tokens')::bigint);
-    end loop;
-  exception
-    -- Its requests are counted, and those for the calls that come next: the asker is told by a row, with which they are committed, and has them.
-    when sqlstate 'PGRST' then
-      get stacked diagnostics refusal_message = message_text, refusal_detail = pg_exception_detail;
-      caps := null;
-      block := null;
-      block_tokens := 0;
-      counted_tokens := array_fill(0::bigint, array[cardinality(rates)]);
-  end;
+  if is_capped and call_input_tokens is not null then
+    caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
+  end if;
+  select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
   -- It counts in the period in which it was set aside, so it is used in that one; and not for so long that its lease may end before a call does.
   select floor(extract(epoch from least(interval '5 minutes', greatest(interval '0', p.period_end - clock_timestamp()))))::integer into block_seconds
     from public.tenants t, aias.quota_period(t.billing_anchor, clock_timestamp()) p
@@ -483,40 +1258,12 @@ begin
    where cardinality(s.names) > 0;
   select l.allowed, l.remaining into requests_limit, requests_remaining from private.left_of_the_minute(tenant, 'requests_per_minute', 'tenant:') l;
   select l.allowed, l.remaining into tokens_limit, tokens_remaining from private.left_of_the_minute(tenant, 'llm_tokens_per_minute', 'tokens:') l;
-  select coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'requests', counted_requests[n], 'tokens', counted_tokens[n],
-           'requests_limit', q.allowed, 'requests_remaining', q.remaining, 'tokens_limit', t.allowed, 'tokens_remaining', t.remaining) order by n), '[]')
-    into limits
-    from generate_subscripts(rates, 1) n
-   cross join lateral (select (rates[n]).id) r
-   cross join lateral private.left_of_rate_limit(rates[n], 'requests_per_minute') q
-   cross join lateral private.left_of_rate_limit(rates[n], 'llm_tokens_per_minute') t;
   return next;
 end
 $_$;
 
--- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Counts requests and sets tokens aside: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too. Known limits are the rate limits that the asker holds some of: [{id, requests, more_requests, tokens, more_tokens}]; of others what the call wants is counted. A refusal of tokens or dollars is told in the row, because its requests are counted: refusal_message and refusal_detail, as private.refuse would raise them.';
-
--- cached_answer(uuid, bytea); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.cached_answer(tenant uuid, asked bytea) RETURNS jsonb
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  perform private.demand(tenant, 'models.call');
-  return (
-    select a.answer
-      from private.cached_answers a
-      join public.tenants t on t.id = a.tenant_id
-     where a.tenant_id = tenant and a.hash = asked
-       -- As long as the tenant wants it now, also when that was longer once.
-       and a.kept_at > now() - make_interval(secs => t.answer_cache_seconds)
-  );
-end
-$$;
-
--- FUNCTION cached_answer(tenant uuid, asked bytea); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) IS 'What was answered to the same question lately; null when it is not known.';
+-- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Sets tokens aside, and counts requests: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too.';
 
 -- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
@@ -676,63 +1423,22 @@ $$;
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) IS 'Writes down what calls took and spends the blocks that they took it from; a call that took nothing leaves no row. Each once, however often it is said. Gives back what is left of the last blocks.';
 
--- keep_answers(jsonb); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.keep_answers(answers jsonb) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  most constant integer := 5000;
-  tenant uuid;
-begin
-  insert into private.cached_answers (tenant_id, hash, agent_id, answer, expires_at)
-  select distinct on (c.tenant_id, c.hash) c.tenant_id, decode(c.hash, 'hex'), c.agent_id, c.answer, now() + make_interval(secs => t.answer_cache_seconds)
-    from jsonb_to_recordset(answers) as c (tenant_id uuid, hash text, agent_id uuid, answer jsonb)
-    join public.tenants t on t.id = c.tenant_id and t.answer_cache_seconds is not null
-   where octet_length(c.answer::text) <= 65536
-     and (c.agent_id is null or exists (select from public.ai_agents g where g.tenant_id = c.tenant_id and g.id = c.agent_id))
-   -- Always in the same order, so that two who write do not wait for each other.
-   order by c.tenant_id, c.hash
-  on conflict (tenant_id, hash) do update
-    set agent_id = excluded.agent_id, answer = excluded.answer, kept_at = now(), expires_at = excluded.expires_at;
-  for tenant in select distinct (c ->> 'tenant_id')::uuid as id from jsonb_array_elements(answers) c order by id loop
-    delete from private.cached_answers a
-     where a.tenant_id = tenant
-       and a.kept_at < (select o.kept_at from private.cached_answers o where o.tenant_id = tenant order by o.kept_at desc offset most - 1 limit 1);
-  end loop;
-end
-$$;
-
--- FUNCTION keep_answers(answers jsonb); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.keep_answers(answers jsonb) IS 'Keeps answers for tenants that want it: [{tenant_id, hash, agent_id, answer}]. One that is too large is left out; of more than 5,000 the oldest go.';
-
--- keep_contents(jsonb); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.keep_contents(contents jsonb) RETURNS void
+-- keep_stripe_events(text[]); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.keep_stripe_events(bodies text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$
-  insert into public.captured_calls (tenant_id, id, user_id, api_key_id, agent_id, model, asked, answered, is_whole, created_at, expires_at)
-  select c.tenant_id, c.id, c.user_id, c.api_key_id, c.agent_id, c.model, c.asked, nullif(c.answered, 'null'), c.is_whole, c.ended_at,
-         c.ended_at + make_interval(days => t.content_kept_days)
-    from jsonb_to_recordset(contents) as c (
-      tenant_id uuid, id uuid, user_id uuid, api_key_id uuid, agent_id uuid, model text, asked jsonb, answered jsonb, is_whole boolean, ended_at timestamptz)
-    join public.tenants t on t.id = c.tenant_id and t.content_kept_days is not null
-   where octet_length(c.asked::text) + coalesce(octet_length(c.answered::text), 0) <= 262144
-   order by c.tenant_id, c.id
-  on conflict (tenant_id, id) do nothing
+  insert into billing.events (id, type, created, api_version, account, livemode, payload)
+  select b.payload ->> 'id', b.payload ->> 'type', to_timestamp((b.payload ->> 'created')::bigint), b.payload ->> 'api_version',
+         coalesce(b.payload ->> 'account', ''), coalesce((b.payload ->> 'livemode')::boolean, false), b.payload
+    from (select u.body::jsonb as payload from unnest(bodies) u (body) offset 0) b
+   -- Two who bring the same events wait for each other in one order, never in a circle.
+   order by 1
+  on conflict (id) do nothing
 $$;
 
--- FUNCTION keep_contents(contents jsonb); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.keep_contents(contents jsonb) IS 'Keeps what was asked and answered for tenants that want it, masked by edge-api: [{tenant_id, id, user_id, api_key_id, agent_id, model, asked, answered, is_whole, ended_at}].';
-
--- kept_of_calls(uuid); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) RETURNS record
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$ select t.answer_cache_seconds, t.content_kept_days from public.tenants t where t.id = tenant $$;
-
--- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) IS 'What a tenant wants to be kept of its calls of models.';
+-- FUNCTION keep_stripe_events(bodies text[]); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.keep_stripe_events(bodies text[]) IS 'Keeps events by their ids, as Stripe has sent them. One that is there already is left as it is.';
 
 -- models(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
@@ -1596,11 +2302,7 @@ CREATE TABLE public.tenants (
     requires_second_factor boolean DEFAULT false NOT NULL,
     cancelled_at timestamp with time zone,
     cancelled_by_owner boolean DEFAULT false NOT NULL,
-    answer_cache_seconds integer,
-    content_kept_days integer,
-    CONSTRAINT answers_are_kept_for_a_while CHECK (((answer_cache_seconds >= 1) AND (answer_cache_seconds <= 2592000))),
     CONSTRAINT cancelled_tenant_says_since_when CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
-    CONSTRAINT content_is_kept_for_a_while CHECK (((content_kept_days >= 1) AND (content_kept_days <= 365))),
     CONSTRAINT tenant_limit_overrides_are_an_object CHECK ((jsonb_typeof(limit_overrides) = 'object'::text)),
     CONSTRAINT tenant_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
     CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'cancelled'::text]))),
@@ -1628,12 +2330,6 @@ COMMENT ON COLUMN public.tenants.requires_second_factor IS 'Then changes, and an
 -- COLUMN tenants.cancelled_by_owner; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.tenants.cancelled_by_owner IS 'Then an owner may take it back. One that the operator had suspended or has cancelled is the operator''s to reopen.';
 
--- COLUMN tenants.answer_cache_seconds; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.tenants.answer_cache_seconds IS 'How long answers of models through the API are kept for whoever asks the same again, up to 30 days. Null: not at all.';
-
--- COLUMN tenants.content_kept_days; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.tenants.content_kept_days IS 'How many days what models were asked through the API, and what they answered, is kept in captured_calls, masked. Null: not at all.';
-
 -- close_tenant(uuid, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) RETURNS public.tenants
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1655,65 +2351,6 @@ begin
   return closed;
 end
 $$;
-
--- rate_limits; Type: TABLE; Schema: public
-CREATE TABLE public.rate_limits (
-    tenant_id uuid NOT NULL,
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    api_key_id uuid,
-    model text,
-    requests_per_minute integer,
-    tokens_per_minute integer,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT rate_limit_is_of_a_key_or_a_model CHECK (((api_key_id IS NOT NULL) OR (model IS NOT NULL))),
-    CONSTRAINT rate_limit_limits_something CHECK (((requests_per_minute IS NOT NULL) OR (tokens_per_minute IS NOT NULL))),
-    CONSTRAINT rate_limit_names_a_model CHECK (((length(model) >= 1) AND (length(model) <= 256))),
-    CONSTRAINT requests_per_minute_can_be_counted CHECK (((requests_per_minute >= 0) AND (requests_per_minute <= 60000000))),
-    CONSTRAINT tokens_per_minute_can_be_counted CHECK (((tokens_per_minute >= 0) AND (tokens_per_minute <= 60000000)))
-);
-
--- TABLE rate_limits; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.rate_limits IS 'How many requests and tokens a minute models may be asked through the API: with one key, of one model, or both. Set by the RPC set_rate_limit. The tenant''s own limits are requests_per_minute and llm_tokens_per_minute of its plan.';
-
--- COLUMN rate_limits.api_key_id; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.rate_limits.api_key_id IS 'Null: all who call, people too, together.';
-
--- COLUMN rate_limits.model; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.rate_limits.model IS 'As it is called: provider/model, or agent:<slug> for all calls of an agent. Null: all models together.';
-
--- COLUMN rate_limits.tokens_per_minute; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.rate_limits.tokens_per_minute IS 'By what calls may take and not by what they took, as OpenAI counts.';
-
--- count_in_rate_limit(public.rate_limits, text, bigint, bigint); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint) RETURNS bigint
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-declare
-  -- At most this part of a minute goes to one asker beyond what it has a use for.
-  part constant integer := 8;
-  allowed constant integer := case meter when 'requests_per_minute' then rate.requests_per_minute else rate.tokens_per_minute end;
-  -- A call that wants more than a minute has is let in by an empty bucket, and fills it.
-  cost constant bigint := case when wanted > 0 then greatest(1, least(wanted, allowed)) else 0 end;
-  ahead constant bigint := least(more, allowed / part, allowed - cost);
-begin
-  if allowed is null then
-    return 0;
-  end if;
-  if ahead > 0 and aias.rate_limit(meter || ':' || rate.id, allowed, interval '1 minute', (cost + ahead)::integer) then
-    return wanted + ahead;
-  end if;
-  if cost > 0 then
-    perform aias.rate_limit_or_refuse(meter || ':' || rate.id, allowed, interval '1 minute', cost::integer,
-      meter => concat(meter, ':key:' || rate.api_key_id, ':model:' || rate.model));
-  end if;
-  return wanted;
-end
-$$;
-
--- FUNCTION count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint) IS 'Counts what is wanted in the bucket of a rate limit, or refuses it with 429; the meter in its details says of which key and model the limit is. And up to so many more for the calls that come next, which are not refused but left out. Answers how many were counted.';
 
 -- count_request(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.count_request(tenant uuid) RETURNS void
@@ -2330,25 +2967,6 @@ $$;
 -- FUNCTION enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer) IS 'Starts a workflow, charged to its tenant. With a key that was used before it answers what that one started. Whether it may be started is up to the caller.';
 
--- erase_captured_calls(uuid, integer); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.erase_captured_calls(tenant uuid, batch integer) RETURNS bigint
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-declare
-  erased bigint;
-begin
-  delete from public.captured_calls c using (
-    select x.tenant_id, x.id from public.captured_calls x where x.tenant_id = tenant limit batch
-  ) piece where c.tenant_id = piece.tenant_id and c.id = piece.id;
-  get diagnostics erased = row_count;
-  return erased;
-end
-$$;
-
--- FUNCTION erase_captured_calls(tenant uuid, batch integer); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.erase_captured_calls(tenant uuid, batch integer) IS 'Erases a bounded piece of what was kept of a tenant''s calls, and answers how much.';
-
 -- event_output(text, text, jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.event_output(event_name text, event_key text, payload jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -2518,28 +3136,6 @@ CREATE FUNCTION private.forget_all_quotas() RETURNS trigger
     AS $$
 begin
   perform aias.quota_forget(known.tenant_id) from (select distinct u.tenant_id from aias.quota_usage() u order by 1) known;
-  return null;
-end
-$$;
-
--- forget_answers_of_agent(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.forget_answers_of_agent() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  delete from private.cached_answers a where a.tenant_id = new.tenant_id and a.agent_id = new.id;
-  return null;
-end
-$$;
-
--- forget_answers_of_tenant(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.forget_answers_of_tenant() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  delete from private.cached_answers a where a.tenant_id = new.id;
   return null;
 end
 $$;
@@ -3036,22 +3632,6 @@ begin
 end
 $$;
 
--- left_of_rate_limit(public.rate_limits, text); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-begin
-  allowed := case meter when 'requests_per_minute' then rate.requests_per_minute else rate.tokens_per_minute end;
-  if allowed is not null then
-    remaining := aias.rate_limit_remaining(meter || ':' || rate.id, allowed, interval '1 minute');
-  end if;
-end
-$$;
-
--- FUNCTION left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) IS 'requests_per_minute or llm_tokens_per_minute of a rate limit, and what is left of it; null where it does not limit those.';
-
 -- left_of_the_minute(uuid, text, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) RETURNS record
     LANGUAGE plpgsql
@@ -3225,23 +3805,6 @@ CREATE FUNCTION private.look_at_invitation(token text) RETURNS TABLE(tenant_name
     left join public.roles r on r.tenant_id = i.tenant_id and r.key = i.role
     left join public.users u on u.id = i.invited_by
 $$;
-
--- look_at_rate_limit(public.rate_limits, text, bigint); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-declare
-  l record := private.left_of_rate_limit(rate, meter);
-begin
-  if l.remaining < greatest(1, least(wanted, l.allowed)) and wanted > 0 then
-    perform private.count_in_rate_limit(rate, meter, wanted, 0);
-  end if;
-end
-$$;
-
--- FUNCTION look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint) IS 'Refuses what private.count_in_rate_limit would refuse, and counts nothing.';
 
 -- mail_invitation(public.invitations); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.mail_invitation(invitation public.invitations) RETURNS void
@@ -3607,23 +4170,6 @@ $$;
 
 -- FUNCTION random_token(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.random_token() IS '43 characters of base64url that nobody guesses.';
-
--- rate_limits_of_call(uuid, uuid, text[]); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) RETURNS SETOF public.rate_limits
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$
-  select l.*
-    from public.rate_limits l
-   where l.tenant_id = tenant
-     and (l.api_key_id is null or l.api_key_id = api_key)
-     and (l.model is null or l.model = any (models))
-   -- The narrowest first: who is over their own limit takes nothing from others.
-   order by l.api_key_id is null or l.model is null, l.api_key_id is null, l.id
-$$;
-
--- FUNCTION rate_limits_of_call(tenant uuid, api_key uuid, models text[]); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) IS 'What a call with this key falls under, the narrowest first. It counts for every model that may come to answer it, or naming another one first would get around a limit.';
 
 -- refresh_access(uuid, uuid[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.refresh_access(tenant uuid, only_principals uuid[] DEFAULT NULL::uuid[]) RETURNS void
@@ -4169,38 +4715,6 @@ $_$;
 -- FUNCTION set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) IS 'What a call will probably cost, set aside from each of these meters for 15 minutes, or a refusal with 402. [{meter, id}].';
 
--- set_rate_limit(uuid, uuid, text, integer, integer); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $_$
-begin
-  perform private.demand(tenant, 'keys.manage');
-  if api_key is null and of_model is null then
-    perform private.refuse(400, 'rate_limit_invalid', 'a rate limit is of a key, of a model, or of a key with a model', null,
-      'the tenant''s own limits are its plan''s');
-  end if;
-  if of_model !~ '^(agent:|[^/]+/).+$' or length(of_model) > 256 then
-    perform private.refuse(400, 'rate_limit_invalid', 'a model is named provider/model or agent:<slug>', null, 'GET /v1/models lists them');
-  end if;
-  if not (coalesce(requests, 0) between 0 and 60000000 and coalesce(tokens, 0) between 0 and 60000000) then
-    perform private.refuse(400, 'rate_limit_invalid', 'a rate limit is from 0 to 60,000,000 a minute', null, 'null takes it away');
-  end if;
-  if api_key is not null and not exists (select from public.api_keys k where k.tenant_id = tenant and k.id = api_key) then
-    perform private.refuse(404, 'not_found', 'there is no such key');
-  end if;
-  if requests is null and tokens is null then
-    delete from public.rate_limits l
-     where l.tenant_id = tenant and l.api_key_id is not distinct from api_key and l.model is not distinct from of_model;
-    return;
-  end if;
-  insert into public.rate_limits (tenant_id, api_key_id, model, requests_per_minute, tokens_per_minute)
-  values (tenant, api_key, of_model, requests, tokens)
-  on conflict on constraint one_rate_limit_for_a_key_and_a_model do update
-    set requests_per_minute = excluded.requests_per_minute, tokens_per_minute = excluded.tokens_per_minute;
-end
-$_$;
-
 -- set_spending_cap(uuid, numeric, uuid, uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4283,20 +4797,6 @@ $$;
 
 -- FUNCTION set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) IS 'A block of tokens for 15 minutes: so many or a refusal with 402, and up to so many more as far as there are plenty. No block when nothing was set aside.';
-
--- shorten_captured_calls(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.shorten_captured_calls() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  -- What is kept for longer than the tenant wants it now is over; the sweep takes it away.
-  update public.captured_calls c
-     set expires_at = coalesce(c.created_at + make_interval(days => new.content_kept_days), now())
-   where c.tenant_id = new.id and c.expires_at > coalesce(c.created_at + make_interval(days => new.content_kept_days), now());
-  return null;
-end
-$$;
 
 -- size_of_object(jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.size_of_object(metadata jsonb) RETURNS bigint
@@ -4600,24 +5100,6 @@ $$;
 
 -- FUNCTION stored_bytes(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.stored_bytes() IS 'What each tenant''s files come to.';
-
--- sweep_kept_of_calls(); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.sweep_kept_of_calls() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-begin
-  delete from private.cached_answers a using (
-    select x.tenant_id, x.hash from private.cached_answers x where x.expires_at <= now() limit 1000 for update skip locked
-  ) over where a.tenant_id = over.tenant_id and a.hash = over.hash;
-  delete from public.captured_calls c using (
-    select x.tenant_id, x.id from public.captured_calls x where x.expires_at <= now() limit 1000 for update skip locked
-  ) over where c.tenant_id = over.tenant_id and c.id = over.id;
-end
-$$;
-
--- FUNCTION sweep_kept_of_calls(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.sweep_kept_of_calls() IS 'Removes what was kept of calls of models and is over, a bounded piece a call.';
 
 -- sync_limits(public.tenants); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.sync_limits(tenant public.tenants) RETURNS void
@@ -5343,15 +5825,6 @@ CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DE
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) IS 'Sends an event to an execution. True when a step waited for it, which goes on with it; false when none does yet: it is kept, up to 1000 of them, for a step that will. A step that names no key takes every event of its name.';
 
--- set_rate_limit(uuid, uuid, text, integer, integer); Type: FUNCTION; Schema: public
-CREATE FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid DEFAULT NULL::uuid, model text DEFAULT NULL::text, requests_per_minute integer DEFAULT NULL::integer, tokens_per_minute integer DEFAULT NULL::integer) RETURNS void
-    LANGUAGE sql
-    SET search_path TO ''
-    AS $$ select private.set_rate_limit(tenant_id, api_key_id, model, requests_per_minute, tokens_per_minute) $$;
-
--- FUNCTION set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) IS 'Limits how many requests and tokens a minute models may be asked through the API: with one key, of one model, or with one key of one model. Null for both takes the limit away. Calls beyond it are refused with 429; public.rate_limits shows what is set.';
-
 -- set_spending_cap(uuid, numeric, uuid, uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid DEFAULT NULL::uuid, api_key_id uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE sql
@@ -5879,9 +6352,6 @@ begin
   ) piece where u.tenant_id = piece.tenant_id and u.id = piece.id;
   get diagnostics erased = row_count;
   if erased > 0 then
-    return due;
-  end if;
-  if private.erase_captured_calls(due, batch) > 0 then
     return due;
   end if;
   perform set_config('aias.audit_may_delete', 'log', true);
@@ -7231,12 +7701,11 @@ begin
   delete from queue.mails m using (
     select x.tenant_id, x.id from queue.mails x where x.finished_at < now() - interval '30 days' limit 1000 for update skip locked
   ) old where m.tenant_id = old.tenant_id and m.id = old.id;
-  perform private.sweep_kept_of_calls();
 end
 $$;
 
 -- FUNCTION sweep(); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files, mails and answers that do not matter any more; makes the months to come. Any number of workers may call it at once.';
+COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files and mails that do not matter any more; makes the months to come. Any number of workers may call it at once.';
 
 -- sync_changed_tenant(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.sync_changed_tenant() RETURNS trigger
@@ -7446,6 +7915,245 @@ CREATE TABLE auth.users (
     updated_at timestamp with time zone DEFAULT now(),
     deleted_at timestamp with time zone
 );
+
+-- accounts; Type: TABLE; Schema: billing
+CREATE TABLE billing.accounts (
+    tenant_id uuid NOT NULL,
+    plan_before uuid,
+    anchor_before timestamp with time zone,
+    is_suspended boolean DEFAULT false NOT NULL,
+    derive_at timestamp with time zone,
+    CONSTRAINT account_remembers_both_or_nothing CHECK (((plan_before IS NULL) = (anchor_before IS NULL)))
+);
+
+-- TABLE accounts; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.accounts IS 'What is remembered of tenants with subscriptions.';
+
+-- COLUMN accounts.plan_before; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.accounts.plan_before IS 'The plan before a subscription first decided; null while none has. It is the tenant''s again when none does any more.';
+
+-- COLUMN accounts.is_suspended; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.accounts.is_suspended IS 'It is billing that has suspended the tenant, so a payment lifts that. What the operator has suspended stays so.';
+
+-- COLUMN accounts.derive_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.accounts.derive_at IS 'When time alone changes what follows: the end of the grace.';
+
+-- customers; Type: TABLE; Schema: billing
+CREATE TABLE billing.customers (
+    tenant_id uuid NOT NULL,
+    id text NOT NULL,
+    known_by text DEFAULT 'checkout'::text NOT NULL,
+    CONSTRAINT customer_is_known_by_something CHECK ((known_by = ANY (ARRAY['checkout'::text, 'customer'::text, 'subscription'::text, 'session'::text])))
+);
+
+-- TABLE customers; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.customers IS 'Which of Stripe''s customers is which tenant.';
+
+-- COLUMN customers.known_by; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.customers.known_by IS 'checkout: we made it, and nothing that Stripe tells changes it. Otherwise tenant_id in the metadata of the customer or of a subscription, or a checkout session''s client_reference_id.';
+
+-- customers_that_count; Type: VIEW; Schema: billing
+CREATE VIEW billing.customers_that_count AS
+ SELECT tenant_id,
+    id
+   FROM billing.customers c
+  WHERE ((known_by <> 'session'::text) OR (NOT (EXISTS ( SELECT
+           FROM billing.customers better
+          WHERE ((better.tenant_id = c.tenant_id) AND (better.known_by <> 'session'::text))))));
+
+-- VIEW customers_that_count; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.customers_that_count IS 'Customers by tenant. One that only a session''s client_reference_id speaks for counts while no other does: so nobody can put a subscription of theirs beside a tenant''s own.';
+
+-- events; Type: TABLE; Schema: billing
+CREATE TABLE billing.events (
+    id text NOT NULL,
+    type text NOT NULL,
+    created timestamp with time zone NOT NULL,
+    api_version text,
+    account text DEFAULT ''::text NOT NULL,
+    livemode boolean NOT NULL,
+    payload jsonb NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'received'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now(),
+    problem text,
+    finished_at timestamp with time zone,
+    CONSTRAINT event_is_finished_when_it_says_so CHECK (((state = 'received'::text) = (finished_at IS NULL))),
+    CONSTRAINT event_state_is_known CHECK ((state = ANY (ARRAY['received'::text, 'applied'::text, 'ignored'::text, 'dead'::text]))),
+    CONSTRAINT event_that_is_dead_says_why CHECK (((state <> 'dead'::text) OR (problem IS NOT NULL))),
+    CONSTRAINT event_that_is_received_is_due_some_time CHECK (((state = 'received'::text) = (next_attempt_at IS NOT NULL)))
+);
+
+-- TABLE events; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.events IS 'Stripe''s events by their own ids, as they were told. state: received, applied, ignored (of a kind that nothing here follows from), dead (tried twelve times; problem says why).';
+
+-- COLUMN events.created; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.events.created IS 'When it happened, by Stripe''s clock, in whole seconds.';
+
+-- COLUMN events.account; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.events.account IS 'The connected account that it is of; empty for the platform''s own.';
+
+-- dead_letters; Type: VIEW; Schema: billing
+CREATE VIEW billing.dead_letters AS
+ SELECT id,
+    type,
+    created,
+    account,
+    finished_at AS died_at,
+    problem
+   FROM billing.events e
+  WHERE (state = 'dead'::text);
+
+-- VIEW dead_letters; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.dead_letters IS 'Events that could not be applied, and why. select billing.replay(id) once that is mended.';
+
+-- objects; Type: TABLE; Schema: billing
+CREATE TABLE billing.objects (
+    account text DEFAULT ''::text NOT NULL,
+    kind text NOT NULL,
+    id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer text,
+    data jsonb NOT NULL,
+    is_deleted boolean DEFAULT false NOT NULL,
+    seen billing.sighting[] NOT NULL,
+    fetched jsonb,
+    fetched_second bigint,
+    fetched_ticket bigint DEFAULT 0 NOT NULL,
+    fetch_ticket bigint DEFAULT 0 NOT NULL,
+    fetch_at timestamp with time zone
+);
+
+-- TABLE objects; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.objects IS 'Stripe''s objects as they are now: by its events, or by what it answered when it was asked.';
+
+-- COLUMN objects.kind; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.kind IS 'What Stripe calls it: customer, subscription, invoice, checkout.session, …';
+
+-- COLUMN objects.seen; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.seen IS 'The events of the newest two seconds that have told of it: the state is what the last of them tells. See billing.newest.';
+
+-- COLUMN objects.fetched; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetched IS 'What Stripe answered last, null when it has no such object; fetched_second says when, by its clock, and null that it was never asked.';
+
+-- COLUMN objects.fetch_ticket; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetch_ticket IS 'Grows with each event and with each question; an answer to a question with a smaller ticket than fetched_ticket is too late.';
+
+-- COLUMN objects.fetch_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetch_at IS 'When Stripe is to be asked how it is; null when that is known.';
+
+-- plan_prices; Type: TABLE; Schema: billing
+CREATE TABLE billing.plan_prices (
+    price text NOT NULL,
+    plan_id uuid NOT NULL
+);
+
+-- TABLE plan_prices; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.plan_prices IS 'Which plan is bought with a price of Stripe: those that are sold now, and all that were. A price belongs to one plan.';
+
+-- settings; Type: TABLE; Schema: billing
+CREATE TABLE billing.settings (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    grace_days integer DEFAULT 7 NOT NULL,
+    plan_without_subscription uuid NOT NULL,
+    events_kept interval DEFAULT '30 days'::interval NOT NULL,
+    CONSTRAINT events_are_kept_longer_than_they_are_delivered CHECK ((events_kept >= '4 days'::interval)),
+    CONSTRAINT grace_is_not_negative CHECK (((grace_days >= 0) AND (grace_days <= 365))),
+    CONSTRAINT settings_are_one_row CHECK (is_the_only_row)
+);
+
+-- TABLE settings; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.settings IS 'What the operator decides about billing.';
+
+-- COLUMN settings.grace_days; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.grace_days IS 'How long a tenant whose payment failed goes on as before; then it is suspended until it pays.';
+
+-- COLUMN settings.plan_without_subscription; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.plan_without_subscription IS 'Where a tenant is whose subscription has ended.';
+
+-- COLUMN settings.events_kept; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.events_kept IS 'How long events are kept after they were applied or ignored. What is dead is kept until somebody has it replayed.';
+
+-- subscription_plans; Type: TABLE; Schema: public
+CREATE TABLE public.subscription_plans (
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    price_monthly integer NOT NULL,
+    price_yearly integer NOT NULL,
+    currency text DEFAULT 'usd'::text NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    limits jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    history_days integer,
+    queue_weight integer DEFAULT 1 NOT NULL,
+    stripe_price_monthly text,
+    stripe_price_yearly text,
+    CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
+    CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
+    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
+    CONSTRAINT plan_queue_weight_is_positive CHECK (((queue_weight >= 1) AND (queue_weight <= 1000)))
+);
+
+-- TABLE subscription_plans; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in minor units of the currency.';
+
+-- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
+
+-- COLUMN subscription_plans.history_days; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.history_days IS 'How long a finished execution is kept; null: until somebody deletes it.';
+
+-- COLUMN subscription_plans.queue_weight; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.queue_weight IS 'The share of the workers that a tenant gets while others wait too, in proportion to theirs.';
+
+-- COLUMN subscription_plans.stripe_price_monthly; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.stripe_price_monthly IS 'The price in Stripe that is sold now. Prices of before stay known: billing.plan_prices.';
+
+-- COLUMN subscription_plans.stripe_price_yearly; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.stripe_price_yearly IS 'See stripe_price_monthly.';
+
+-- subscriptions; Type: VIEW; Schema: billing
+CREATE VIEW billing.subscriptions AS
+ SELECT c.tenant_id,
+    o.id,
+    o.customer AS customer_id,
+        CASE
+            WHEN (o.is_deleted AND ((o.data ->> 'status'::text) IS DISTINCT FROM 'incomplete_expired'::text)) THEN 'canceled'::text
+            ELSE (o.data ->> 'status'::text)
+        END AS status,
+    ( SELECT p.plan_id
+           FROM (billing.plan_prices p
+             JOIN public.subscription_plans l ON ((l.id = p.plan_id)))
+          WHERE (p.price = ANY (i.price_ids))
+          ORDER BY l.price_monthly DESC, l.key
+         LIMIT 1) AS plan_id,
+    COALESCE(i.price_ids, '{}'::text[]) AS price_ids,
+    i.quantity,
+    (o.data ->> 'currency'::text) AS currency,
+    COALESCE(billing.at(o.data, 'current_period_start'::text), i.period_start) AS current_period_start,
+    COALESCE(billing.at(o.data, 'current_period_end'::text), i.period_end) AS current_period_end,
+    billing.at(o.data, 'trial_end'::text) AS trial_end,
+    billing.at(o.data, 'cancel_at'::text) AS cancel_at,
+    COALESCE(((o.data ->> 'cancel_at_period_end'::text))::boolean, false) AS cancel_at_period_end,
+    billing.at(o.data, 'canceled_at'::text) AS canceled_at,
+    billing.at(o.data, 'ended_at'::text) AS ended_at,
+    billing.at(o.data, 'created'::text) AS created_at
+   FROM ((billing.customers_that_count c
+     JOIN billing.objects o ON (((o.account = ''::text) AND (o.customer = c.id) AND (o.kind = 'subscription'::text))))
+     CROSS JOIN LATERAL ( SELECT array_agg((x.item #>> '{price,id}'::text[]) ORDER BY (x.item #>> '{price,id}'::text[])) AS price_ids,
+            (sum(((x.item ->> 'quantity'::text))::bigint))::bigint AS quantity,
+            max(billing.at(x.item, 'current_period_start'::text)) AS period_start,
+            min(billing.at(x.item, 'current_period_end'::text)) AS period_end
+           FROM jsonb_array_elements(
+                CASE
+                    WHEN (jsonb_typeof((o.data #> '{items,data}'::text[])) = 'array'::text) THEN (o.data #> '{items,data}'::text[])
+                    ELSE '[]'::jsonb
+                END) x(item)) i);
+
+-- VIEW subscriptions; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.subscriptions IS 'The mirrored subscriptions of tenants, in either shape (https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-subscription-current-period-start-and-end).';
 
 -- execution_steps; Type: TABLE; Schema: public
 CREATE TABLE public.execution_steps (
@@ -7884,21 +8592,6 @@ CREATE TABLE private.built_in_roles (
 -- TABLE built_in_roles; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.built_in_roles IS 'The roles that every new tenant starts with.';
 
--- cached_answers; Type: TABLE; Schema: private
-CREATE TABLE private.cached_answers (
-    tenant_id uuid NOT NULL,
-    hash bytea NOT NULL,
-    agent_id uuid,
-    answer jsonb NOT NULL,
-    kept_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    CONSTRAINT cached_answer_is_not_huge CHECK ((octet_length((answer)::text) <= 65536)),
-    CONSTRAINT hash_is_sha256 CHECK ((octet_length(hash) = 32))
-);
-
--- TABLE cached_answers; Type: COMMENT; Schema: private
-COMMENT ON TABLE private.cached_answers IS 'What models have answered, by a hash of what they were asked: at most 5,000 answers of a tenant, the latest, of at most 64 KiB each.';
-
 -- document_chunks; Type: TABLE; Schema: private
 CREATE TABLE private.document_chunks (
     tenant_id uuid NOT NULL,
@@ -8091,39 +8784,74 @@ COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai
 -- COLUMN ai_agents.config; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit} or {type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
 
--- captured_calls; Type: TABLE; Schema: public
-CREATE TABLE public.captured_calls (
+-- invoices; Type: TABLE; Schema: public
+CREATE TABLE public.invoices (
     tenant_id uuid NOT NULL,
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    user_id uuid,
-    api_key_id uuid,
-    agent_id uuid,
-    model text NOT NULL,
-    asked jsonb NOT NULL,
-    answered jsonb,
-    is_whole boolean NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    CONSTRAINT captured_call_is_not_huge CHECK (((octet_length((asked)::text) + COALESCE(octet_length((answered)::text), 0)) <= 262144))
+    id text NOT NULL,
+    customer_id text NOT NULL,
+    subscription_id text,
+    number text,
+    status text NOT NULL,
+    currency text NOT NULL,
+    subtotal bigint NOT NULL,
+    total bigint NOT NULL,
+    amount_due bigint NOT NULL,
+    amount_paid bigint NOT NULL,
+    amount_remaining bigint NOT NULL,
+    amount_refunded bigint NOT NULL,
+    period_start timestamp with time zone,
+    period_end timestamp with time zone,
+    due_at timestamp with time zone,
+    finalized_at timestamp with time zone,
+    paid_at timestamp with time zone,
+    next_payment_attempt_at timestamp with time zone,
+    hosted_invoice_url text,
+    invoice_pdf text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT invoice_status_is_known CHECK ((status = ANY (ARRAY['draft'::text, 'open'::text, 'paid'::text, 'uncollectible'::text, 'void'::text])))
 );
 
--- TABLE captured_calls; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.captured_calls IS 'What models were asked through the API and what they answered, where the tenant has content_kept_days. Addresses, numbers and keys that can be recognised are masked before they are written.';
+-- TABLE invoices; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.invoices IS 'The tenant''s invoices in Stripe, in minor units of their currency. Derived: a change is made in Stripe.';
 
--- COLUMN captured_calls.id; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.captured_calls.id IS 'The call''s: the idempotency_key of its row of usage is call:<id>.';
+-- COLUMN invoices.hosted_invoice_url; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.invoices.hosted_invoice_url IS 'Where it can be paid. Whoever has the address can see the invoice.';
 
--- COLUMN captured_calls.user_id; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.captured_calls.user_id IS 'Who called. No reference: as with usage, what was asked outlives who asked it.';
+-- subscriptions; Type: TABLE; Schema: public
+CREATE TABLE public.subscriptions (
+    tenant_id uuid NOT NULL,
+    id text NOT NULL,
+    customer_id text NOT NULL,
+    status text NOT NULL,
+    plan_id uuid,
+    price_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    quantity bigint,
+    currency text,
+    current_period_start timestamp with time zone,
+    current_period_end timestamp with time zone,
+    trial_end timestamp with time zone,
+    cancel_at timestamp with time zone,
+    cancel_at_period_end boolean DEFAULT false NOT NULL,
+    canceled_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    grace_ends_at timestamp with time zone,
+    decides boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT subscription_has_a_grace_while_a_payment_is_due CHECK (((status = 'past_due'::text) = (grace_ends_at IS NOT NULL))),
+    CONSTRAINT subscription_status_is_known CHECK ((status = ANY (ARRAY['incomplete'::text, 'incomplete_expired'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'unpaid'::text, 'paused'::text, 'canceled'::text])))
+);
 
--- COLUMN captured_calls.asked; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.captured_calls.asked IS 'With an agent''s settings in it: {system, messages, tools}. Pictures are left out.';
+-- TABLE subscriptions; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.subscriptions IS 'The tenant''s subscriptions in Stripe. Derived: a change is made in Stripe.';
 
--- COLUMN captured_calls.answered; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.captured_calls.answered IS '{text, tool_calls}, as far as it came; null when nothing came.';
+-- COLUMN subscriptions.plan_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.plan_id IS 'The plan that its prices belong to; null when they belong to none.';
 
--- COLUMN captured_calls.is_whole; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.captured_calls.is_whole IS 'The answer came to its end, and nothing was cut off because it was too long to be kept.';
+-- COLUMN subscriptions.grace_ends_at; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.grace_ends_at IS 'A payment is due; when it is not made by then, the tenant is suspended until it is.';
+
+-- COLUMN subscriptions.decides; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.decides IS 'Plan and status of the tenant follow from this one.';
 
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
@@ -8251,11 +8979,6 @@ UNION ALL
    FROM public.provider_keys x
 UNION ALL
  SELECT x.tenant_id,
-    'rate_limits'::text AS source,
-    to_jsonb(x.*) AS line
-   FROM public.rate_limits x
-UNION ALL
- SELECT x.tenant_id,
     'ai_agents'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.ai_agents x
@@ -8291,9 +9014,14 @@ UNION ALL
    FROM public.usage x
 UNION ALL
  SELECT x.tenant_id,
-    'captured_calls'::text AS source,
+    'subscriptions'::text AS source,
     to_jsonb(x.*) AS line
-   FROM public.captured_calls x
+   FROM public.subscriptions x
+UNION ALL
+ SELECT x.tenant_id,
+    'invoices'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.invoices x
 UNION ALL
  SELECT x.tenant_id,
     'audit_log'::text AS source,
@@ -8396,37 +9124,6 @@ CREATE TABLE public.regions (
 
 -- TABLE regions; Type: COMMENT; Schema: public
 COMMENT ON TABLE public.regions IS 'Where data can live. The operator adds rows; a tenant chooses one when it is made and keeps it, since moving data is no update of a row.';
-
--- subscription_plans; Type: TABLE; Schema: public
-CREATE TABLE public.subscription_plans (
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    key text NOT NULL,
-    name text NOT NULL,
-    price_monthly integer NOT NULL,
-    price_yearly integer NOT NULL,
-    currency text DEFAULT 'usd'::text NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
-    limits jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    history_days integer,
-    queue_weight integer DEFAULT 1 NOT NULL,
-    CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
-    CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
-    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
-    CONSTRAINT plan_queue_weight_is_positive CHECK (((queue_weight >= 1) AND (queue_weight <= 1000)))
-);
-
--- TABLE subscription_plans; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in minor units of the currency.';
-
--- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
-
--- COLUMN subscription_plans.history_days; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.history_days IS 'How long a finished execution is kept; null: until somebody deletes it.';
-
--- COLUMN subscription_plans.queue_weight; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.queue_weight IS 'The share of the workers that a tenant gets while others wait too, in proportion to theirs.';
 
 -- schedules; Type: TABLE; Schema: queue
 CREATE TABLE queue.schedules (
@@ -8715,6 +9412,34 @@ ALTER TABLE ONLY auth.users
 ALTER TABLE ONLY auth.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+-- accounts accounts_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (tenant_id);
+
+-- customers customer_is_of_one_tenant; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.customers
+    ADD CONSTRAINT customer_is_of_one_tenant UNIQUE (id);
+
+-- customers customers_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.customers
+    ADD CONSTRAINT customers_pkey PRIMARY KEY (tenant_id, id);
+
+-- events events_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+
+-- objects objects_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.objects
+    ADD CONSTRAINT objects_pkey PRIMARY KEY (account, kind, id);
+
+-- plan_prices plan_prices_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.plan_prices
+    ADD CONSTRAINT plan_prices_pkey PRIMARY KEY (price);
+
+-- settings settings_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.settings
+    ADD CONSTRAINT settings_pkey PRIMARY KEY (is_the_only_row);
+
 -- execution_steps execution_steps_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.execution_steps
     ADD CONSTRAINT execution_steps_pkey PRIMARY KEY (tenant_id, execution_id, node_id, item);
@@ -8782,10 +9507,6 @@ ALTER TABLE ONLY private.api_key_hashes
 -- built_in_roles built_in_roles_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.built_in_roles
     ADD CONSTRAINT built_in_roles_pkey PRIMARY KEY (key);
-
--- cached_answers cached_answers_pkey; Type: CONSTRAINT; Schema: private
-ALTER TABLE ONLY private.cached_answers
-    ADD CONSTRAINT cached_answers_pkey PRIMARY KEY (tenant_id, hash);
 
 -- document_chunks document_chunks_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.document_chunks
@@ -8863,10 +9584,6 @@ ALTER TABLE ONLY public.ai_agents
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id);
 
--- captured_calls captured_calls_pkey; Type: CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.captured_calls
-    ADD CONSTRAINT captured_calls_pkey PRIMARY KEY (tenant_id, id);
-
 -- tenant_domains domain_is_claimed_once_by_a_tenant; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
     ADD CONSTRAINT domain_is_claimed_once_by_a_tenant UNIQUE (tenant_id, domain);
@@ -8875,13 +9592,13 @@ ALTER TABLE ONLY public.tenant_domains
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitations_pkey PRIMARY KEY (tenant_id, id);
 
+-- invoices invoices_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_pkey PRIMARY KEY (tenant_id, id);
+
 -- memberships memberships_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_pkey PRIMARY KEY (tenant_id, user_id);
-
--- rate_limits one_rate_limit_for_a_key_and_a_model; Type: CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.rate_limits
-    ADD CONSTRAINT one_rate_limit_for_a_key_and_a_model UNIQUE NULLS NOT DISTINCT (tenant_id, api_key_id, model);
 
 -- permissions permission_bit_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.permissions
@@ -8899,10 +9616,6 @@ ALTER TABLE ONLY public.subscription_plans
 ALTER TABLE ONLY public.provider_keys
     ADD CONSTRAINT provider_keys_pkey PRIMARY KEY (tenant_id, provider);
 
--- rate_limits rate_limits_pkey; Type: CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.rate_limits
-    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (tenant_id, id);
-
 -- regions regions_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.regions
     ADD CONSTRAINT regions_pkey PRIMARY KEY (key);
@@ -8914,6 +9627,10 @@ ALTER TABLE ONLY public.roles
 -- subscription_plans subscription_plans_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.subscription_plans
     ADD CONSTRAINT subscription_plans_pkey PRIMARY KEY (id);
+
+-- subscriptions subscriptions_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_pkey PRIMARY KEY (tenant_id, id);
 
 -- tenant_domains tenant_domains_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
@@ -9018,6 +9735,36 @@ CREATE INDEX log_default_tenant_id_subject_subject_id_idx ON audit.log_default U
 -- users_email_partial_key; Type: INDEX; Schema: auth
 CREATE UNIQUE INDEX users_email_partial_key ON auth.users USING btree (email) WHERE (is_sso_user = false);
 
+-- accounts_derive_at; Type: INDEX; Schema: billing
+CREATE INDEX accounts_derive_at ON billing.accounts USING btree (derive_at) WHERE (derive_at IS NOT NULL);
+
+-- accounts_plan_before; Type: INDEX; Schema: billing
+CREATE INDEX accounts_plan_before ON billing.accounts USING btree (plan_before);
+
+-- events_dead; Type: INDEX; Schema: billing
+CREATE INDEX events_dead ON billing.events USING btree (finished_at) WHERE (state = 'dead'::text);
+
+-- events_due; Type: INDEX; Schema: billing
+CREATE INDEX events_due ON billing.events USING btree (next_attempt_at) WHERE (state = 'received'::text);
+
+-- events_over; Type: INDEX; Schema: billing
+CREATE INDEX events_over ON billing.events USING btree (finished_at) WHERE (state = ANY (ARRAY['applied'::text, 'ignored'::text]));
+
+-- objects_customer; Type: INDEX; Schema: billing
+CREATE INDEX objects_customer ON billing.objects USING btree (customer, kind) WHERE (account = ''::text);
+
+-- objects_fetch_at; Type: INDEX; Schema: billing
+CREATE INDEX objects_fetch_at ON billing.objects USING btree (fetch_at) WHERE (fetch_at IS NOT NULL);
+
+-- objects_paid_invoice; Type: INDEX; Schema: billing
+CREATE INDEX objects_paid_invoice ON billing.objects USING btree (((data ->> 'invoice'::text))) WHERE ((account = ''::text) AND (kind = 'invoice_payment'::text));
+
+-- plan_prices_plan; Type: INDEX; Schema: billing
+CREATE INDEX plan_prices_plan ON billing.plan_prices USING btree (plan_id);
+
+-- settings_plan; Type: INDEX; Schema: billing
+CREATE INDEX settings_plan ON billing.settings USING btree (plan_without_subscription);
+
 -- executions_started_by; Type: INDEX; Schema: public
 CREATE INDEX executions_started_by ON ONLY public.executions USING btree (started_by);
 
@@ -9078,15 +9825,6 @@ CREATE INDEX access_asking ON private.access USING btree (principal) INCLUDE (te
 -- access_principal; Type: INDEX; Schema: private
 CREATE UNIQUE INDEX access_principal ON private.access USING btree (principal, tenant_id) INCLUDE (granted, granted_with_second_factor, ends_at);
 
--- cached_answers_agent; Type: INDEX; Schema: private
-CREATE INDEX cached_answers_agent ON private.cached_answers USING btree (tenant_id, agent_id);
-
--- cached_answers_expires_at; Type: INDEX; Schema: private
-CREATE INDEX cached_answers_expires_at ON private.cached_answers USING btree (expires_at);
-
--- cached_answers_kept_at; Type: INDEX; Schema: private
-CREATE INDEX cached_answers_kept_at ON private.cached_answers USING btree (tenant_id, kept_at);
-
 -- document_chunks_agent; Type: INDEX; Schema: private
 CREATE INDEX document_chunks_agent ON private.document_chunks USING btree (tenant_id, agent_id);
 
@@ -9135,12 +9873,6 @@ CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
 -- api_keys_created_by; Type: INDEX; Schema: public
 CREATE INDEX api_keys_created_by ON public.api_keys USING btree (created_by);
 
--- captured_calls_created_at; Type: INDEX; Schema: public
-CREATE INDEX captured_calls_created_at ON public.captured_calls USING btree (tenant_id, created_at DESC);
-
--- captured_calls_expires_at; Type: INDEX; Schema: public
-CREATE INDEX captured_calls_expires_at ON public.captured_calls USING btree (expires_at);
-
 -- invitations_accepted_by; Type: INDEX; Schema: public
 CREATE INDEX invitations_accepted_by ON public.invitations USING btree (accepted_by);
 
@@ -9153,6 +9885,9 @@ CREATE UNIQUE INDEX invitations_pending ON public.invitations USING btree (tenan
 -- invitations_role; Type: INDEX; Schema: public
 CREATE INDEX invitations_role ON public.invitations USING btree (tenant_id, role);
 
+-- invoices_created_at; Type: INDEX; Schema: public
+CREATE INDEX invoices_created_at ON public.invoices USING btree (tenant_id, created_at DESC);
+
 -- memberships_tenant_id_role; Type: INDEX; Schema: public
 CREATE INDEX memberships_tenant_id_role ON public.memberships USING btree (tenant_id, role);
 
@@ -9161,6 +9896,9 @@ CREATE INDEX memberships_user_id ON public.memberships USING btree (user_id) INC
 
 -- provider_keys_set_by; Type: INDEX; Schema: public
 CREATE INDEX provider_keys_set_by ON public.provider_keys USING btree (set_by);
+
+-- subscriptions_plan_id; Type: INDEX; Schema: public
+CREATE INDEX subscriptions_plan_id ON public.subscriptions USING btree (plan_id);
 
 -- tenant_domains_created_by; Type: INDEX; Schema: public
 CREATE INDEX tenant_domains_created_by ON public.tenant_domains USING btree (created_by);
@@ -9333,6 +10071,12 @@ CREATE TRIGGER aias_100_sync_profile AFTER INSERT OR UPDATE OF email ON auth.use
 -- users aias_800_record_sign_in; Type: TRIGGER; Schema: auth
 CREATE TRIGGER aias_800_record_sign_in AFTER UPDATE OF last_sign_in_at ON auth.users FOR EACH ROW WHEN ((new.last_sign_in_at IS DISTINCT FROM old.last_sign_in_at)) EXECUTE FUNCTION audit.record_sign_in();
 
+-- plan_prices _100_derive_later; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _100_derive_later AFTER INSERT OR DELETE OR UPDATE ON billing.plan_prices FOR EACH STATEMENT EXECUTE FUNCTION billing.derive_later();
+
+-- settings _100_derive_later; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _100_derive_later AFTER UPDATE ON billing.settings FOR EACH STATEMENT EXECUTE FUNCTION billing.derive_later();
+
 -- tenants _010_wait_for_chainer; Type: TRIGGER; Schema: public
 CREATE TRIGGER _010_wait_for_chainer BEFORE DELETE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION audit.wait_for_chainer();
 
@@ -9399,6 +10143,9 @@ CREATE TRIGGER _100_check BEFORE INSERT OR UPDATE ON public.workflows FOR EACH R
 -- ai_agents _100_check_tools; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_check_tools BEFORE INSERT OR UPDATE OF config ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.check_agent_tools();
 
+-- tenants _100_forget_billing; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_forget_billing BEFORE DELETE ON public.tenants FOR EACH ROW EXECUTE FUNCTION billing.forget_tenant();
+
 -- roles _100_guard; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_guard BEFORE INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION private.guard_role();
 
@@ -9410,6 +10157,9 @@ CREATE TRIGGER _100_keep_final BEFORE UPDATE ON public.execution_steps FOR EACH 
 
 -- users _100_lock_access; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_lock_access BEFORE DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION private.lock_access_of_person();
+
+-- subscription_plans _100_remember_prices; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_remember_prices AFTER INSERT OR UPDATE OF stripe_price_monthly, stripe_price_yearly ON public.subscription_plans FOR EACH ROW EXECUTE FUNCTION billing.remember_prices();
 
 -- subscription_plans _100_sync_limits; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_sync_limits AFTER UPDATE OF limits ON public.subscription_plans FOR EACH ROW WHEN ((old.limits IS DISTINCT FROM new.limits)) EXECUTE FUNCTION private.sync_plan_limits();
@@ -9546,14 +10296,17 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE ON public.api_keys FOR EACH ROW
 -- invitations _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invitations FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
+-- invoices _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invoices FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
+
 -- memberships _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'user_id');
 
--- rate_limits _800_audit; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.rate_limits FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
-
 -- roles _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'key');
+
+-- subscriptions _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.subscriptions FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- tenant_domains _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.tenant_domains FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
@@ -9567,15 +10320,6 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.workflows F
 -- api_keys _800_audit_changed; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit_changed AFTER UPDATE ON public.api_keys FOR EACH ROW WHEN (((to_jsonb(old.*) - 'last_used_at'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'last_used_at'::text))) EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
--- ai_agents _800_forget_answers; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_forget_answers AFTER UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.forget_answers_of_agent();
-
--- tenants _800_forget_answers; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_forget_answers AFTER UPDATE ON public.tenants FOR EACH ROW WHEN (((new.answer_cache_seconds IS NULL) AND (old.answer_cache_seconds IS NOT NULL))) EXECUTE FUNCTION private.forget_answers_of_tenant();
-
--- tenants _800_shorten_captured_calls; Type: TRIGGER; Schema: public
-CREATE TRIGGER _800_shorten_captured_calls AFTER UPDATE ON public.tenants FOR EACH ROW WHEN (((old.content_kept_days IS NOT NULL) AND (new.content_kept_days IS DISTINCT FROM old.content_kept_days))) EXECUTE FUNCTION private.shorten_captured_calls();
-
 -- tenants _900_forget_all_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION private.forget_all_quotas();
 
@@ -9587,9 +10331,6 @@ CREATE TRIGGER _900_touch BEFORE UPDATE ON public.agent_documents FOR EACH ROW E
 
 -- ai_agents _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
-
--- rate_limits _900_touch; Type: TRIGGER; Schema: public
-CREATE TRIGGER _900_touch BEFORE UPDATE ON public.rate_limits FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
 -- tenants _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
@@ -9609,6 +10350,26 @@ CREATE TRIGGER _910_forget_audit AFTER DELETE ON public.tenants FOR EACH ROW EXE
 -- mails _100_forget; Type: TRIGGER; Schema: queue
 CREATE TRIGGER _100_forget BEFORE UPDATE ON queue.mails FOR EACH ROW WHEN (((new.template = 'workflow'::text) AND (new.status <> 'queued'::text))) EXECUTE FUNCTION queue.forget_mail();
 
+-- accounts accounts_plan_before_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.accounts
+    ADD CONSTRAINT accounts_plan_before_fkey FOREIGN KEY (plan_before) REFERENCES public.subscription_plans(id);
+
+-- accounts accounts_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.accounts
+    ADD CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- customers customers_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.customers
+    ADD CONSTRAINT customers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- plan_prices plan_prices_plan_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.plan_prices
+    ADD CONSTRAINT plan_prices_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.subscription_plans(id) ON DELETE CASCADE;
+
+-- settings settings_plan_without_subscription_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.settings
+    ADD CONSTRAINT settings_plan_without_subscription_fkey FOREIGN KEY (plan_without_subscription) REFERENCES public.subscription_plans(id);
+
 -- access_epochs access_epochs_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access_epochs
     ADD CONSTRAINT access_epochs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
@@ -9616,14 +10377,6 @@ ALTER TABLE ONLY private.access_epochs
 -- access access_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access
     ADD CONSTRAINT access_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
-
--- cached_answers cached_answer_is_of_an_agent; Type: FK CONSTRAINT; Schema: private
-ALTER TABLE ONLY private.cached_answers
-    ADD CONSTRAINT cached_answer_is_of_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
-
--- cached_answers cached_answers_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
-ALTER TABLE ONLY private.cached_answers
-    ADD CONSTRAINT cached_answers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- document_chunks chunk_belongs_to_a_document; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.document_chunks
@@ -9693,10 +10446,6 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
--- captured_calls captured_calls_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.captured_calls
-    ADD CONSTRAINT captured_calls_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
-
 -- agent_documents document_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.agent_documents
     ADD CONSTRAINT document_belongs_to_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
@@ -9725,6 +10474,10 @@ ALTER TABLE ONLY public.invitations
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- invoices invoices_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- memberships membership_role_exists; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT membership_role_exists FOREIGN KEY (tenant_id, role) REFERENCES public.roles(tenant_id, key);
@@ -9745,17 +10498,17 @@ ALTER TABLE ONLY public.provider_keys
 ALTER TABLE ONLY public.provider_keys
     ADD CONSTRAINT provider_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
--- rate_limits rate_limit_belongs_to_a_key; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.rate_limits
-    ADD CONSTRAINT rate_limit_belongs_to_a_key FOREIGN KEY (tenant_id, api_key_id) REFERENCES public.api_keys(tenant_id, id) ON DELETE CASCADE;
-
--- rate_limits rate_limits_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
-ALTER TABLE ONLY public.rate_limits
-    ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
-
 -- roles roles_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- subscriptions subscriptions_plan_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.subscription_plans(id) ON DELETE SET NULL;
+
+-- subscriptions subscriptions_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- tenant_domains tenant_domains_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
@@ -9855,6 +10608,24 @@ CREATE POLICY "members with audit.read read the log" ON audit.log FOR SELECT TO 
 -- inbox members with audit.read read what is to be chained; Type: POLICY; Schema: audit
 CREATE POLICY "members with audit.read read what is to be chained" ON audit.inbox FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)));
 
+-- accounts; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.accounts ENABLE ROW LEVEL SECURITY;
+
+-- customers; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.customers ENABLE ROW LEVEL SECURITY;
+
+-- events; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.events ENABLE ROW LEVEL SECURITY;
+
+-- objects; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.objects ENABLE ROW LEVEL SECURITY;
+
+-- plan_prices; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.plan_prices ENABLE ROW LEVEL SECURITY;
+
+-- settings; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.settings ENABLE ROW LEVEL SECURITY;
+
 -- execution_steps_2026_11; Type: ROW SECURITY; Schema: history
 ALTER TABLE history.execution_steps_2026_11 ENABLE ROW LEVEL SECURITY;
 
@@ -9896,9 +10667,6 @@ ALTER TABLE private.api_key_hashes ENABLE ROW LEVEL SECURITY;
 
 -- built_in_roles; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.built_in_roles ENABLE ROW LEVEL SECURITY;
-
--- cached_answers; Type: ROW SECURITY; Schema: private
-ALTER TABLE private.cached_answers ENABLE ROW LEVEL SECURITY;
 
 -- document_chunks; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.document_chunks ENABLE ROW LEVEL SECURITY;
@@ -9951,9 +10719,6 @@ CREATE POLICY "anyone reads the regions" ON public.regions FOR SELECT TO anon, a
 -- api_keys; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
 
--- captured_calls; Type: ROW SECURITY; Schema: public
-ALTER TABLE public.captured_calls ENABLE ROW LEVEL SECURITY;
-
 -- tenants changes of a tenant wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants AS RESTRICTIVE FOR UPDATE TO authenticated USING ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -9990,6 +10755,9 @@ ALTER TABLE public.executions ENABLE ROW LEVEL SECURITY;
 -- invitations; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
+-- invoices; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.invoices ENABLE ROW LEVEL SECURITY;
+
 -- roles members read the roles of their tenants; Type: POLICY; Schema: public
 CREATE POLICY "members read the roles of their tenants" ON public.roles FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.own_tenants() AS own_tenants)));
 
@@ -10023,8 +10791,11 @@ CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR IN
 -- agent_documents members with agents.write make documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write make documents" ON public.agent_documents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
--- captured_calls members with audit.read read what models were asked; Type: POLICY; Schema: public
-CREATE POLICY "members with audit.read read what models were asked" ON public.captured_calls FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)));
+-- invoices members with billing.read read invoices; Type: POLICY; Schema: public
+CREATE POLICY "members with billing.read read invoices" ON public.invoices FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('billing.read'::text) AS tenants_with)));
+
+-- subscriptions members with billing.read read subscriptions; Type: POLICY; Schema: public
+CREATE POLICY "members with billing.read read subscriptions" ON public.subscriptions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('billing.read'::text) AS tenants_with)));
 
 -- executions members with executions.read read executions; Type: POLICY; Schema: public
 CREATE POLICY "members with executions.read read executions" ON public.executions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('executions.read'::text) AS tenants_with)));
@@ -10034,9 +10805,6 @@ CREATE POLICY "members with executions.read read steps" ON public.execution_step
 
 -- api_keys members with keys.manage read keys; Type: POLICY; Schema: public
 CREATE POLICY "members with keys.manage read keys" ON public.api_keys FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('keys.manage'::text) AS tenants_with)));
-
--- rate_limits members with keys.manage read rate limits; Type: POLICY; Schema: public
-CREATE POLICY "members with keys.manage read rate limits" ON public.rate_limits FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('keys.manage'::text) AS tenants_with)));
 
 -- invitations members with members.manage read invitations; Type: POLICY; Schema: public
 CREATE POLICY "members with members.manage read invitations" ON public.invitations FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('members.manage'::text) AS tenants_with)));
@@ -10109,9 +10877,6 @@ ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 -- provider_keys; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.provider_keys ENABLE ROW LEVEL SECURITY;
 
--- rate_limits; Type: ROW SECURITY; Schema: public
-ALTER TABLE public.rate_limits ENABLE ROW LEVEL SECURITY;
-
 -- tenant_domains reading domains waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading domains waits for a second factor" ON public.tenant_domains AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -10121,17 +10886,17 @@ CREATE POLICY "reading exports waits for a second factor" ON public.tenant_expor
 -- invitations reading invitations waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading invitations waits for a second factor" ON public.invitations AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
+-- invoices reading invoices waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading invoices waits for a second factor" ON public.invoices AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
 -- api_keys reading keys waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading keys waits for a second factor" ON public.api_keys AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- memberships reading members waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading members waits for a second factor" ON public.memberships AS RESTRICTIVE FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))));
 
--- rate_limits reading rate limits waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "reading rate limits waits for a second factor" ON public.rate_limits AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
-
--- captured_calls reading what models were asked waits for a second factor; Type: POLICY; Schema: public
-CREATE POLICY "reading what models were asked waits for a second factor" ON public.captured_calls AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+-- subscriptions reading subscriptions waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading subscriptions waits for a second factor" ON public.subscriptions AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- tenant_secrets reading what secrets there are waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading what secrets there are waits for a second factor" ON public.tenant_secrets AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -10150,6 +10915,9 @@ CREATE POLICY "signed-in people read the permissions" ON public.permissions FOR 
 
 -- subscription_plans; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.subscription_plans ENABLE ROW LEVEL SECURITY;
+
+-- subscriptions; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.subscriptions ENABLE ROW LEVEL SECURITY;
 
 -- tenant_domains; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.tenant_domains ENABLE ROW LEVEL SECURITY;
@@ -10221,6 +10989,9 @@ GRANT USAGE ON SCHEMA aias TO authenticated;
 GRANT USAGE ON SCHEMA auth TO anon;
 GRANT USAGE ON SCHEMA auth TO authenticated;
 GRANT USAGE ON SCHEMA auth TO service_role;
+
+-- SCHEMA billing; Type: ACL; Schema: -
+GRANT USAGE ON SCHEMA billing TO aias_worker;
 
 -- SCHEMA edge; Type: ACL; Schema: -
 GRANT USAGE ON SCHEMA edge TO aias_edge;
@@ -10326,17 +11097,116 @@ GRANT ALL ON FUNCTION auth.uid() TO anon;
 GRANT ALL ON FUNCTION auth.uid() TO authenticated;
 GRANT ALL ON FUNCTION auth.uid() TO service_role;
 
+-- FUNCTION agrees(data jsonb, attributes jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.agrees(data jsonb, attributes jsonb) FROM PUBLIC;
+
+-- FUNCTION apply(events text[], with_fetching boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.apply(events text[], with_fetching boolean) FROM PUBLIC;
+
+-- FUNCTION apply_events(most integer, with_fetching boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.apply_events(most integer, with_fetching boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.apply_events(most integer, with_fetching boolean) TO aias_worker;
+
+-- FUNCTION apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) TO aias_worker;
+
+-- FUNCTION as_uuid(text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.as_uuid(text) FROM PUBLIC;
+
+-- FUNCTION at(data jsonb, attribute text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.at(data jsonb, attribute text) FROM PUBLIC;
+
+-- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) TO aias_worker;
+
+-- FUNCTION derive(customers text[], invoices text[], has_charges boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) FROM PUBLIC;
+
+-- FUNCTION derive_all(tenants uuid[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_all(tenants uuid[]) FROM PUBLIC;
+
+-- FUNCTION derive_invoices(tenants uuid[], only_these text[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_invoices(tenants uuid[], only_these text[]) FROM PUBLIC;
+
+-- FUNCTION derive_later(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_later() FROM PUBLIC;
+
+-- FUNCTION derive_subscriptions(tenants uuid[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_subscriptions(tenants uuid[]) FROM PUBLIC;
+
+-- FUNCTION derive_tenants(tenants uuid[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_tenants(tenants uuid[]) FROM PUBLIC;
+
+-- FUNCTION find_tenants(customers text[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.find_tenants(customers text[]) FROM PUBLIC;
+
+-- FUNCTION forget_tenant(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.forget_tenant() FROM PUBLIC;
+
+-- FUNCTION id_of(reference jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.id_of(reference jsonb) FROM PUBLIC;
+
+-- FUNCTION is_mirrored(event_type text, object jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.is_mirrored(event_type text, object jsonb) FROM PUBLIC;
+
+-- FUNCTION last_of(seen billing.sighting[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.last_of(seen billing.sighting[]) FROM PUBLIC;
+
+-- FUNCTION last_told(events text[], before text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.last_told(events text[], before text) FROM PUBLIC;
+
+-- FUNCTION link_customer(tenant uuid, customer text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.link_customer(tenant uuid, customer text) FROM PUBLIC;
+
+-- FUNCTION newest(seen billing.sighting[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.newest(seen billing.sighting[]) FROM PUBLIC;
+
+-- FUNCTION note_failure(event text, reason text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.note_failure(event text, reason text) FROM PUBLIC;
+
+-- FUNCTION passes_by_itself(state text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.passes_by_itself(state text) FROM PUBLIC;
+
+-- FUNCTION rank_of(status text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.rank_of(status text) FROM PUBLIC;
+
+-- FUNCTION readable(kind text, data jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.readable(kind text, data jsonb) FROM PUBLIC;
+
+-- FUNCTION remember_prices(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.remember_prices() FROM PUBLIC;
+
+-- FUNCTION replay(event text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.replay(event text) FROM PUBLIC;
+
+-- FUNCTION standing(status text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.standing(status text) FROM PUBLIC;
+
+-- FUNCTION subscription_of(invoice jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.subscription_of(invoice jsonb) FROM PUBLIC;
+
+-- FUNCTION sweep(most integer); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.sweep(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.sweep(most integer) TO aias_worker;
+
+-- FUNCTION undone(data jsonb, attributes jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.undone(data jsonb, attributes jsonb) FROM PUBLIC;
+
+-- FUNCTION wait_for_turn(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.wait_for_turn() FROM PUBLIC;
+
+-- FUNCTION was(data jsonb, attributes jsonb, before jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) FROM PUBLIC;
+
 -- FUNCTION authenticate_key(key_hash bytea); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
--- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) TO aias_edge;
-
--- FUNCTION cached_answer(tenant uuid, asked bytea); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) TO aias_edge;
+-- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) TO aias_edge;
 
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
@@ -10358,17 +11228,9 @@ GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO ai
 REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) TO aias_edge;
 
--- FUNCTION keep_answers(answers jsonb); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.keep_answers(answers jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.keep_answers(answers jsonb) TO aias_edge;
-
--- FUNCTION keep_contents(contents jsonb); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.keep_contents(contents jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.keep_contents(contents jsonb) TO aias_edge;
-
--- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) TO aias_edge;
+-- FUNCTION keep_stripe_events(bodies text[]); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.keep_stripe_events(bodies text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.keep_stripe_events(bodies text[]) TO aias_edge;
 
 -- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
@@ -10499,21 +11361,9 @@ GRANT UPDATE(subdomain) ON TABLE public.tenants TO authenticated;
 -- COLUMN tenants.requires_second_factor; Type: ACL; Schema: public
 GRANT UPDATE(requires_second_factor) ON TABLE public.tenants TO authenticated;
 
--- COLUMN tenants.answer_cache_seconds; Type: ACL; Schema: public
-GRANT UPDATE(answer_cache_seconds) ON TABLE public.tenants TO authenticated;
-
--- COLUMN tenants.content_kept_days; Type: ACL; Schema: public
-GRANT UPDATE(content_kept_days) ON TABLE public.tenants TO authenticated;
-
 -- FUNCTION close_tenant(tenant uuid, typed_subdomain text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) TO authenticated;
-
--- TABLE rate_limits; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.rate_limits TO authenticated;
-
--- FUNCTION count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint) FROM PUBLIC;
 
 -- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
@@ -10585,9 +11435,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.workflows TO authenticated;
 -- FUNCTION enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer) FROM PUBLIC;
 
--- FUNCTION erase_captured_calls(tenant uuid, batch integer); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.erase_captured_calls(tenant uuid, batch integer) FROM PUBLIC;
-
 -- FUNCTION event_output(event_name text, event_key text, payload jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.event_output(event_name text, event_key text, payload jsonb) FROM PUBLIC;
 
@@ -10619,12 +11466,6 @@ REVOKE ALL ON FUNCTION private.first_id_at(instant timestamp with time zone) FRO
 
 -- FUNCTION forget_all_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_all_quotas() FROM PUBLIC;
-
--- FUNCTION forget_answers_of_agent(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.forget_answers_of_agent() FROM PUBLIC;
-
--- FUNCTION forget_answers_of_tenant(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.forget_answers_of_tenant() FROM PUBLIC;
 
 -- FUNCTION forget_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_quotas() FROM PUBLIC;
@@ -10702,9 +11543,6 @@ REVOKE ALL ON FUNCTION private.key_of(changed jsonb, key_columns text[]) FROM PU
 REVOKE ALL ON FUNCTION private.leave_tenant(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.leave_tenant(tenant uuid) TO authenticated;
 
--- FUNCTION left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) FROM PUBLIC;
-
 -- FUNCTION left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) FROM PUBLIC;
 
@@ -10732,9 +11570,6 @@ REVOKE ALL ON FUNCTION private.lock_secrets(tenant uuid) FROM PUBLIC;
 -- FUNCTION look_at_invitation(token text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.look_at_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.look_at_invitation(token text) TO authenticated;
-
--- FUNCTION look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint) FROM PUBLIC;
 
 -- FUNCTION mail_invitation(invitation public.invitations); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.mail_invitation(invitation public.invitations) FROM PUBLIC;
@@ -10794,9 +11629,6 @@ GRANT ALL ON FUNCTION private.quota_status(tenant uuid) TO authenticated;
 
 -- FUNCTION random_token(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.random_token() FROM PUBLIC;
-
--- FUNCTION rate_limits_of_call(tenant uuid, api_key uuid, models text[]); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) FROM PUBLIC;
 
 -- FUNCTION refresh_access(tenant uuid, only_principals uuid[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.refresh_access(tenant uuid, only_principals uuid[]) FROM PUBLIC;
@@ -10879,19 +11711,12 @@ GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text,
 -- FUNCTION set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) FROM PUBLIC;
 
--- FUNCTION set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) TO authenticated;
-
 -- FUNCTION set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) TO authenticated;
 
 -- FUNCTION set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) FROM PUBLIC;
-
--- FUNCTION shorten_captured_calls(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.shorten_captured_calls() FROM PUBLIC;
 
 -- FUNCTION size_of_object(metadata jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.size_of_object(metadata jsonb) FROM PUBLIC;
@@ -10921,9 +11746,6 @@ REVOKE ALL ON FUNCTION private.steps_to_repeat(plan jsonb, first_nodes text[]) F
 
 -- FUNCTION stored_bytes(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.stored_bytes() FROM PUBLIC;
-
--- FUNCTION sweep_kept_of_calls(); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.sweep_kept_of_calls() FROM PUBLIC;
 
 -- FUNCTION sync_limits(tenant public.tenants); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.sync_limits(tenant public.tenants) FROM PUBLIC;
@@ -11126,10 +11948,6 @@ GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) TO authenticated;
-
--- FUNCTION set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer); Type: ACL; Schema: public
-REVOKE ALL ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) TO authenticated;
 
 -- FUNCTION set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) FROM PUBLIC;
@@ -11374,6 +12192,10 @@ GRANT SELECT ON TABLE audit.inbox TO authenticated;
 -- TABLE log; Type: ACL; Schema: audit
 GRANT SELECT ON TABLE audit.log TO authenticated;
 
+-- TABLE subscription_plans; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.subscription_plans TO anon;
+GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
+
 -- TABLE execution_steps; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.execution_steps TO authenticated;
 
@@ -11383,8 +12205,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_documents TO authenticat
 -- TABLE ai_agents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
 
--- TABLE captured_calls; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.captured_calls TO authenticated;
+-- TABLE invoices; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.invoices TO authenticated;
+
+-- TABLE subscriptions; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.subscriptions TO authenticated;
 
 -- TABLE usage; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.usage TO authenticated;
@@ -11407,10 +12232,6 @@ GRANT SELECT ON TABLE public.permissions TO authenticated;
 -- TABLE regions; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.regions TO anon;
 GRANT SELECT ON TABLE public.regions TO authenticated;
-
--- TABLE subscription_plans; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.subscription_plans TO anon;
-GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
 
 -- TABLE schedules; Type: ACL; Schema: queue
 GRANT SELECT ON TABLE queue.schedules TO authenticated;

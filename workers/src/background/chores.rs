@@ -7,13 +7,15 @@ use tokio::sync::watch;
 use vault::Vault;
 
 use super::{
-    AuditChainer, Background, Dns, DomainChecker, Eraser, Exporter, Historian, Scheduler, Sweeper,
+    AuditChainer, Background, BillingSweeper, Dns, DomainChecker, Eraser, Exporter, Historian,
+    Scheduler, StripeEvents, StripeFetcher, Sweeper,
 };
 use crate::execution::Drain;
 use crate::listener::Wakes;
 use crate::mail::{MailSender, MailSettings};
 use crate::queue::Queue;
 use crate::secrets::KeyKeeper;
+use crate::stripe::{StripeApi, StripeSettings};
 
 /// What a worker does beside the executions.
 pub struct Chores {
@@ -24,16 +26,19 @@ pub struct Chores {
     domains: Option<DomainChecker>,
     /// `None` without a master key.
     keys: Option<KeyKeeper>,
+    /// `None` without a key to Stripe's API.
+    stripe: Option<StripeApi>,
 }
 
 impl Chores {
     /// # Errors
-    /// When a mail template cannot be read.
+    /// When a mail template cannot be read, or there is no TLS.
     pub fn new(
         queue: Queue,
         mail: Option<MailSettings>,
         dns_server: Option<SocketAddr>,
         vault: Option<Vault>,
+        stripe: Option<StripeSettings>,
     ) -> anyhow::Result<Self> {
         let mails = mail.map(|mail| MailSender::new(queue.clone(), mail));
         let mails = mails.transpose()?;
@@ -54,11 +59,13 @@ impl Chores {
         if keys.is_none() {
             tracing::info!("AIAS_MASTER_KEY is not set: steps that use secrets fail");
         }
+        let stripe = stripe.map(StripeApi::new).transpose()?;
         Ok(Self {
             queue,
             mails,
             domains,
             keys,
+            stripe,
         })
     }
 
@@ -72,6 +79,17 @@ impl Chores {
         background.start(Sweeper { queue: queue() });
         background.start(Historian { queue: queue() });
         background.start_woken_by(Scheduler { queue: queue() }, Arc::clone(&wakes.schedules));
+        background.start(BillingSweeper { queue: queue() });
+        background.start(StripeEvents {
+            queue: queue(),
+            with_fetching: self.stripe.is_some(),
+        });
+        if let Some(api) = self.stripe {
+            background.start(StripeFetcher {
+                queue: queue(),
+                api,
+            });
+        }
         if let Some(mails) = self.mails {
             background.start_woken_by(mails, Arc::clone(&wakes.mails));
         }

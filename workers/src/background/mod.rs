@@ -4,6 +4,7 @@
 //! backs off and complains once, what is counted, and when it ends.
 
 mod audit_chainer;
+mod billing_sweeper;
 mod chores;
 mod complaints;
 mod dns;
@@ -14,6 +15,8 @@ mod historian;
 mod key_keeper;
 mod repeat;
 mod scheduler;
+mod stripe_events;
+mod stripe_fetcher;
 mod sweeper;
 
 use std::sync::Arc;
@@ -26,6 +29,7 @@ use crate::execution::Drain;
 use crate::wake::Wake;
 
 pub use audit_chainer::AuditChainer;
+pub use billing_sweeper::BillingSweeper;
 pub use chores::Chores;
 pub use dns::Dns;
 pub use domain_checker::DomainChecker;
@@ -33,6 +37,8 @@ pub use eraser::Eraser;
 pub use exporter::Exporter;
 pub use historian::Historian;
 pub use scheduler::Scheduler;
+pub use stripe_events::StripeEvents;
+pub use stripe_fetcher::StripeFetcher;
 pub use sweeper::Sweeper;
 
 /// One kind of work, done in turns. A turn is bounded, and seen through unless the process ends; whatever it was in the middle of then is

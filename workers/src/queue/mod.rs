@@ -1,9 +1,13 @@
-//! The functions of schema `queue`: the worker's only way to the database. One file a function.
+//! The functions of schema `queue`, and those of `billing` that take what Stripe says: the worker's only way to the database. One file a function.
 
 mod agent;
+mod agent_functions;
+mod apply_fetched;
+mod apply_stripe_events;
 mod chain_audit;
 mod claim;
 mod claim_domain_checks;
+mod claim_fetches;
 mod claim_mails;
 mod claim_schedules;
 mod erase_next_tenant;
@@ -32,6 +36,7 @@ mod send_mail;
 mod start_child;
 mod start_workflow;
 mod sweep;
+mod sweep_billing;
 mod tend_history;
 mod time;
 
@@ -44,16 +49,18 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use tracing::log::LevelFilter;
 
-pub use agent::Agent;
+pub use agent::{Agent, FoundAgent};
+pub use agent_functions::{AgentAnswer, AgentFunction};
 pub use claim::{Claimed, Job, RecordedStep, Signal};
 pub use claim_domain_checks::DomainCheck;
+pub use claim_fetches::FetchKey;
 pub use claim_mails::{Mail, MailKey};
 pub use claim_schedules::{Schedule, ScheduleKey};
 pub use failure::{Refusal, is_refused_content, refusal};
 pub use keys_to_rewrap::KeyToWrap;
 pub use next_key_to_rotate::{KeyToRotate, ValueToRotate};
 pub use plan::StoredPlan;
-pub use prepare_llm_call::LlmCall;
+pub use prepare_llm_call::{Expected, LlmCall};
 pub use record::{Answer, Record, StepRecord, Wait, WaitKind};
 pub use record_mail::MailOutcome;
 pub use record_round::Round;
@@ -85,6 +92,8 @@ pub struct Claim {
 #[derive(Clone)]
 pub struct Queue {
     pool: PgPool,
+    /// Of their own, because what they call is not ours: it may take its time, and a lease has to be renewed meanwhile.
+    functions: PgPool,
     /// Written to `claimed_by`.
     worker: Arc<str>,
     clock: Arc<DatabaseClock>,
@@ -95,6 +104,8 @@ pub struct Queue {
 const CONNECTIONS: u32 = 6;
 /// One for each kind of work beside the executions; they are rarely all open.
 const CONNECTIONS_BESIDE: u32 = 6;
+/// For the functions of the product that agents have called; others wait.
+const CONNECTIONS_FOR_FUNCTIONS: u32 = 4;
 
 impl Queue {
     /// Connects when first used, so a database that is away is only waited for.
@@ -105,7 +116,8 @@ impl Queue {
     ) -> Self {
         let options = options.log_slow_statements(LevelFilter::Warn, Duration::from_secs(1));
         Self {
-            pool: pool(options, CONNECTIONS),
+            pool: pool(options.clone(), CONNECTIONS),
+            functions: pool(options, CONNECTIONS_FOR_FUNCTIONS),
             worker: worker.into(),
             clock,
             health: Arc::default(),
@@ -134,6 +146,7 @@ impl Queue {
 
     pub async fn close(&self) {
         self.pool.close().await;
+        self.functions.close().await;
     }
 
     /// Counts what went wrong and remembers what went well.

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use uuid::Uuid;
 
 use super::secrets::{values, wrapped};
@@ -14,28 +12,39 @@ pub struct LlmCall {
     pub own_keys: SealedSecrets,
 }
 
+/// What a call will probably take, at most, and of whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    pub agent: Option<Uuid>,
+    /// Those that may answer, as `provider/model`.
+    pub models: &'a [String],
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+}
+
 impl Queue {
-    /// Sets tokens aside, and reads which of these providers are called with a key of the tenant's own. `None` when the claim is no longer
-    /// good.
+    /// Sets tokens aside, and what they will cost where a spending cap holds; and reads which of the models' providers are called with a key of
+    /// the tenant's own. `None` when the claim is no longer good.
     ///
     /// # Errors
-    /// A [refusal](super::refusal) when the plan has too few tokens left; otherwise what the database answered.
+    /// A [refusal](super::refusal) when the plan has too few tokens left, or a cap too little; otherwise what the database answered.
     pub async fn prepare_llm_call(
         &self,
         claim: Claim,
-        tokens: u64,
-        providers: &BTreeSet<&str>,
+        expected: Expected<'_>,
     ) -> sqlx::Result<Option<LlmCall>> {
-        let providers: Vec<String> = providers.iter().map(|&name| name.to_owned()).collect();
+        let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX / 4);
         let found = sqlx::query!(
             r#"select reservation as "reservation!", generation, wrapped, master_key_id, names as "names!", nonces as "nonces!",
                       ciphertexts as "ciphertexts!"
-                 from queue.prepare_llm_call($1, $2, $3, $4, $5)"#,
+                 from queue.prepare_llm_call($1, $2, $3, $4, $5, $6, $7)"#,
             claim.key.tenant_id,
             claim.key.execution_id,
             claim.fencing_token,
-            i64::try_from(tokens).unwrap_or(i64::MAX),
-            &providers,
+            expected.agent,
+            expected.models,
+            tokens(expected.input_tokens),
+            tokens(expected.output_tokens),
         )
         .fetch_optional(&self.pool)
         .await;

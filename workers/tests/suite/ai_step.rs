@@ -196,6 +196,55 @@ async fn a_plan_without_tokens_left_refuses_before_the_call(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn a_spending_cap_holds_a_step_and_counts_what_it_took(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let cap = async |micro_usd: i64| {
+        sqlx::query(
+            "select aias.quota_set($1, $2, 'flow', $3, billing_anchor) from tenants where id = $1",
+        )
+        .bind(ALPHA)
+        .bind(format!("llm_micro_usd:agent:{ALPHA_AGENT}"))
+        .bind(micro_usd)
+        .execute(&pool)
+        .await
+        .unwrap();
+    };
+    let spent = async || -> (i64, i64) {
+        sqlx::query_as(
+            "select used, reserved from aias.quota_status($1) where meter like 'llm_micro_usd%'",
+        )
+        .bind(ALPHA)
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+    };
+    // The agent's 100 tokens of output are 60 millionths of a dollar, and the prompt is a few.
+    cap(300).await;
+    let (url, provider) = provider(&[Mood::Broken, Mood::Fine]).await;
+    let (nodes, connections) =
+        graph(json!({"retry": {"max_attempts": 2, "initial_seconds": 0.01}}));
+    let workflow = stage.workflow(nodes, connections).await;
+    let worker = Worker::start_with(&stage, &[], |config| config.providers = openai_at(&url));
+    let execution = stage.start(workflow, json!({"name": "Ada"})).await;
+    stage.until_status(execution, "succeeded").await;
+    assert_eq!(
+        spent().await,
+        (270, 0),
+        "1000 and 200 tokens of gpt-4o-mini, and nothing for the attempt that failed"
+    );
+    let execution = stage.start(workflow, json!({"name": "Ada"})).await;
+    let error = stage.until_status(execution, "failed").await.error.unwrap();
+    worker.stop().await;
+    assert_eq!(error["code"], "quota_exceeded", "{error}");
+    assert_eq!(spent().await, (270, 0));
+    assert_eq!(
+        provider.requests.lock().unwrap().len(),
+        2,
+        "nobody was asked when the cap was reached"
+    );
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn a_call_that_is_cancelled_gives_its_tokens_back(pool: PgPool) {
     let stage = Stage::set(&pool).await;
     // Somebody who never answers.
@@ -227,4 +276,90 @@ async fn an_agent_that_is_gone_is_missed(pool: PgPool) {
     let error = stage.until_status(execution, "failed").await.error.unwrap();
     worker.stop().await;
     assert_eq!(error["code"], "agent_not_found");
+}
+
+/// Says this from now on, in a version of its own.
+async fn says(pool: &PgPool, prompt: &str) {
+    sqlx::query(
+        "update ai_agents set config = jsonb_build_object('system_prompt', $1::text) where id = $2",
+    )
+    .bind(prompt)
+    .bind(ALPHA_AGENT)
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_step_asks_the_version_that_it_names_or_the_one_in_force(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let (url, provider) = provider(&[Mood::Fine]).await;
+    says(&pool, "Second.").await;
+    says(&pool, "Third.").await;
+    let ask = |id: &str, more: Value| {
+        let mut config = json!({"kind": "chat", "agent_id": ALPHA_AGENT, "prompt": "Go."});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            config[name] = value.clone();
+        }
+        node(id, config)
+    };
+    let workflow = stage
+        .workflow(
+            json!([
+                trigger(),
+                ask("pinned", json!({"agent_version": 2})),
+                ask("free", json!({}))
+            ]),
+            edges(&["start->pinned", "pinned->free"]),
+        )
+        .await;
+    says(&pool, "Fourth.").await;
+    let worker = Worker::start_with(&stage, &[], |config| config.providers = openai_at(&url));
+    let execution = stage.start(workflow, json!({})).await;
+    stage.until_status(execution, "succeeded").await;
+    worker.stop().await;
+
+    let told: Vec<Value> = provider.requests.lock().unwrap().clone();
+    let told: Vec<&Value> = told
+        .iter()
+        .map(|request| &request["messages"][0]["content"])
+        .collect();
+    assert_eq!(told, ["Second.", "Fourth."]);
+    let said: Vec<(String, i32, i32)> = sqlx::query_as(
+        "select s.node_id, s.agent_version, u.agent_version
+           from execution_steps s join usage u using (tenant_id, execution_id, node_id) where execution_id = $1 order by u.id",
+    )
+    .bind(execution)
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(
+        said,
+        [("pinned".to_owned(), 2, 2), ("free".to_owned(), 4, 4)]
+    );
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_version_that_is_not_there_is_missed(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let (url, provider) = provider(&[Mood::Fine]).await;
+    says(&pool, "Second.").await;
+    let ask = node(
+        "ask",
+        json!({"kind": "chat", "agent_id": ALPHA_AGENT, "agent_version": 2, "prompt": "Go."}),
+    );
+    let workflow = stage
+        .workflow(json!([trigger(), ask]), edges(&["start->ask"]))
+        .await;
+    // Only by going round everything: an active workflow names no version that is not there, and versions go with their agent.
+    sqlx::query("delete from agent_versions where version = 2")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let worker = Worker::start_with(&stage, &[], |config| config.providers = openai_at(&url));
+    let execution = stage.start(workflow, json!({})).await;
+    let error = stage.until_status(execution, "failed").await.error.unwrap();
+    worker.stop().await;
+    assert_eq!(error["code"], "agent_version_not_found", "{error}");
+    assert!(provider.requests.lock().unwrap().is_empty());
 }

@@ -1,5 +1,6 @@
 //! The worker against a real database and a real network.
 
+mod agent_functions;
 mod agent_mcp;
 mod agent_tools;
 mod ai_step;
@@ -28,5 +29,6 @@ mod schedules;
 mod secrets;
 mod state;
 mod step_mails;
+mod stripe;
 mod support;
 mod waiting;

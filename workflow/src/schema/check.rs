@@ -30,6 +30,8 @@ pub(crate) enum Format {
     Timezone,
     Timestamp,
     JsonSchema,
+    /// The only check of its value: one mistake has one code.
+    AgentVersion,
 }
 
 /// What a walk meets.

@@ -21,6 +21,15 @@ pub(crate) fn compile(schema: &Value) -> Check {
     let text = |name: &str| schema.get(name).and_then(Value::as_str);
     let flag = |name: &str| schema.get(name).and_then(Value::as_bool) == Some(true);
     let required = names(schema.get("required"));
+    let format = match text("x-format") {
+        Some("cron") => Some(Format::Cron),
+        Some("timezone") => Some(Format::Timezone),
+        Some("timestamp") => Some(Format::Timestamp),
+        Some("agent_version") => Some(Format::AgentVersion),
+        _ => flag("x-json-schema").then_some(Format::JsonSchema),
+    };
+    let is_checked_by_format = format == Some(Format::AgentVersion);
+    let bound = |name: &str| number(name).filter(|_| !is_checked_by_format);
     let fields = schema
         .get("properties")
         .and_then(Value::as_object)
@@ -32,7 +41,7 @@ pub(crate) fn compile(schema: &Value) -> Check {
         })
         .collect();
     Check {
-        types: types(schema.get("type")),
+        types: types(schema.get("type").filter(|_| !is_checked_by_format)),
         allowed: match (schema.get("enum"), schema.get("const")) {
             (Some(Value::Array(values)), _) => Some(values.clone()),
             (_, Some(value)) => Some(vec![value.clone()]),
@@ -57,9 +66,9 @@ pub(crate) fn compile(schema: &Value) -> Check {
                 .find(|(pattern, ..)| *pattern == text)
                 .map(|(_, matcher, message)| (*matcher, *message))
         }),
-        minimum: number("minimum"),
-        above: number("exclusiveMinimum"),
-        maximum: number("maximum"),
+        minimum: bound("minimum"),
+        above: bound("exclusiveMinimum"),
+        maximum: bound("maximum"),
         alternatives: alternatives(schema),
         mode: match text("x-template") {
             Some("text") => Mode::Text,
@@ -68,12 +77,7 @@ pub(crate) fn compile(schema: &Value) -> Check {
             _ => Mode::Literal,
         },
         secrets: flag("x-secrets"),
-        format: match text("x-format") {
-            Some("cron") => Some(Format::Cron),
-            Some("timezone") => Some(Format::Timezone),
-            Some("timestamp") => Some(Format::Timestamp),
-            _ => flag("x-json-schema").then_some(Format::JsonSchema),
-        },
+        format,
     }
 }
 

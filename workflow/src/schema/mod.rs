@@ -3,7 +3,7 @@
 //!
 //! Three annotations are ours. `x-template` says how a string is read: `text` and `json` (strings
 //! anywhere inside) are rendered, `expression` is an expression without braces. `x-secrets` allows
-//! `secrets.<name>` in it. `x-format` (`cron`, `timezone`, `timestamp`) and `x-json-schema` ask for
+//! `secrets.<name>` in it. `x-format` (`cron`, `timezone`, `timestamp`, `agent_version`) and `x-json-schema` ask for
 //! checks that JSON schema has no word for.
 
 mod check;

@@ -50,6 +50,15 @@ pub(crate) fn check<'n>(nodes: &[Node<'n>], ids: &Ids<'n>, graph: &Graph<'n>, re
         if let Some(config) = fields.get("config") {
             events.in_config = true;
             config_check(kind).run(config, &path, &mut events);
+            match kind {
+                Kind::Ai => events.version_of_whom(config, &path),
+                Kind::ForEach if node.item_kind() == Some(Kind::Ai) => {
+                    if let Some(action) = config.get("do") {
+                        events.version_of_whom(action, &path.key("do"));
+                    }
+                }
+                _ => {}
+            }
         }
         if !kind.is_runnable() {
             events.not_runnable(kind, &path.key("kind"));
@@ -62,6 +71,9 @@ pub(crate) fn check<'n>(nodes: &[Node<'n>], ids: &Ids<'n>, graph: &Graph<'n>, re
         }
     }
 }
+
+/// Postgres's `integer`, in which versions are counted.
+const MAX_AGENT_VERSION: u64 = i32::MAX as u64;
 
 struct Listener<'a, 's, 'n> {
     scope: &'a Scope<'s, 'n>,
@@ -77,6 +89,17 @@ impl Listener<'_, '_, '_> {
     fn not_runnable(&mut self, kind: Kind, path: &Path<'_>) {
         let message = format!("this release cannot run nodes of kind {kind} yet");
         self.problem(Code::KindNotRunnable, path, message.into());
+    }
+
+    fn version_of_whom(&mut self, config: Json<'_>, path: &Path<'_>) {
+        if config.get("agent_version").is_some() && config.get("agent_id").is_none() {
+            let message = "is a version of an agent; name the agent in `agent_id`";
+            self.problem(
+                Code::InvalidAgentVersion,
+                &path.key("agent_version"),
+                message.into(),
+            );
+        }
     }
 }
 
@@ -133,6 +156,19 @@ impl Events for Listener<'_, '_, '_> {
                 Ok(()) => return,
                 Err(message) => (Code::InvalidSchema, message.into()),
             },
+            (Format::AgentVersion, _) => {
+                let number = match value.view() {
+                    View::Number(number) => number.as_u64(),
+                    _ => None,
+                };
+                if number.is_some_and(|number| (1..=MAX_AGENT_VERSION).contains(&number)) {
+                    return;
+                }
+                (
+                    Code::InvalidAgentVersion,
+                    "must be the number of a version of the agent, 1 or more".into(),
+                )
+            }
             // Of another type, which is reported already.
             _ => return,
         };

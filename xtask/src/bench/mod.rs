@@ -7,11 +7,11 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use tokio::process::Command;
 
-use crate::build::{self, cargo};
-use crate::cli::{BenchArgs, BenchName};
+use crate::build::{self, Purpose};
+use crate::cli::BenchArgs;
 use crate::cluster::Cluster;
-use crate::command;
 use crate::database::scratch::Scratch;
 use crate::database::{connect, migrate, policies};
 use crate::down;
@@ -40,7 +40,10 @@ pub async fn run(args: &BenchArgs) -> Result<()> {
     let embedded = setup::prepare(Needs::Stack, None, progress).await?;
     let postgres = setup::for_benchmarks(progress).await?;
     build::install_extension_into(&postgres, &embedded, Profile::Release, progress).await?;
-    build_programs(args.name, progress).await?;
+    let mut programs = vec!["bench"];
+    programs.extend(args.name.wants_worker().then_some("worker"));
+    programs.extend(args.name.wants_edge().then_some("edge-api"));
+    build::programs(&programs, Purpose::Release, progress).await?;
 
     let mut interrupted = watch::Interruption::listen()?;
     let report = tokio::select! {
@@ -58,21 +61,6 @@ pub async fn run(args: &BenchArgs) -> Result<()> {
             .to_string()
     };
     Progress::new(Lines::Stdout).line(text);
-    Ok(())
-}
-
-async fn build_programs(name: BenchName, progress: Progress) -> Result<()> {
-    let step = progress.step("the benchmarks");
-    let mut build = cargo();
-    build.args(["build", "--release", "--package", "bench"]);
-    if name.wants_worker() {
-        build.args(["--package", "workers", "--bins"]);
-    }
-    if name.wants_edge() {
-        build.args(["--package", "edge-api", "--bins"]);
-    }
-    command::watched(&mut build, &step).await?;
-    step.done_with("the benchmarks are built");
     Ok(())
 }
 
@@ -96,8 +84,8 @@ async fn measure(
     progress.line(format!("on {}", postgres.version));
 
     let name = args.name.to_possible_value();
-    let output = cargo()
-        .args(["run", "--quiet", "--release", "--package", "bench", "--"])
+    let output = Command::new(Purpose::Release.binary("bench"))
+        .current_dir(layout::root())
         .args(name.iter().map(|name| name.get_name()))
         .arg("--bindir")
         .arg(&postgres.bindir)
@@ -122,7 +110,7 @@ async fn measure(
 /// What names one of our programs to the benchmark, where it is wanted.
 fn program(is_wanted: bool, option: &str, name: &str) -> Vec<OsString> {
     match is_wanted {
-        true => vec![option.into(), build::release_binary(name).into()],
+        true => vec![option.into(), Purpose::Release.binary(name).into()],
         false => Vec::new(),
     }
 }

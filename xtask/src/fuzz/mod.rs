@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
-use crate::build::cargo;
+use crate::build::{self, Purpose};
 use crate::cli::FuzzArgs;
-use crate::command;
 use crate::down;
 use crate::layout::{self, Layout};
 use crate::ports::Ports;
@@ -51,6 +50,9 @@ pub async fn run(args: &FuzzArgs) -> Result<ExitCode> {
     })
 }
 
+/// The program.
+const FUZZER: &str = "fuzz";
+
 #[derive(Clone, Copy, PartialEq)]
 enum Found {
     Nothing,
@@ -61,10 +63,11 @@ async fn fuzz(args: &FuzzArgs, layout: &Layout, progress: Progress) -> Result<Fo
     let options = up::Options {
         pg_config: args.postgres.pg_config.clone(),
         ports: Ports::free()?,
-        build: !args.no_build,
+        build: (!args.no_build).then_some(Purpose::Use),
         disposable: true,
+        traces: None,
     };
-    build(progress).await?;
+    build::programs(&[FUZZER], Purpose::Use, progress).await?;
     let stack = up::bring_up_local(layout, &options, progress).await?;
     // What moves by itself would be taken for an answer that differs.
     stop_worker(layout).await?;
@@ -100,18 +103,11 @@ async fn fuzz(args: &FuzzArgs, layout: &Layout, progress: Progress) -> Result<Fo
     })
 }
 
-async fn build(progress: Progress) -> Result<()> {
-    let step = progress.step("the fuzzer");
-    command::watched(cargo().args(["build", "--package", "fuzz"]), &step).await?;
-    step.done_with("the fuzzer is built");
-    Ok(())
-}
-
 /// The fuzzer, with the stack in its environment: arguments could be read by everybody on the machine.
 fn program(stack: &Stack) -> Command {
-    let mut program = cargo();
+    let mut program = Command::new(build::binary(FUZZER));
     program
-        .args(["run", "--quiet", "--package", "fuzz", "--"])
+        .current_dir(layout::root())
         .env("AIAS_E2E_API_URL", &stack.supabase_url)
         .env("AIAS_E2E_EDGE_URL", &stack.edge_url)
         .env("AIAS_E2E_DATABASE_URL", &stack.database_url)

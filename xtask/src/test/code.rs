@@ -7,14 +7,12 @@ use tokio::process::Command;
 
 use super::Context;
 use super::counts::Counts;
-use crate::build::{build_extension, cargo};
+use crate::build::{self, PACKAGES, build_extension, cargo};
 use crate::command;
 use crate::extension::{self, Profile};
 
 /// What needs no database to be tested.
-const PURE: [&str; 7] = [
-    "workflow", "llm", "agents", "traces", "xtask", "fuzz", "crash",
-];
+const PURE: &str = "package(workflow) | package(llm) | package(agents) | package(traces) | package(vault) | package(xtask) | package(fuzz) | package(crash)";
 
 pub async fn fmt(_: &Context) -> Result<Counts> {
     let mut command = cargo();
@@ -25,17 +23,10 @@ pub async fn fmt(_: &Context) -> Result<Counts> {
 
 pub async fn clippy(context: &Context) -> Result<Counts> {
     let mut workspace = cargo();
-    workspace.args([
-        "clippy",
-        "--workspace",
-        "--exclude",
-        "aias",
-        "--all-targets",
-        "--all-features",
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    workspace
+        .args(["clippy", "--all-targets", "--all-features"])
+        .args(PACKAGES)
+        .args(["--", "-D", "warnings"]);
     demand(&mut workspace, "clippy has something to say").await?;
 
     // The extension binds to one server, so it is looked at by itself, beside its own build.
@@ -64,13 +55,13 @@ pub async fn clippy(context: &Context) -> Result<Counts> {
 }
 
 pub async fn unit(_: &Context) -> Result<Counts> {
-    let mut tests = cargo();
-    tests
-        .args(["nextest", "run", "--no-fail-fast"])
-        .args(packages(&PURE));
+    let mut tests = build::tests();
+    tests.args(["-E", PURE]);
     let mut counts = Counts::nextest(&demand(&mut tests, "unit tests failed").await?);
     let mut examples = cargo();
-    examples.args(["test", "--doc"]).args(packages(&PURE));
+    examples
+        .args(["test", "--doc", "--all-features"])
+        .args(PACKAGES);
     counts.add(&Counts::doctests(
         &demand(&mut examples, "an example in the documentation fails").await?,
     ));
@@ -125,8 +116,4 @@ pub async fn demand(command: &mut Command, otherwise: &str) -> Result<String> {
     let (succeeded, output) = command::shown_and_kept(command).await?;
     ensure!(succeeded, "{otherwise}");
     Ok(output)
-}
-
-pub fn packages<'a>(names: &[&'a str]) -> Vec<&'a str> {
-    names.iter().flat_map(|name| ["--package", name]).collect()
 }

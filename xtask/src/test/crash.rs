@@ -5,14 +5,14 @@ use anyhow::{Context as _, Result};
 use super::Context;
 use super::code::demand;
 use super::counts::Counts;
-use crate::build;
-use crate::crash::{bring_up, build_programs, clear};
+use crate::build::{self, Purpose};
+use crate::crash::{PROGRAMS, bring_up, clear};
 use crate::extension::Profile;
 use crate::layout::{self, Layout};
 
 pub async fn run(context: &mut Context) -> Result<Counts> {
     stop().await?;
-    build_programs(false, context.progress).await?;
+    build::programs(&PROGRAMS, Purpose::Tests, context.progress).await?;
     let source = context.servers.source(0);
     build::install_extension_into(
         &source.copy,
@@ -21,7 +21,7 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
         context.progress,
     )
     .await?;
-    let mut program = bring_up(&layout()?, &source.copy, false, context.progress).await?;
+    let mut program = bring_up(&layout()?, &source.copy, Purpose::Tests, context.progress).await?;
     program.args(["--seconds", "8", "--kills-per-second", "2"]);
     program.args(["--postgres-kills", "1", "--executions", "400"]);
     let said = demand(&mut program, "something did not survive; see above").await?;

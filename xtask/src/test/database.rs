@@ -3,12 +3,22 @@
 use anyhow::Result;
 
 use super::Context;
-use super::code::{demand, packages};
+use super::code::demand;
 use super::counts::Counts;
-use crate::build::cargo;
+use crate::build;
 
-/// Each of their tests makes a database of its own on the server.
-const PACKAGES: [&str; 3] = ["edge-api", "workers", "tests"];
+/// What runs one after the other on a server.
+const SUITES: [&[&str]; 3] = [
+    // Each of their tests makes a database of its own. The isolation suite is a gate of its own, and the end-to-end tests want a stack.
+    &[
+        "-E",
+        "package(edge-api) | package(workers) | binary_id(tests::queue) | binary_id(tests::schema)",
+    ],
+    // By itself, because it opens many sessions.
+    &["-E", "package(aias-extension-tests) - binary(quota_load)"],
+    // And 200 sessions by themselves, one test after the other.
+    &["-E", "binary(quota_load)", "--test-threads", "1"],
+];
 
 pub async fn run(context: &mut Context) -> Result<Counts> {
     let mut counts = Counts::default();
@@ -16,32 +26,9 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     for number in 0..context.servers.count() {
         let server = context.servers.demand(number, context.progress).await?;
         context.progress.line(format!("on {}", server.pg().version));
-        // The isolation suite is a gate of its own.
-        let mut ours = packages(&PACKAGES);
-        ours.extend(["-E", "not (package(tests) & binary(isolation))"]);
-        let suites = [
-            ours,
-            // By itself, because it opens many sessions.
-            vec![
-                "--package",
-                "aias-extension-tests",
-                "-E",
-                "not binary(quota_load)",
-            ],
-            // And 200 sessions by themselves, one test after the other.
-            vec![
-                "--package",
-                "aias-extension-tests",
-                "-E",
-                "binary(quota_load)",
-                "--test-threads",
-                "1",
-            ],
-        ];
-        for suite in suites {
-            let mut tests = cargo();
+        for suite in SUITES {
+            let mut tests = build::tests();
             tests
-                .args(["nextest", "run", "--no-fail-fast"])
                 .args(suite)
                 .env("DATABASE_URL", server.url("postgres"))
                 .env("AIAS_TEST_DATABASE_URL", server.url("postgres"));

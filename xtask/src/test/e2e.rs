@@ -6,9 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
 
 use super::code::demand;
+use super::collector::Collector;
 use super::counts::Counts;
 use super::{Context, keys};
-use crate::build::cargo;
+use crate::build::{self, Purpose};
 use crate::database::access;
 use crate::down;
 use crate::layout::{self, Layout};
@@ -28,21 +29,29 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
     let progress = context.progress;
     stop().await?;
     let layout = layout()?;
+    let collector = Collector::start().await?;
     let options = up::Options {
         pg_config: None,
         ports: Ports::free()?,
-        build: true,
+        build: Some(Purpose::Tests),
         disposable: true,
+        traces: Some(collector.address.clone()),
     };
     let stack = up::bring_up_local(&layout, &options, progress).await?;
-    let outcome = with(&stack, &layout, &context.xtask, progress).await;
+    let outcome = with(&stack, &layout, &collector, &context.xtask, progress).await;
     down::stop(&layout, progress).await?;
     let counts = outcome?;
     stop().await?;
     Ok(counts)
 }
 
-async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) -> Result<Counts> {
+async fn with(
+    stack: &Stack,
+    layout: &Layout,
+    collector: &Collector,
+    xtask: &Path,
+    progress: Progress,
+) -> Result<Counts> {
     crate::demo::show(stack, progress)
         .await
         .context("the demo")?;
@@ -78,18 +87,8 @@ async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) 
         Err(error) => failed.push(error.to_string()),
     }
 
-    let mut rust = cargo();
-    rust.args([
-        "nextest",
-        "run",
-        "--no-fail-fast",
-        "--package",
-        "tests",
-        "--features",
-        "e2e",
-        "--test",
-        "e2e",
-    ]);
+    let mut rust = build::tests();
+    rust.args(["-E", "binary_id(tests::e2e)"]);
     rust.envs(environment);
     match demand(&mut rust, "the Rust clients").await {
         Ok(output) => counts.add(&Counts::nextest(&output)),
@@ -113,7 +112,7 @@ async fn with(stack: &Stack, layout: &Layout, xtask: &Path, progress: Progress) 
         difference.join("\n")
     );
     counts.add(&Counts::of("checks", 1));
-    keys::search(stack, layout).await?;
+    keys::search(stack, layout, collector).await?;
     // None found, and what was planted is.
     counts.add(&Counts::of("checks", 2));
     Ok(counts)

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::Context;
 use super::code::demand;
 use super::counts::Counts;
-use crate::build::cargo;
+use crate::build;
 use crate::layout;
 
 /// Which of the suite's tests are shown when they pass.
@@ -20,11 +20,11 @@ pub async fn run(context: &mut Context) -> Result<Counts> {
         let server = context.servers.demand(number, context.progress).await?;
         let version = server.pg().version.clone();
         context.progress.line(format!("on {version}"));
-        let mut tests = cargo();
+        let mut tests = build::tests();
         tests
-            .args(["nextest", "run", "--no-fail-fast", "--tool-config-file"])
+            .arg("--tool-config-file")
             .arg(format!("aias:{}", configuration.display()))
-            .args(["--package", "tests", "--test", "isolation"])
+            .args(["-E", "binary_id(tests::isolation)"])
             .env("DATABASE_URL", server.url("postgres"));
         match demand(&mut tests, "isolation tests failed").await {
             Ok(output) => {

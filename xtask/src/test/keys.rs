@@ -1,4 +1,5 @@
-//! A search for keys where none may stand: in everything that a stack's database holds, and in what its services have written.
+//! A search for keys where none may stand: in everything that a stack's database holds, in what its services have written, and in the traces that
+//! they have sent.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::process::Command;
 
+use super::collector::Collector;
 use crate::command;
 use crate::layout::Layout;
 use crate::secrets::{SEEDED_PASSWORD, Secrets};
@@ -31,18 +33,27 @@ pub fn used(layout: &Layout) -> PathBuf {
 
 /// Finds none of the keys, secrets and passwords of this stack and of the suites that ran on it; then one that is put into each kind of place, to
 /// see that it would have been found. Answers how many were looked for.
-pub async fn search(stack: &Stack, layout: &Layout) -> Result<u64> {
+pub async fn search(stack: &Stack, layout: &Layout, collector: &Collector) -> Result<u64> {
     let secrets = all(layout)?;
-    let found = everywhere(stack, layout, &secrets).await?;
+    // Traces of models were sent at all, by both.
+    collector
+        .wait_for(&["gen_ai.request.model", "edge-api", "worker"])
+        .await?;
+    let found = everywhere(stack, layout, collector, &secrets).await?;
     ensure!(
         found.is_empty(),
         "keys stand where none may:\n{}",
         found.join("\n")
     );
 
-    let planted = plant(stack, layout).await?;
-    let found = everywhere(stack, layout, &[planted]).await?;
-    let places = ["public.planted_text", "public.planted_bytes", "planted.log"];
+    let planted = plant(stack, layout, collector).await?;
+    let found = everywhere(stack, layout, collector, &[planted]).await?;
+    let places = [
+        "public.planted_text",
+        "public.planted_bytes",
+        "planted.log",
+        "the traces",
+    ];
     for place in places {
         ensure!(
             found.iter().any(|line| line.contains(place)),
@@ -51,7 +62,7 @@ pub async fn search(stack: &Stack, layout: &Layout) -> Result<u64> {
     }
     ensure!(
         found.len() == places.len(),
-        "a key that was put into three places was found elsewhere:\n{}",
+        "a key that was put into four places was found elsewhere:\n{}",
         found.join("\n")
     );
     Ok(secrets.len() as u64)
@@ -87,7 +98,12 @@ fn all(layout: &Layout) -> Result<Vec<String>> {
 }
 
 /// One line for each find, without what was found.
-async fn everywhere(stack: &Stack, layout: &Layout, secrets: &[String]) -> Result<Vec<String>> {
+async fn everywhere(
+    stack: &Stack,
+    layout: &Layout,
+    collector: &Collector,
+    secrets: &[String],
+) -> Result<Vec<String>> {
     let needles = Needles::of(secrets)?;
     let bindir = setup::installed(None)?.bindir;
     let owner = Secrets::load(layout)?.context("the stack has no secrets")?;
@@ -101,6 +117,9 @@ async fn everywhere(stack: &Stack, layout: &Layout, secrets: &[String]) -> Resul
     .await
     .context("dumping the cluster")?;
     let mut found = needles.in_dump(&dump);
+    for (secret, _) in needles.in_text(&collector.received()) {
+        found.push(format!("{} in the traces", hint(secret)));
+    }
     for folder in ["log", "spool"] {
         for file in files(&layout.dir().join(folder))? {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -132,7 +151,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.filter(|path| path.is_file()).collect())
 }
 
-async fn plant(stack: &Stack, layout: &Layout) -> Result<String> {
+async fn plant(stack: &Stack, layout: &Layout, collector: &Collector) -> Result<String> {
     let word = format!("planted-{:032x}", rand::random::<u128>());
     let pool = sqlx::PgPool::connect(&stack.database_url).await?;
     for statement in [
@@ -147,6 +166,12 @@ async fn plant(stack: &Stack, layout: &Layout) -> Result<String> {
     }
     pool.close().await;
     std::fs::write(layout.log("planted"), format!("calling with {word}\n"))?;
+    reqwest::Client::new()
+        .post(format!("{}/v1/traces", collector.address))
+        .body(format!("\u{1}\u{12}{word}"))
+        .send()
+        .await?
+        .error_for_status()?;
     Ok(word)
 }
 

@@ -2,6 +2,7 @@
 
 mod advisors;
 mod code;
+mod collector;
 mod counts;
 mod crash;
 mod database;

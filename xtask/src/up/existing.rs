@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use sqlx::Connection;
 
-use crate::build;
+use crate::build::{self, Purpose};
 use crate::cli::UpArgs;
 use crate::database::{connect, migrate, policies};
 use crate::layout::Layout;
@@ -43,7 +43,7 @@ pub async fn bring_up(args: &UpArgs, layout: &Layout, progress: Progress) -> Res
     }
     connection.close().await?;
 
-    build::services(progress).await?;
+    build::programs(&build::SERVICES, Purpose::Use, progress).await?;
     let ports = args.ports.choose()?;
     for (port, service, option) in ports
         .named()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::database::{self, Fresh};
-use crate::build;
+use crate::build::{self, Purpose};
 use crate::cluster::{self, Cluster};
 use crate::database::roles;
 use crate::extension::{PgConfig, Profile};
@@ -22,9 +22,11 @@ pub struct Options {
     pub pg_config: Option<PathBuf>,
     pub ports: Ports,
     /// Build edge-api, the worker and the extension first.
-    pub build: bool,
+    pub build: Option<Purpose>,
     /// Data that a crash may lose, for tests.
     pub disposable: bool,
+    /// Where edge-api and the worker send their traces; else to where this process's environment says.
+    pub traces: Option<String>,
 }
 
 /// Brings what is missing, builds, and starts everything in order. What was started stays when a later part fails: the caller stops it.
@@ -41,8 +43,8 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     Stack::forget(layout)?;
     cluster::demand_secrets_beside_data(layout)?;
     let secrets = Secrets::load_or_make(layout)?;
-    if options.build {
-        build_all(&pg, progress).await?;
+    if let Some(purpose) = options.build {
+        build_all(&pg, purpose, progress).await?;
     }
 
     let ports = options.ports;
@@ -60,6 +62,10 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     database::make_ready(&cluster.url("postgres"), &secrets, fresh, progress).await?;
 
     let addresses = Addresses::local(&ports);
+    let traces = options
+        .traces
+        .iter()
+        .map(|address| ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), address.clone()));
     let mut services = vec![lite::service(&cluster, &ports, &secrets)];
     services.extend(aimock::service(&ports));
     services.push(helpdesk::service(&ports));
@@ -70,6 +76,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
         aimock::provider_environment(&addresses.llm)
             .into_iter()
             .chain([("AIAS_MASTER_KEY".to_owned(), secrets.master_key.clone())])
+            .chain(traces.clone())
             .collect(),
         &layout.dir().join("spool"),
         &ports,
@@ -81,6 +88,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
             .into_iter()
             .chain(mailbox::environment(&ports))
             .chain([("AIAS_MASTER_KEY".to_owned(), secrets.master_key.clone())])
+            .chain(traces)
             .collect(),
         &format!("127.0.0.1:{}", ports.helpdesk),
         &ports,
@@ -127,8 +135,8 @@ pub async fn start_all(
     Ok(())
 }
 
-async fn build_all(pg: &PgConfig, progress: Progress) -> Result<()> {
-    build::services(progress).await?;
+async fn build_all(pg: &PgConfig, purpose: Purpose, progress: Progress) -> Result<()> {
+    build::programs(&build::SERVICES, purpose, progress).await?;
     build::install_extension(pg, Profile::Dev, progress).await
 }
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::Purpose;
 use crate::cli::UpArgs;
 use crate::demo;
 use crate::layout::Layout;
@@ -74,8 +75,9 @@ async fn bring_up(args: &UpArgs, layout: &Layout, progress: Progress) -> Result<
     let options = Options {
         pg_config: args.postgres.pg_config.clone(),
         ports: args.ports.choose()?,
-        build: !args.no_build,
+        build: (!args.no_build).then_some(Purpose::Use),
         disposable: false,
+        traces: None,
     };
     let stack = local::bring_up(layout, &options, progress).await?;
     if !args.no_demo {

@@ -62,7 +62,7 @@ pub async fn call_webhook(
     if !is_token(&token) {
         return Err(ApiError::NoSuchHook);
     }
-    let body = body.map_err(unreadable)?;
+    let body = body?;
     let input = HookInput::of(&method, &headers, query, &body);
     let plain = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let execution_id = database
@@ -83,14 +83,6 @@ pub async fn call_webhook(
 fn is_token(text: &str) -> bool {
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     text.len() == 43 && text.bytes().all(is_base64url)
-}
-
-fn unreadable(rejection: BytesRejection) -> ApiError {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
-        // The client went away, or broke the framing of its body.
-        _ => ApiError::bad_request("unreadable_body", "the body could not be read to its end"),
-    }
 }
 
 fn delivery_id(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {

@@ -96,6 +96,7 @@ pub const ROUTES: &[Route] = &[
         },
     ),
     open("POST", "/hooks/{token}", "?a=1", 202),
+    open("POST", "/webhooks/stripe", "", 200),
     open("GET", "/v1/tenant", "", 200),
     open("GET", "/healthz", "", 200),
     open("GET", "/readyz", "", 200),

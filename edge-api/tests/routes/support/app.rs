@@ -8,6 +8,7 @@ use edge_api::auth::JwksPace;
 use edge_api::configuration::{CorsOrigins, JwtConfiguration, Limits, LogFormat};
 use edge_api::hosts::HostConfiguration;
 use edge_api::model_calls::ModelConfiguration;
+use edge_api::stripe::WebhookSecrets;
 use edge_api::{App, Configuration};
 use llm::Providers;
 use serde_json::Value;
@@ -24,6 +25,8 @@ use super::{Answer, EventReader};
 
 /// What the tests' tokens are signed with.
 pub const SECRET: &str = "the-secret-of-these-tests-has-more-than-32-bytes";
+/// What the tests sign events of Stripe with.
+pub const STRIPE_SECRET: &str = "whsec_of_these_tests";
 
 /// The service over a migrated database with policies and seed, logged in as `aias_edge`: with no more rights than in production.
 pub struct TestApp {
@@ -174,6 +177,7 @@ pub fn configuration(database: PgConnectOptions) -> Configuration {
             issuer: None,
         },
         vault: Some(Vault::new(KeyRing::of([7; 32]))),
+        stripe_secrets: WebhookSecrets::of([STRIPE_SECRET]),
         models: ModelConfiguration {
             providers: Providers::builder().build().expect("providers"),
             spool: None,

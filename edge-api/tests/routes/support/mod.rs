@@ -11,12 +11,13 @@ pub mod keys;
 pub mod providers;
 pub mod proxy;
 pub mod secrets;
+pub mod stripe;
 pub mod upstream;
 pub mod worker;
 
 pub use answer::Answer;
 pub use api_keys::ApiKey;
-pub use app::{SECRET, TestApp};
+pub use app::{SECRET, STRIPE_SECRET, TestApp};
 pub use events::EventReader;
 pub use hooks::Hook;
 pub use worker::Worker;

@@ -131,6 +131,10 @@ begin
            i - 3 as fencing_token, (array['waiting', 'claimed'])[i - 2] as state, null::xid8 as ready_in, case i when 4 then 'nobody' end as claimed_by
       from generate_series(3, 4) i) r;
 
+  perform fuzz.add('queue.capped_calls', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0004', 4) as reservation, jsonb_build_array(jsonb_build_object('meter', 'llm_micro_usd', 'id', fuzz.id(number, '0004', 4))) as caps,
+           '2100-01-01'::timestamptz as created_at) r;
+
   perform fuzz.add('public.invitations', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0006', i) as id, format('guest%s@tenant%s.fuzz.test', i, number) as email, 'viewer' as role, author as invited_by,
            author as granted_by, day as created_at, '2100-01-01'::timestamptz as expires_at, case i when 3 then day end as accepted_at,
@@ -174,6 +178,17 @@ begin
     select 'provider_key' as kind, provider as name, 1 as key_generation, substring(sha256(format('nonce %s %s', provider, number)::bytea) for 12) as nonce,
            sha256(format('sealed %s %s', provider, number)::bytea) as ciphertext
       from unnest(array['openai', 'gemini']) provider) r;
+
+  perform fuzz.add('public.subscriptions', tenant, to_jsonb(r)) from (
+    select format('sub_%s_of_%s', i, number) as id, format('cus_of_%s', number) as customer_id, (array['active', 'canceled'])[i] as status,
+           i = 1 as decides, false as cancel_at_period_end, array[format('price_of_%s', number)] as price_ids, day as created_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('public.invoices', tenant, to_jsonb(r)) from (
+    select format('in_%s_of_%s', i, number) as id, format('cus_of_%s', number) as customer_id, (array['paid', 'open'])[i] as status, 'usd' as currency,
+           number as subtotal, number as total, number as amount_due, 0 as amount_paid, number as amount_remaining, 0 as amount_refunded, day as created_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('billing.customers', tenant, to_jsonb(r)) from (select format('cus_of_%s', number) as id, 'checkout' as known_by) r;
+  perform fuzz.add('billing.accounts', tenant, to_jsonb(r)) from (select false as is_suspended) r;
 
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,

@@ -18,12 +18,12 @@ use uuid::Uuid;
 
 use self::rounds::Rounds;
 use super::{Call, Effects, Failure, Reserved, Stopped, Success};
-use crate::queue::{Agent, Queue};
+use crate::queue::{Agent, FoundAgent, Queue};
 
 /// Has the conversation of a rendered config. The time-out is for all of it.
 ///
 /// # Errors
-/// `agent_not_found`, `invalid_config`, `quota_exceeded`, `too_many_rounds`, `mcp_unavailable`, `llm_<kind>` for what the provider did, what
+/// `agent_not_found`, `agent_version_not_found`, `invalid_config`, `quota_exceeded`, `too_many_rounds`, `mcp_unavailable`, `llm_<kind>` for what the provider did, what
 /// [`Opener::provider_keys`](crate::secrets::Opener::provider_keys) says; or the claim is lost.
 pub async fn run(
     world: &Effects,
@@ -36,8 +36,7 @@ pub async fn run(
     let limits = tools::limits(&call.config, agent.as_ref())?;
     let toolbox = tools::toolbox(world, call, agent.as_ref()).await?;
 
-    let id = agent.as_ref().map(|agent| agent.id);
-    let mut rounds = Rounds::new(world, call, id, timeout, reserved);
+    let mut rounds = Rounds::new(world, call, agent.as_ref(), timeout, reserved);
     let result = match agents::converse(&mut rounds, request, &toolbox, limits).await {
         Ok(conversation) => ended(&rounds, &conversation),
         Err(Stopped::Failed(failure)) => Err(failure),
@@ -67,6 +66,7 @@ fn ended(rounds: &Rounds<'_>, conversation: &Conversation) -> Result<Success, Fa
     })
 }
 
+/// Taken once for an attempt: what is changed meanwhile is so for the next one.
 async fn agent(queue: &Queue, call: &Call) -> Result<Option<Agent>, Failure> {
     let Some(id) = call.config.get("agent_id").filter(|id| !id.is_null()) else {
         return Ok(None);
@@ -75,11 +75,28 @@ async fn agent(queue: &Queue, call: &Call) -> Result<Option<Agent>, Failure> {
         .as_str()
         .and_then(|id| id.parse().ok())
         .ok_or_else(|| Failure::invalid_config("agent_id is not a UUID"))?;
-    match queue.agent(call.claim.key.tenant_id, id).await {
-        Ok(Some(agent)) => Ok(Some(agent)),
-        Ok(None) => Err(Failure::new(
+    let version = match request::field(&call.config, None, "agent_version") {
+        None => None,
+        Some(value) => Some(
+            request::whole_number(value)
+                .and_then(|version| i32::try_from(version).ok())
+                .ok_or_else(|| {
+                    Failure::invalid_config("agent_version is not a positive integer")
+                })?,
+        ),
+    };
+    match queue.agent(call.claim.key.tenant_id, id, version).await {
+        Ok(FoundAgent::Agent(agent)) => Ok(Some(agent)),
+        Ok(FoundAgent::NoSuchAgent) => Err(Failure::new(
             "agent_not_found",
             format!("there is no agent {id} in this tenant; it was probably deleted"),
+        )),
+        Ok(FoundAgent::NoSuchVersion) => Err(Failure::new(
+            "agent_version_not_found",
+            format!(
+                "agent {id} has no version {}; the table agent_versions has those that there are",
+                version.unwrap_or_default()
+            ),
         )),
         Err(error) => Err(Failure::database("read the agent", &error)),
     }

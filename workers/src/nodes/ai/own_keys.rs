@@ -1,15 +1,9 @@
 //! The tenant's own keys, in the place of the platform's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use llm::{ChatRequest, LlmError, Providers};
+use llm::{LlmError, Providers};
 use secrecy::SecretString;
-
-/// The providers that a request may be sent to, by the names of its models.
-pub(super) fn providers_of(request: &ChatRequest) -> BTreeSet<&str> {
-    let models = std::iter::once(&request.model).chain(&request.fallback_models);
-    models.filter_map(|model| provider_of(model)).collect()
-}
 
 pub(super) fn provider_of(model: &str) -> Option<&str> {
     model.split_once('/').map(|(provider, _)| provider)
@@ -32,18 +26,6 @@ pub(super) fn with_keys(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_fallback_model_may_be_another_providers() {
-        let mut request = ChatRequest::new("openai/gpt-4o");
-        request.fallback_models = ["anthropic/claude", "openai/gpt-4o-mini", "nonsense"]
-            .map(str::to_owned)
-            .to_vec();
-        assert_eq!(
-            providers_of(&request),
-            BTreeSet::from(["anthropic", "openai"])
-        );
-    }
 
     #[test]
     fn an_own_key_makes_a_provider_that_the_platform_has_no_key_to() {

@@ -87,6 +87,7 @@ mod tests {
     fn the_node_speaks_over_the_agent() {
         let agent = Agent {
             id: Uuid::nil(),
+            version: 1,
             model: "openai/gpt-4o-mini".to_owned(),
             config: json!({"temperature": 0.2, "max_tokens": "100", "system_prompt": "Be kind.", "tools": [
                 {"type": "function", "function": {"name": "look", "description": "Looks."}}]}),

@@ -13,7 +13,7 @@ use super::usage::{self, Payer};
 use super::{error, own_keys};
 use crate::backoff::Backoff;
 use crate::nodes::{Call, Effects, Failure, Redaction, Reserved, Stopped, Success};
-use crate::queue::{self, LlmCall, Queue, Round};
+use crate::queue::{self, Agent, LlmCall, Queue, Round};
 
 const MOST_TRIES: usize = 5;
 
@@ -21,7 +21,7 @@ const MOST_TRIES: usize = 5;
 pub(super) struct Rounds<'a> {
     world: &'a Effects,
     call: &'a Call,
-    agent: Option<Uuid>,
+    agent: Option<(Uuid, i32)>,
     /// When the whole step has to be done.
     deadline: Instant,
     reserved: Reserved,
@@ -37,14 +37,14 @@ impl<'a> Rounds<'a> {
     pub(super) fn new(
         world: &'a Effects,
         call: &'a Call,
-        agent: Option<Uuid>,
+        agent: Option<&Agent>,
         timeout: Duration,
         reserved: Reserved,
     ) -> Self {
         Self {
             world,
             call,
-            agent,
+            agent: agent.map(|agent| (agent.id, agent.version)),
             deadline: Instant::now() + timeout,
             reserved,
             reservation: None,
@@ -81,12 +81,15 @@ impl<'a> Rounds<'a> {
 
     async fn prepare(&mut self, request: &ChatRequest) -> Result<(), Stopped> {
         let (queue, claim) = (&self.world.queue, self.call.claim);
-        let tokens = usage::estimate(request);
-        let providers = own_keys::providers_of(request);
+        let models: Vec<String> = std::iter::once(&request.model)
+            .chain(&request.fallback_models)
+            .cloned()
+            .collect();
+        let expected = usage::expected(request, self.agent.map(|(id, _)| id), &models);
         let LlmCall {
             reservation,
             own_keys,
-        } = match queue.prepare_llm_call(claim, tokens, &providers).await {
+        } = match queue.prepare_llm_call(claim, expected).await {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return Err(Stopped::ClaimLost),
             Err(error) => {

@@ -4,18 +4,30 @@ use llm::{ChatRequest, Usage, tokens_of_request};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::queue::Expected;
+
 /// Output that is expected of a call that sets no limit.
 const DEFAULT_OUTPUT: u64 = 1_000;
 
 /// What a call will probably take. It only has to be near: the difference is given back, or charged, when the call is over.
-pub(super) fn estimate(request: &ChatRequest) -> u64 {
-    tokens_of_request(request) + request.max_tokens.map_or(DEFAULT_OUTPUT, u64::from)
+pub(super) fn expected<'a>(
+    request: &ChatRequest,
+    agent: Option<Uuid>,
+    models: &'a [String],
+) -> Expected<'a> {
+    Expected {
+        agent,
+        models,
+        input_tokens: tokens_of_request(request),
+        output_tokens: request.max_tokens.map_or(DEFAULT_OUTPUT, u64::from),
+    }
 }
 
 /// For whom a call was made, and who pays its provider.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Payer {
-    pub agent: Option<Uuid>,
+    /// The agent, and in which version it was asked.
+    pub agent: Option<(Uuid, i32)>,
     /// Whether it was made with the tenant's own key.
     pub has_own_key: bool,
 }
@@ -26,7 +38,8 @@ pub(super) fn to_json(model: &str, usage: &Usage, payer: Payer, round: u32) -> V
     json!({
         "provider": provider,
         "model": name,
-        "agent_id": payer.agent,
+        "agent_id": payer.agent.map(|(id, _)| id),
+        "agent_version": payer.agent.map(|(_, version)| version),
         "own_key": payer.has_own_key,
         "round": round,
         "input_tokens": usage.input_tokens,
@@ -44,9 +57,13 @@ mod tests {
     #[test]
     fn a_quarter_of_the_characters_and_the_limit_of_the_answer() {
         let mut request = ChatRequest::new("openai/x").system("12345678").user("1234");
-        assert_eq!(estimate(&request), 3 + DEFAULT_OUTPUT);
+        let tokens = |request: &ChatRequest| {
+            let expected = expected(request, None, &[]);
+            (expected.input_tokens, expected.output_tokens)
+        };
+        assert_eq!(tokens(&request), (3, DEFAULT_OUTPUT));
         request.max_tokens = Some(50);
-        assert_eq!(estimate(&request), 53);
+        assert_eq!(tokens(&request), (3, 50));
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub fn config(stage: &Stage) -> Config {
         providers: Providers::builder().build().unwrap(),
         vault: None,
         mail: None,
+        stripe: None,
         dns_server: None,
         log: LogFormat::Text,
     }

@@ -4,6 +4,7 @@ mod credentials;
 mod http;
 mod mcp;
 mod prefix;
+mod rpc;
 mod search_documents;
 mod start_workflow;
 
@@ -19,7 +20,7 @@ use crate::nodes::{Call, Effects, Failure, Stopped};
 use crate::queue::Agent;
 
 /// The types of tools that are run here. Any other is a function whose calls are the output of the step.
-const BUILT_IN: [&str; 3] = ["http", "search_documents", "start_workflow"];
+const BUILT_IN: [&str; 4] = ["http", "rpc", "search_documents", "start_workflow"];
 
 pub(super) fn is_built_in(tool: &Value) -> bool {
     BUILT_IN.contains(&kind(tool))
@@ -49,6 +50,9 @@ pub(super) async fn toolbox<'a>(
     agent: Option<&Agent>,
 ) -> Result<Toolbox<'a>, Stopped> {
     let mut toolbox = built_in(world, call, agent)?;
+    for tool in rpc::tools(world, call, agent).await? {
+        add(&mut toolbox, tool)?;
+    }
     for tool in mcp::tools(world, call, agent).await? {
         add(&mut toolbox, tool)?;
     }

@@ -1,0 +1,20 @@
+//! The endpoint of Stripe's webhooks.
+
+mod take_event;
+
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::limits::{admit, give_up_after};
+
+pub fn router(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(take_event::take_event))
+        .route_layer(from_fn_with_state(
+            app.limits.request_timeout,
+            give_up_after,
+        ))
+        .route_layer(from_fn_with_state(app.places.clone(), admit))
+}

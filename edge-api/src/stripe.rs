@@ -1,0 +1,7 @@
+//! What Stripe tells: whether it is from Stripe, and how it comes into the database.
+
+mod inbox;
+mod signature;
+
+pub use self::inbox::Inbox;
+pub use self::signature::WebhookSecrets;
