@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::PgPool;
 
 /// Tables of a tenant whose changes the audit log does not tell, and why.
-const UNAUDITED: [(&str, &str); 8] = [
+const UNAUDITED: [(&str, &str); 9] = [
     (
         "executions",
         "written by workers, and a record themselves; a cancellation is told as an event",
