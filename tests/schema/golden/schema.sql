@@ -1208,8 +1208,8 @@ $$;
 -- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
--- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint); Type: FUNCTION; Schema: edge
-CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_seconds integer, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint)
+-- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_seconds integer, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint, limits jsonb, refusal_message text, refusal_detail text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $_$
@@ -1221,15 +1221,21 @@ declare
   in_agent bigint := 0;
   capped text[];
   models text[];
+  rates public.rate_limits[];
+  -- Of each of them: what is wanted and what more, and then what was counted.
+  missing jsonb[];
+  known jsonb;
+  counted_requests bigint[];
+  counted_tokens bigint[];
 begin
   perform private.demand(tenant, 'models.call');
-  block_requests := private.count_requests(tenant, requests, more_requests);
   user_id := auth.uid();
   api_key_id := case when user_id is null then private.principal() end;
   if agent_slug is not null then
     select a.id, a.model, a.config into agent_id, agent_model, agent_config
       from public.ai_agents a where a.tenant_id = tenant and a.slug = agent_slug;
     if not found then
+      perform private.count_requests(tenant, requests, 0);
       perform private.refuse(404, 'agent_not_found', format('there is no agent with the slug %s', agent_slug), null,
         'GET /v1/models lists the agents of this tenant');
     end if;
@@ -1242,12 +1248,53 @@ begin
   if wanted_tokens > 0 then
     wanted_tokens := wanted_tokens + in_agent;
   end if;
+  rates := array(select l from private.rate_limits_of_call(tenant, api_key_id, models || wanted_model) l);
+  counted_requests := array_fill(0::bigint, array[cardinality(rates)]);
+  counted_tokens := counted_requests;
+  for i in 1 .. cardinality(rates) loop
+    select k into known from jsonb_array_elements(known_limits) k where k ->> 'id' = rates[i].id::text;
+    if known is null then
+      -- Of a limit that the asker does not know of yet it holds nothing.
+      known := jsonb_build_object('requests', call_requests, 'more_requests', 0,
+        'tokens', coalesce(call_input_tokens + in_agent + call_output_tokens, 0), 'more_tokens', 0);
+    elsif known ->> 'tokens' <> '0' then
+      known := jsonb_set(known, '{tokens}', to_jsonb((known ->> 'tokens')::bigint + in_agent));
+    end if;
+    missing[i] := known;
+  end loop;
+  -- Looked at first, so that whoever is refused is counted nowhere. Buckets are always counted in the same order, requests before tokens, so that two
+  -- who count do not wait for each other where the buckets are rows.
+  for i in 1 .. cardinality(rates) loop
+    perform private.look_at_rate_limit(rates[i], 'requests_per_minute', (missing[i] ->> 'requests')::bigint);
+  end loop;
+  for i in 1 .. cardinality(rates) loop
+    counted_requests[i] := private.count_in_rate_limit(rates[i], 'requests_per_minute',
+      (missing[i] ->> 'requests')::bigint, (missing[i] ->> 'more_requests')::bigint);
+  end loop;
+  block_requests := private.count_requests(tenant, requests, more_requests);
   capped := private.capped_meters(tenant, agent_id, api_key_id);
   is_capped := cardinality(capped) > 0;
-  if is_capped and call_input_tokens is not null then
-    caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
-  end if;
-  select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
+  begin
+    if is_capped and call_input_tokens is not null then
+      caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
+    end if;
+    for i in 1 .. cardinality(rates) loop
+      perform private.look_at_rate_limit(rates[i], 'llm_tokens_per_minute', (missing[i] ->> 'tokens')::bigint);
+    end loop;
+    select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
+    for i in 1 .. cardinality(rates) loop
+      counted_tokens[i] := private.count_in_rate_limit(rates[i], 'llm_tokens_per_minute',
+        (missing[i] ->> 'tokens')::bigint, (missing[i] ->> 'more_tokens')::bigint);
+    end loop;
+  exception
+    -- Its requests are counted, and those for the calls that come next: the asker is told by a row, with which they are committed, and has them.
+    when sqlstate 'PGRST' then
+      get stacked diagnostics refusal_message = message_text, refusal_detail = pg_exception_detail;
+      caps := null;
+      block := null;
+      block_tokens := 0;
+      counted_tokens := array_fill(0::bigint, array[cardinality(rates)]);
+  end;
   -- It counts in the period in which it was set aside, so it is used in that one; and not for so long that its lease may end before a call does.
   select floor(extract(epoch from least(interval '5 minutes', greatest(interval '0', p.period_end - clock_timestamp()))))::integer into block_seconds
     from public.tenants t, aias.quota_period(t.billing_anchor, clock_timestamp()) p
@@ -1258,12 +1305,40 @@ begin
    where cardinality(s.names) > 0;
   select l.allowed, l.remaining into requests_limit, requests_remaining from private.left_of_the_minute(tenant, 'requests_per_minute', 'tenant:') l;
   select l.allowed, l.remaining into tokens_limit, tokens_remaining from private.left_of_the_minute(tenant, 'llm_tokens_per_minute', 'tokens:') l;
+  select coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'requests', counted_requests[n], 'tokens', counted_tokens[n],
+           'requests_limit', q.allowed, 'requests_remaining', q.remaining, 'tokens_limit', t.allowed, 'tokens_remaining', t.remaining) order by n), '[]')
+    into limits
+    from generate_subscripts(rates, 1) n
+   cross join lateral (select (rates[n]).id) r
+   cross join lateral private.left_of_rate_limit(rates[n], 'requests_per_minute') q
+   cross join lateral private.left_of_rate_limit(rates[n], 'llm_tokens_per_minute') t;
   return next;
 end
 $_$;
 
--- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint); Type: COMMENT; Schema: edge
-COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Sets tokens aside, and counts requests: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too.';
+-- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Counts requests and sets tokens aside: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too. Known limits are the rate limits that the asker holds some of: [{id, requests, more_requests, tokens, more_tokens}]; of others what the call wants is counted. A refusal of tokens or dollars is told in the row, because its requests are counted: refusal_message and refusal_detail, as private.refuse would raise them.';
+
+-- cached_answer(uuid, bytea); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.cached_answer(tenant uuid, asked bytea) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'models.call');
+  return (
+    select a.answer
+      from private.cached_answers a
+      join public.tenants t on t.id = a.tenant_id
+     where a.tenant_id = tenant and a.hash = asked
+       -- As long as the tenant wants it now, also when that was longer once.
+       and a.kept_at > now() - make_interval(secs => t.answer_cache_seconds)
+  );
+end
+$$;
+
+-- FUNCTION cached_answer(tenant uuid, asked bytea); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) IS 'What was answered to the same question lately; null when it is not known.';
 
 -- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
@@ -1423,6 +1498,55 @@ $$;
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) IS 'Writes down what calls took and spends the blocks that they took it from; a call that took nothing leaves no row. Each once, however often it is said. Gives back what is left of the last blocks.';
 
+-- keep_answers(jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.keep_answers(answers jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  most constant integer := 5000;
+  tenant uuid;
+begin
+  insert into private.cached_answers (tenant_id, hash, agent_id, answer, expires_at)
+  select distinct on (c.tenant_id, c.hash) c.tenant_id, decode(c.hash, 'hex'), c.agent_id, c.answer, now() + make_interval(secs => t.answer_cache_seconds)
+    from jsonb_to_recordset(answers) as c (tenant_id uuid, hash text, agent_id uuid, answer jsonb)
+    join public.tenants t on t.id = c.tenant_id and t.answer_cache_seconds is not null
+   where octet_length(c.answer::text) <= 65536
+     and (c.agent_id is null or exists (select from public.ai_agents g where g.tenant_id = c.tenant_id and g.id = c.agent_id))
+   -- Always in the same order, so that two who write do not wait for each other.
+   order by c.tenant_id, c.hash
+  on conflict (tenant_id, hash) do update
+    set agent_id = excluded.agent_id, answer = excluded.answer, kept_at = now(), expires_at = excluded.expires_at;
+  for tenant in select distinct (c ->> 'tenant_id')::uuid as id from jsonb_array_elements(answers) c order by id loop
+    delete from private.cached_answers a
+     where a.tenant_id = tenant
+       and a.kept_at < (select o.kept_at from private.cached_answers o where o.tenant_id = tenant order by o.kept_at desc offset most - 1 limit 1);
+  end loop;
+end
+$$;
+
+-- FUNCTION keep_answers(answers jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.keep_answers(answers jsonb) IS 'Keeps answers for tenants that want it: [{tenant_id, hash, agent_id, answer}]. One that is too large is left out; of more than 5,000 the oldest go.';
+
+-- keep_contents(jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.keep_contents(contents jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  insert into public.captured_calls (tenant_id, id, user_id, api_key_id, agent_id, model, asked, answered, is_whole, created_at, expires_at)
+  select c.tenant_id, c.id, c.user_id, c.api_key_id, c.agent_id, c.model, c.asked, nullif(c.answered, 'null'), c.is_whole, c.ended_at,
+         c.ended_at + make_interval(days => t.content_kept_days)
+    from jsonb_to_recordset(contents) as c (
+      tenant_id uuid, id uuid, user_id uuid, api_key_id uuid, agent_id uuid, model text, asked jsonb, answered jsonb, is_whole boolean, ended_at timestamptz)
+    join public.tenants t on t.id = c.tenant_id and t.content_kept_days is not null
+   where octet_length(c.asked::text) + coalesce(octet_length(c.answered::text), 0) <= 262144
+   order by c.tenant_id, c.id
+  on conflict (tenant_id, id) do nothing
+$$;
+
+-- FUNCTION keep_contents(contents jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.keep_contents(contents jsonb) IS 'Keeps what was asked and answered for tenants that want it, masked by edge-api: [{tenant_id, id, user_id, api_key_id, agent_id, model, asked, answered, is_whole, ended_at}].';
+
 -- keep_stripe_events(text[]); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.keep_stripe_events(bodies text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -1439,6 +1563,15 @@ $$;
 
 -- FUNCTION keep_stripe_events(bodies text[]); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.keep_stripe_events(bodies text[]) IS 'Keeps events by their ids, as Stripe has sent them. One that is there already is left as it is.';
+
+-- kept_of_calls(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ select t.answer_cache_seconds, t.content_kept_days from public.tenants t where t.id = tenant $$;
+
+-- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) IS 'What a tenant wants to be kept of its calls of models.';
 
 -- models(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
@@ -1796,6 +1929,69 @@ begin
 end
 $$;
 
+-- agent_function_problem(regprocedure); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.agent_function_problem(callee regprocedure) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select case
+    when callee is null or p.oid is null then 'there is no such function'
+    when n.nspname in ('private', 'queue', 'edge', 'audit', 'billing', 'aias', 'auth', 'information_schema') or n.nspname ~ '^pg_' then
+      format('functions of schema %s are not for agents', n.nspname)
+    -- It would see what its owner sees.
+    when p.prosecdef then 'it runs as its owner'
+    when not exists (select from unnest(p.proconfig) setting where setting ~ '^search_path=') then 'it does not pin its search_path'
+    when p.prokind <> 'f' then 'it is no plain function'
+    when p.prorettype::regtype::text in ('trigger', 'event_trigger', 'internal') then 'it cannot be called'
+    when p.provariadic <> 0 then 'it takes any number of arguments'
+    when exists (
+      select from generate_series(1, p.pronargs) i where coalesce(p.proargnames[i], '') = ''
+    ) then 'each of its parameters needs a name'
+    -- It is called by name and types, and a default could make one of two into the other.
+    when (select count(*) from pg_catalog.pg_proc same where same.pronamespace = p.pronamespace and same.proname = p.proname) > 1 then
+      'another function has the same name'
+    when not has_function_privilege('authenticated', p.oid, 'execute') or not has_schema_privilege('authenticated', n.oid, 'usage') then
+      'the role authenticated may not call it'
+  end
+    from (select callee) asked
+    left join pg_catalog.pg_proc p on p.oid = callee
+    left join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+$$;
+
+-- FUNCTION agent_function_problem(callee regprocedure); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.agent_function_problem(callee regprocedure) IS 'Why no agent can call a function, whoever allows it; null when one can.';
+
+-- allow_agent_function(regprocedure, text, jsonb, text, boolean); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.allow_agent_function(callee regprocedure, description text, arguments jsonb, name text DEFAULT NULL::text, is_read_only boolean DEFAULT true) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  problem constant text := private.agent_function_problem(callee);
+  unknown text;
+begin
+  if problem is not null then
+    raise exception 'no agent can call %: %', callee, problem using errcode = 'wrong_object_type';
+  end if;
+  select string_agg(k.name, ', ' order by k.name) into unknown
+    from jsonb_object_keys(case when jsonb_typeof(arguments -> 'properties') = 'object' then arguments -> 'properties' else '{}' end) k (name)
+   where not k.name = any ((select p.proargnames[1:p.pronargs] from pg_catalog.pg_proc p where p.oid = callee)::text[]);
+  if unknown is not null then
+    raise exception '% has no parameter %', callee, unknown using errcode = 'undefined_parameter';
+  end if;
+  insert into private.agent_functions as f (name, signature, description, arguments, is_read_only)
+  select coalesce(allow_agent_function.name, p.proname::text), callee::text, allow_agent_function.description, allow_agent_function.arguments,
+         allow_agent_function.is_read_only
+    from pg_catalog.pg_proc p where p.oid = callee
+  on conflict (name) do update
+    set signature = excluded.signature, description = excluded.description, arguments = excluded.arguments, is_read_only = excluded.is_read_only;
+end
+$$;
+
+-- FUNCTION allow_agent_function(callee regprocedure, description text, arguments jsonb, name text, is_read_only boolean); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.allow_agent_function(callee regprocedure, description text, arguments jsonb, name text, is_read_only boolean) IS 'For the operator: lets agents of all tenants call a function, as the person whom their execution runs for. description and arguments, a JSON schema, are for the model. Unless is_read_only is false, it is called in a transaction that writes nothing. Not for functions that build SQL of their arguments, or that run as their owner.';
+
 -- ask_for_domain_check(uuid, uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) RETURNS void
     LANGUAGE sql
@@ -2042,6 +2238,12 @@ begin
     return new;
   end if;
   problem := coalesce(private.tools_problem(new.config), private.mcp_servers_problem(new.config));
+  if problem is null then
+    select format('no agent may call the function %s', t.tool ->> 'function') into problem
+      from jsonb_array_elements(case when jsonb_typeof(new.config -> 'tools') = 'array' then new.config -> 'tools' else '[]' end) t (tool)
+     where t.tool ->> 'type' = 'rpc' and not exists (select from private.agent_functions f where f.name = t.tool ->> 'function')
+     order by 1 limit 1;
+  end if;
   if problem is not null then
     perform private.refuse(400, 'agent_config_invalid', problem);
   end if;
@@ -2302,7 +2504,11 @@ CREATE TABLE public.tenants (
     requires_second_factor boolean DEFAULT false NOT NULL,
     cancelled_at timestamp with time zone,
     cancelled_by_owner boolean DEFAULT false NOT NULL,
+    answer_cache_seconds integer,
+    content_kept_days integer,
+    CONSTRAINT answers_are_kept_for_a_while CHECK (((answer_cache_seconds >= 1) AND (answer_cache_seconds <= 2592000))),
     CONSTRAINT cancelled_tenant_says_since_when CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
+    CONSTRAINT content_is_kept_for_a_while CHECK (((content_kept_days >= 1) AND (content_kept_days <= 365))),
     CONSTRAINT tenant_limit_overrides_are_an_object CHECK ((jsonb_typeof(limit_overrides) = 'object'::text)),
     CONSTRAINT tenant_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
     CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'cancelled'::text]))),
@@ -2330,6 +2536,12 @@ COMMENT ON COLUMN public.tenants.requires_second_factor IS 'Then changes, and an
 -- COLUMN tenants.cancelled_by_owner; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.tenants.cancelled_by_owner IS 'Then an owner may take it back. One that the operator had suspended or has cancelled is the operator''s to reopen.';
 
+-- COLUMN tenants.answer_cache_seconds; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.answer_cache_seconds IS 'How long answers of models through the API are kept for whoever asks the same again, up to 30 days. Null: not at all.';
+
+-- COLUMN tenants.content_kept_days; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.tenants.content_kept_days IS 'How many days what models were asked through the API, and what they answered, is kept in captured_calls, masked. Null: not at all.';
+
 -- close_tenant(uuid, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) RETURNS public.tenants
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2351,6 +2563,93 @@ begin
   return closed;
 end
 $$;
+
+-- count_documents(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_documents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- One change for each tenant, in tenant order, so that two statements cannot wait for each other in a circle.
+  if tg_op = 'INSERT' then
+    perform private.charge_storage(changed.tenant_id, changed.bytes)
+       from (select i.tenant_id, sum(octet_length(i.content)) as bytes from inserted i group by 1 order by 1) changed;
+  elsif tg_op = 'DELETE' then
+    perform private.charge_storage(changed.tenant_id, -changed.bytes)
+       from (select d.tenant_id, sum(octet_length(d.content)) as bytes from deleted d group by 1 order by 1) changed;
+  else
+    perform private.charge_storage(changed.tenant_id, changed.bytes)
+       from (select moved.tenant_id, sum(moved.bytes) as bytes
+               from (select i.tenant_id, octet_length(i.content) as bytes from inserted i
+                     union all
+                     select d.tenant_id, -octet_length(d.content) from deleted d) moved
+              group by 1 order by 1) changed;
+  end if;
+  return null;
+end
+$$;
+
+-- FUNCTION count_documents(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_documents() IS 'Charges documents to their tenants'' storage_bytes.';
+
+-- rate_limits; Type: TABLE; Schema: public
+CREATE TABLE public.rate_limits (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    api_key_id uuid,
+    model text,
+    requests_per_minute integer,
+    tokens_per_minute integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT rate_limit_is_of_a_key_or_a_model CHECK (((api_key_id IS NOT NULL) OR (model IS NOT NULL))),
+    CONSTRAINT rate_limit_limits_something CHECK (((requests_per_minute IS NOT NULL) OR (tokens_per_minute IS NOT NULL))),
+    CONSTRAINT rate_limit_names_a_model CHECK (((length(model) >= 1) AND (length(model) <= 256))),
+    CONSTRAINT requests_per_minute_can_be_counted CHECK (((requests_per_minute >= 0) AND (requests_per_minute <= 60000000))),
+    CONSTRAINT tokens_per_minute_can_be_counted CHECK (((tokens_per_minute >= 0) AND (tokens_per_minute <= 60000000)))
+);
+
+-- TABLE rate_limits; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.rate_limits IS 'How many requests and tokens a minute models may be asked through the API: with one key, of one model, or both. Set by the RPC set_rate_limit. The tenant''s own limits are requests_per_minute and llm_tokens_per_minute of its plan.';
+
+-- COLUMN rate_limits.api_key_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.rate_limits.api_key_id IS 'Null: all who call, people too, together.';
+
+-- COLUMN rate_limits.model; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.rate_limits.model IS 'As it is called: provider/model, or agent:<slug> for all calls of an agent. Null: all models together.';
+
+-- COLUMN rate_limits.tokens_per_minute; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.rate_limits.tokens_per_minute IS 'By what calls may take and not by what they took, as OpenAI counts.';
+
+-- count_in_rate_limit(public.rate_limits, text, bigint, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  -- At most this part of a minute goes to one asker beyond what it has a use for.
+  part constant integer := 8;
+  allowed constant integer := case meter when 'requests_per_minute' then rate.requests_per_minute else rate.tokens_per_minute end;
+  -- A call that wants more than a minute has is let in by an empty bucket, and fills it.
+  cost constant bigint := case when wanted > 0 then greatest(1, least(wanted, allowed)) else 0 end;
+  ahead constant bigint := least(more, allowed / part, allowed - cost);
+begin
+  if allowed is null then
+    return 0;
+  end if;
+  if ahead > 0 and aias.rate_limit(meter || ':' || rate.id, allowed, interval '1 minute', (cost + ahead)::integer) then
+    return wanted + ahead;
+  end if;
+  if cost > 0 then
+    perform aias.rate_limit_or_refuse(meter || ':' || rate.id, allowed, interval '1 minute', cost::integer,
+      meter => concat(meter, ':key:' || rate.api_key_id, ':model:' || rate.model));
+  end if;
+  return wanted;
+end
+$$;
+
+-- FUNCTION count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint) IS 'Counts what is wanted in the bucket of a rate limit, or refuses it with 429; the meter in its details says of which key and model the limit is. And up to so many more for the calls that come next, which are not refused but left out. Answers how many were counted.';
 
 -- count_request(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.count_request(tenant uuid) RETURNS void
@@ -2762,6 +3061,15 @@ begin
 end
 $$;
 
+-- disallow_agent_function(text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.disallow_agent_function(name text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ delete from private.agent_functions f where f.name = disallow_agent_function.name $$;
+
+-- FUNCTION disallow_agent_function(name text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.disallow_agent_function(name text) IS 'For the operator: takes back what private.allow_agent_function has let agents do, from the next call on.';
+
 -- domain_to_manage(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.domain_to_manage(wanted_domain uuid) RETURNS public.tenant_domains
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2967,6 +3275,25 @@ $$;
 -- FUNCTION enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer) IS 'Starts a workflow, charged to its tenant. With a key that was used before it answers what that one started. Whether it may be started is up to the caller.';
 
+-- erase_captured_calls(uuid, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.erase_captured_calls(tenant uuid, batch integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  erased bigint;
+begin
+  delete from public.captured_calls c using (
+    select x.tenant_id, x.id from public.captured_calls x where x.tenant_id = tenant limit batch
+  ) piece where c.tenant_id = piece.tenant_id and c.id = piece.id;
+  get diagnostics erased = row_count;
+  return erased;
+end
+$$;
+
+-- FUNCTION erase_captured_calls(tenant uuid, batch integer); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.erase_captured_calls(tenant uuid, batch integer) IS 'Erases a bounded piece of what was kept of a tenant''s calls, and answers how much.';
+
 -- event_output(text, text, jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.event_output(event_name text, event_key text, payload jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -3136,6 +3463,28 @@ CREATE FUNCTION private.forget_all_quotas() RETURNS trigger
     AS $$
 begin
   perform aias.quota_forget(known.tenant_id) from (select distinct u.tenant_id from aias.quota_usage() u order by 1) known;
+  return null;
+end
+$$;
+
+-- forget_answers_of_agent(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.forget_answers_of_agent() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.cached_answers a where a.tenant_id = new.tenant_id and a.agent_id = new.id;
+  return null;
+end
+$$;
+
+-- forget_answers_of_tenant(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.forget_answers_of_tenant() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.cached_answers a where a.tenant_id = new.id;
   return null;
 end
 $$;
@@ -3515,6 +3864,21 @@ $$;
 -- FUNCTION is_still_granted(invitation public.invitations); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.is_still_granted(invitation public.invitations) IS 'Whether whoever gave an invitation could give it now.';
 
+-- keep_agent_version(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_agent_version() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into public.agent_versions (tenant_id, agent_id, version, model, config, created_by)
+  values (new.tenant_id, new.id, new.version, new.model, new.config, (select auth.uid()));
+  return null;
+end
+$$;
+
+-- FUNCTION keep_agent_version(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.keep_agent_version() IS 'Writes the version that a change of an agent numbered.';
+
 -- keep_an_owner(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.keep_an_owner() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3606,6 +3970,24 @@ $$;
 -- FUNCTION keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) IS 'Keeps a sealed value, in the place of the one before. The caller holds the lock of private.hold_key.';
 
+-- keep_version_as_it_is(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_version_as_it_is() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- Only who made it may be forgotten.
+  if (to_jsonb(new) - 'created_by') is distinct from (to_jsonb(old) - 'created_by') or new.created_by is not null then
+    perform private.refuse(409, 'version_is_fixed', format('version %s of an agent does not change', old.version), null,
+      'change the agent, which makes a new version');
+  end if;
+  return new;
+end
+$$;
+
+-- FUNCTION keep_version_as_it_is(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.keep_version_as_it_is() IS 'Refuses every change of a version, by whatever road.';
+
 -- key_of(jsonb, text[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.key_of(changed jsonb, key_columns text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -3631,6 +4013,22 @@ begin
   delete from public.memberships m where m.tenant_id = tenant and m.user_id = (select auth.uid());
 end
 $$;
+
+-- left_of_rate_limit(public.rate_limits, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  allowed := case meter when 'requests_per_minute' then rate.requests_per_minute else rate.tokens_per_minute end;
+  if allowed is not null then
+    remaining := aias.rate_limit_remaining(meter || ':' || rate.id, allowed, interval '1 minute');
+  end if;
+end
+$$;
+
+-- FUNCTION left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) IS 'requests_per_minute or llm_tokens_per_minute of a rate limit, and what is left of it; null where it does not limit those.';
 
 -- left_of_the_minute(uuid, text, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) RETURNS record
@@ -3806,6 +4204,23 @@ CREATE FUNCTION private.look_at_invitation(token text) RETURNS TABLE(tenant_name
     left join public.users u on u.id = i.invited_by
 $$;
 
+-- look_at_rate_limit(public.rate_limits, text, bigint); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  l record := private.left_of_rate_limit(rate, meter);
+begin
+  if l.remaining < greatest(1, least(wanted, l.allowed)) and wanted > 0 then
+    perform private.count_in_rate_limit(rate, meter, wanted, 0);
+  end if;
+end
+$$;
+
+-- FUNCTION look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint) IS 'Refuses what private.count_in_rate_limit would refuse, and counts nothing.';
+
 -- mail_invitation(public.invitations); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.mail_invitation(invitation public.invitations) RETURNS void
     LANGUAGE plpgsql
@@ -3979,6 +4394,25 @@ $$;
 
 -- FUNCTION note_cancellation(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.note_cancellation() IS 'Keeps cancelled_at beside the status, by whatever road the status changes.';
+
+-- number_agent_version(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.number_agent_version() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- Whatever the writer sent: numbers have no gaps.
+  new.version := case
+    when tg_op = 'INSERT' then 1
+    when (new.model, new.config) is distinct from (old.model, old.config) then old.version + 1
+    else old.version
+  end;
+  return new;
+end
+$$;
+
+-- FUNCTION number_agent_version(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.number_agent_version() IS 'Numbers what an agent says and does, anew with each change of its model or config.';
 
 -- own_tenants(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.own_tenants() RETURNS SETOF uuid
@@ -4170,6 +4604,41 @@ $$;
 
 -- FUNCTION random_token(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.random_token() IS '43 characters of base64url that nobody guesses.';
+
+-- rate_limits_of_call(uuid, uuid, text[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) RETURNS SETOF public.rate_limits
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select l.*
+    from public.rate_limits l
+   where l.tenant_id = tenant
+     and (l.api_key_id is null or l.api_key_id = api_key)
+     and (l.model is null or l.model = any (models))
+   -- The narrowest first: who is over their own limit takes nothing from others.
+   order by l.api_key_id is null or l.model is null, l.api_key_id is null, l.id
+$$;
+
+-- FUNCTION rate_limits_of_call(tenant uuid, api_key uuid, models text[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) IS 'What a call with this key falls under, the narrowest first. It counts for every model that may come to answer it, or naming another one first would get around a limit.';
+
+-- recount_storage(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.recount_storage() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- The files may be gone and the documents still there, or the other way round.
+  perform aias.quota_recount(t.id, 'storage_bytes', coalesce(s.bytes, 0))
+     from public.tenants t
+     left join private.stored_bytes() s on s.tenant_id = t.id
+    order by t.id;
+  return null;
+end
+$$;
+
+-- FUNCTION recount_storage(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.recount_storage() IS 'After a truncate of files or of documents: counts what is left.';
 
 -- refresh_access(uuid, uuid[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.refresh_access(tenant uuid, only_principals uuid[] DEFAULT NULL::uuid[]) RETURNS void
@@ -4715,6 +5184,38 @@ $_$;
 -- FUNCTION set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) IS 'What a call will probably cost, set aside from each of these meters for 15 minutes, or a refusal with 402. [{meter, id}].';
 
+-- set_rate_limit(uuid, uuid, text, integer, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  perform private.demand(tenant, 'keys.manage');
+  if api_key is null and of_model is null then
+    perform private.refuse(400, 'rate_limit_invalid', 'a rate limit is of a key, of a model, or of a key with a model', null,
+      'the tenant''s own limits are its plan''s');
+  end if;
+  if of_model !~ '^(agent:|[^/]+/).+$' or length(of_model) > 256 then
+    perform private.refuse(400, 'rate_limit_invalid', 'a model is named provider/model or agent:<slug>', null, 'GET /v1/models lists them');
+  end if;
+  if not (coalesce(requests, 0) between 0 and 60000000 and coalesce(tokens, 0) between 0 and 60000000) then
+    perform private.refuse(400, 'rate_limit_invalid', 'a rate limit is from 0 to 60,000,000 a minute', null, 'null takes it away');
+  end if;
+  if api_key is not null and not exists (select from public.api_keys k where k.tenant_id = tenant and k.id = api_key) then
+    perform private.refuse(404, 'not_found', 'there is no such key');
+  end if;
+  if requests is null and tokens is null then
+    delete from public.rate_limits l
+     where l.tenant_id = tenant and l.api_key_id is not distinct from api_key and l.model is not distinct from of_model;
+    return;
+  end if;
+  insert into public.rate_limits (tenant_id, api_key_id, model, requests_per_minute, tokens_per_minute)
+  values (tenant, api_key, of_model, requests, tokens)
+  on conflict on constraint one_rate_limit_for_a_key_and_a_model do update
+    set requests_per_minute = excluded.requests_per_minute, tokens_per_minute = excluded.tokens_per_minute;
+end
+$_$;
+
 -- set_spending_cap(uuid, numeric, uuid, uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4797,6 +5298,20 @@ $$;
 
 -- FUNCTION set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) IS 'A block of tokens for 15 minutes: so many or a refusal with 402, and up to so many more as far as there are plenty. No block when nothing was set aside.';
+
+-- shorten_captured_calls(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.shorten_captured_calls() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- What is kept for longer than the tenant wants it now is over; the sweep takes it away.
+  update public.captured_calls c
+     set expires_at = coalesce(c.created_at + make_interval(days => new.content_kept_days), now())
+   where c.tenant_id = new.id and c.expires_at > coalesce(c.created_at + make_interval(days => new.content_kept_days), now());
+  return null;
+end
+$$;
 
 -- size_of_object(jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.size_of_object(metadata jsonb) RETURNS bigint
@@ -5040,6 +5555,17 @@ CREATE FUNCTION private.step_problems(tenant uuid, nodes jsonb) RETURNS TABLE(se
      and d.config ->> 'agent_id' ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
      and not exists (select from public.ai_agents a where a.tenant_id = tenant and a.id = (d.config ->> 'agent_id')::uuid)
   union all
+  -- What is no number of a version is named elsewhere. As text, since it may be any number.
+  select 'error', 'unknown_agent_version', d.id, d.pointer || '/agent_version',
+         format('agent "%s" has no version %s; its last is %s', a.name, d.config ->> 'agent_version', a.version)
+    from done d
+    join public.ai_agents a on a.tenant_id = tenant and a.id::text = lower(d.config ->> 'agent_id')
+   where d.kind = 'chat' and d.config ->> 'agent_version' ~ '^[1-9][0-9]*$'
+     and not exists (
+       select from public.agent_versions v
+        where v.tenant_id = tenant and v.agent_id = a.id and v.version::text = d.config ->> 'agent_version'
+     )
+  union all
   -- It may be made later, and a workflow that calls itself is not there before it is.
   select 'warning', 'unknown_workflow', d.id, d.pointer || '/workflow_id',
          format('there is no workflow %s in this tenant yet; the step fails as long as there is none', d.config ->> 'workflow_id')
@@ -5056,7 +5582,7 @@ CREATE FUNCTION private.step_problems(tenant uuid, nodes jsonb) RETURNS TABLE(se
 $_$;
 
 -- FUNCTION step_problems(tenant uuid, nodes jsonb); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.step_problems(tenant uuid, nodes jsonb) IS 'Agents, workflows and permissions that steps name and that are not there.';
+COMMENT ON FUNCTION private.step_problems(tenant uuid, nodes jsonb) IS 'Agents, their versions, workflows and permissions that steps name and that are not there.';
 
 -- steps_to_repeat(jsonb, text[]); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.steps_to_repeat(plan jsonb, first_nodes text[]) RETURNS TABLE(node_id text, is_first boolean)
@@ -5087,19 +5613,42 @@ CREATE FUNCTION private.stored_bytes() RETURNS TABLE(tenant_id uuid, bytes bigin
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
+#variable_conflict use_column
 begin
-  if to_regclass('storage.objects') is not null then
+  if to_regclass('storage.objects') is null then
+    return query select d.tenant_id, sum(octet_length(d.content))::bigint from public.agent_documents d group by 1;
+  else
     return query
-      select private.tenant_of_object(o.name), sum(private.size_of_object(o.metadata))::bigint
-        from storage.objects o
-       where private.tenant_of_object(o.name) is not null
+      select stored.tenant_id, sum(stored.bytes)::bigint
+        from (select d.tenant_id, octet_length(d.content)::bigint as bytes from public.agent_documents d
+              union all
+              select private.tenant_of_object(o.name), private.size_of_object(o.metadata) from storage.objects o) stored
+       where stored.tenant_id is not null
        group by 1;
   end if;
 end
 $$;
 
 -- FUNCTION stored_bytes(); Type: COMMENT; Schema: private
-COMMENT ON FUNCTION private.stored_bytes() IS 'What each tenant''s files come to.';
+COMMENT ON FUNCTION private.stored_bytes() IS 'What each tenant''s files and documents come to.';
+
+-- sweep_kept_of_calls(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.sweep_kept_of_calls() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.cached_answers a using (
+    select x.tenant_id, x.hash from private.cached_answers x where x.expires_at <= now() limit 1000 for update skip locked
+  ) over where a.tenant_id = over.tenant_id and a.hash = over.hash;
+  delete from public.captured_calls c using (
+    select x.tenant_id, x.id from public.captured_calls x where x.expires_at <= now() limit 1000 for update skip locked
+  ) over where c.tenant_id = over.tenant_id and c.id = over.id;
+end
+$$;
+
+-- FUNCTION sweep_kept_of_calls(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.sweep_kept_of_calls() IS 'Removes what was kept of calls of models and is over, a bounded piece a call.';
 
 -- sync_limits(public.tenants); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.sync_limits(tenant public.tenants) RETURNS void
@@ -5227,7 +5776,7 @@ CREATE FUNCTION private.tool_problem(tool jsonb) RETURNS text
     AS $_$
   select case
     when jsonb_typeof(tool) <> 'object' then 'a tool is an object'
-    when coalesce(tool ->> 'type', '') not in ('http', 'search_documents', 'start_workflow') then null
+    when coalesce(tool ->> 'type', '') not in ('http', 'search_documents', 'start_workflow', 'rpc') then null
     when tool ? 'name' and (jsonb_typeof(tool -> 'name') <> 'string' or (tool ->> 'name') !~ '^[a-zA-Z0-9_-]{1,64}$') then
       'the name of a tool has 1 to 64 letters, digits, underscores and dashes'
     when tool ? 'description' and jsonb_typeof(tool -> 'description') <> 'string' then 'the description of a tool is text'
@@ -5247,6 +5796,10 @@ CREATE FUNCTION private.tool_problem(tool jsonb) RETURNS text
     end
     when tool ->> 'type' = 'search_documents' then case
       when tool ? 'limit' and coalesce(tool ->> 'limit', '') !~ '^([1-9]|[1-4][0-9]|50)$' then 'the limit of a search_documents tool is between 1 and 50'
+    end
+    when tool ->> 'type' = 'rpc' then case
+      when jsonb_typeof(tool -> 'function') is distinct from 'string' or (tool ->> 'function') !~ '^[a-zA-Z0-9_-]{1,64}$' then
+        'an rpc tool has the name of the function that it calls, in function'
     end
     when coalesce(tool ->> 'workflow_id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then
       'a start_workflow tool has the id of the workflow that it starts, in workflow_id'
@@ -5279,7 +5832,8 @@ begin
   if problem is null then
     select format('two tools are called %s', n.name) into problem
       from jsonb_array_elements(config -> 'tools') t (tool)
-     cross join lateral (select coalesce(t.tool ->> 'name', t.tool #>> '{function,name}', t.tool ->> 'type') as name) n
+     cross join lateral (select coalesce(t.tool ->> 'name', t.tool #>> '{function,name}', case when t.tool ->> 'type' = 'rpc' then t.tool ->> 'function' end,
+                                            t.tool ->> 'type') as name) n
      where n.name is not null
      group by n.name having count(*) > 1 order by n.name limit 1;
   end if;
@@ -5374,7 +5928,7 @@ begin
   create trigger aias_change_storage after update on storage.objects
     referencing old table as deleted new table as inserted for each statement execute function private.count_storage();
   create trigger aias_empty_storage after truncate on storage.objects
-    for each statement execute function private.empty_stock('storage_bytes');
+    for each statement execute function private.recount_storage();
   perform aias.quota_recount(t.id, 'storage_bytes', coalesce(s.bytes, 0))
      from public.tenants t
      left join private.stored_bytes() s on s.tenant_id = t.id
@@ -5760,6 +6314,77 @@ CREATE FUNCTION public.resend_invitation(invitation_id uuid) RETURNS public.invi
 -- FUNCTION resend_invitation(invitation_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.resend_invitation(invitation_id uuid) IS 'Mails an invitation again, in the caller''s name, good for another 7 days.';
 
+-- ai_agents; Type: TABLE; Schema: public
+CREATE TABLE public.ai_agents (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    name text NOT NULL,
+    slug text NOT NULL,
+    description text,
+    model text NOT NULL,
+    config jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT agent_config_is_an_object CHECK (((jsonb_typeof(config) = 'object'::text) AND (pg_column_size(config) <= 262144))),
+    CONSTRAINT agent_max_rounds_is_between_1_and_32 CHECK (((NOT (config ? 'max_rounds'::text)) OR ((config ->> 'max_rounds'::text) ~ '^([1-9]|[12][0-9]|3[0-2])$'::text))),
+    CONSTRAINT agent_max_tokens_is_a_positive_integer CHECK (((NOT (config ? 'max_tokens'::text)) OR ((config ->> 'max_tokens'::text) ~ '^[1-9][0-9]{0,6}$'::text))),
+    CONSTRAINT agent_model_names_its_provider CHECK (((model ~ '^[a-z0-9_-]+/.+$'::text) AND (length(model) <= 200))),
+    CONSTRAINT agent_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
+    CONSTRAINT agent_slug_is_a_word CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT agent_system_prompt_is_text CHECK (((NOT (config ? 'system_prompt'::text)) OR (jsonb_typeof((config -> 'system_prompt'::text)) = 'string'::text))),
+    CONSTRAINT agent_temperature_is_between_0_and_2 CHECK (((NOT (config ? 'temperature'::text)) OR ((jsonb_typeof((config -> 'temperature'::text)) = 'number'::text) AND ((((config ->> 'temperature'::text))::numeric >= (0)::numeric) AND (((config ->> 'temperature'::text))::numeric <= (2)::numeric)))))
+);
+
+-- TABLE ai_agents; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workflow steps of type ai_processing.';
+
+-- COLUMN ai_agents.model; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
+
+-- COLUMN ai_agents.config; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), fallback_models (provider/model, at most 8), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit}, {type: start_workflow, workflow_id, name} or {type: rpc, function, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
+
+-- COLUMN ai_agents.version; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.ai_agents.version IS 'The version in force, which model and config are of. Kept by the database.';
+
+-- restore_agent_version(uuid, integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.restore_agent_version(agent_id uuid, version integer) RETURNS public.ai_agents
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  tenants uuid[];
+  wanted public.agent_versions;
+  restored public.ai_agents;
+begin
+  select array_agg(a.tenant_id) into tenants from public.ai_agents a where a.id = restore_agent_version.agent_id;
+  if tenants is null then
+    perform private.refuse(404, 'not_found', 'there is no such agent');
+  end if;
+  if cardinality(tenants) > 1 then
+    perform private.refuse(409, 'ambiguous_id', 'two of your tenants have an agent with this id', null, 'update the row of the one that you mean');
+  end if;
+  perform private.demand(tenants[1], 'agents.write');
+  select v.* into wanted
+    from public.agent_versions v
+   where v.tenant_id = tenants[1] and v.agent_id = restore_agent_version.agent_id and v.version = restore_agent_version.version;
+  if not found then
+    perform private.refuse(404, 'agent_version_not_found', format('the agent has no version %s', version), null,
+      'the table agent_versions has those that there are');
+  end if;
+  update public.ai_agents a set model = wanted.model, config = wanted.config
+   where a.tenant_id = wanted.tenant_id and a.id = wanted.agent_id
+  returning a.* into restored;
+  return restored;
+end
+$$;
+
+-- FUNCTION restore_agent_version(agent_id uuid, version integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.restore_agent_version(agent_id uuid, version integer) IS 'Puts what an agent said and did in an old version in force again, as a new version; the one that is in force already stays as it is. By the rules of today: what the config may say, and what its writer has to hold, is asked anew.';
+
 -- resume_execution(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.resume_execution(execution_id uuid) RETURNS public.executions
     LANGUAGE sql
@@ -5825,6 +6450,15 @@ CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DE
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) IS 'Sends an event to an execution. True when a step waited for it, which goes on with it; false when none does yet: it is kept, up to 1000 of them, for a step that will. A step that names no key takes every event of its name.';
 
+-- set_rate_limit(uuid, uuid, text, integer, integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid DEFAULT NULL::uuid, model text DEFAULT NULL::text, requests_per_minute integer DEFAULT NULL::integer, tokens_per_minute integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select private.set_rate_limit(tenant_id, api_key_id, model, requests_per_minute, tokens_per_minute) $$;
+
+-- FUNCTION set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) IS 'Limits how many requests and tokens a minute models may be asked through the API: with one key, of one model, or with one key of one model. Null for both takes the limit away. Calls beyond it are refused with 429; public.rate_limits shows what is set.';
+
 -- set_spending_cap(uuid, numeric, uuid, uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid DEFAULT NULL::uuid, api_key_id uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE sql
@@ -5832,7 +6466,7 @@ CREATE FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uu
     AS $$ select private.set_spending_cap(tenant_id, usd, agent_id, api_key_id) $$;
 
 -- FUNCTION set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) IS 'Caps what models may cost in a billing period through the API: of the tenant, of one of its agents, or of one of its keys. Null takes the cap away. Calls that would pass it are refused with 402; quota_status shows what is spent of it, in millionths of a dollar.';
+COMMENT ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) IS 'Caps what models may cost in a billing period: of the tenant, of one of its agents, or, through the API, of one of its keys. Null takes the cap away. Calls and steps that would pass it are refused with 402; quota_status shows what is spent of it, in millionths of a dollar.';
 
 -- start_execution(uuid, jsonb, text, integer); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, priority integer DEFAULT 0) RETURNS public.executions
@@ -5897,7 +6531,32 @@ CREATE FUNCTION queue.agent(tenant uuid, agent uuid) RETURNS TABLE(id uuid, mode
 $$;
 
 -- FUNCTION agent(tenant uuid, agent uuid); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.agent(tenant uuid, agent uuid) IS 'The agent that an ai_processing step names.';
+COMMENT ON FUNCTION queue.agent(tenant uuid, agent uuid) IS 'The agent as it is now: for workers of before, which know of no versions.';
+
+-- agent(uuid, uuid, integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.agent(tenant uuid, agent uuid, wanted_version integer) RETURNS TABLE(id uuid, version integer, model text, config jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select a.id, v.version, v.model, v.config
+    from public.ai_agents a
+    left join public.agent_versions v on v.tenant_id = a.tenant_id and v.agent_id = a.id and v.version = coalesce(wanted_version, a.version)
+   where a.tenant_id = tenant and a.id = agent
+$$;
+
+-- FUNCTION agent(tenant uuid, agent uuid, wanted_version integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.agent(tenant uuid, agent uuid, wanted_version integer) IS 'The agent that an ai_processing step names, in this version or, where that is null, in the one in force. Without version, model and config: it has no such version.';
+
+-- agent_functions(text[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.agent_functions(names text[]) RETURNS TABLE(name text, description text, arguments jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select f.name, f.description, f.arguments from private.agent_functions f where f.name = any (names)
+$$;
+
+-- FUNCTION agent_functions(names text[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.agent_functions(names text[]) IS 'What a model is told of functions that its agent may call; those that no agent may call are missing.';
 
 -- answer_call(uuid, uuid); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.answer_call(tenant uuid, execution uuid) RETURNS void
@@ -5973,6 +6632,112 @@ $$;
 
 -- FUNCTION begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) IS 'Registers what a step waits for; an event that came before is delivered at once. Called by queue.record.';
+
+-- call_agent_function(uuid, uuid, bigint, text, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb) RETURNS TABLE(held boolean, is_read_only boolean, answer jsonb, has_more boolean, refusal text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  -- More than a model reads.
+  most_rows constant integer := 100;
+  most_bytes constant integer := 262144;
+  function private.agent_functions;
+  callee regprocedure;
+  person uuid;
+  tenants uuid[];
+  unknown text;
+begin
+  -- No lock: the lease has to be renewed meanwhile. Whoever has lost it throws the answer away.
+  held := exists (
+    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed');
+  if not held then
+    return next;
+    return;
+  end if;
+  select f.* into function from private.agent_functions f where f.name = called;
+  callee := to_regprocedure(function.signature);
+  -- It may be another one by now than it was when it was allowed.
+  if callee is null or private.agent_function_problem(callee) is not null then
+    refusal := format('no agent may call %s', called);
+    return next;
+    return;
+  end if;
+  is_read_only := function.is_read_only;
+  select e.started_by into person from public.executions e where e.tenant_id = tenant and e.id = execution;
+  -- In one snapshot with the call, for a worker that calls in a repeatable read.
+  select array_agg(a.tenant_id) into tenants from private.access a where a.principal = person and a.ends_at > now();
+  refusal := case
+    when person is null then 'nobody started this execution who could be asked for: it was a key, a schedule, a webhook or an event'
+    when not coalesce(tenant = any (tenants), false) then 'whoever started this execution is no member any more'
+    -- They may see the rows of all their tenants, and this execution is of one of them.
+    when cardinality(tenants) > 1 then 'whoever started this execution belongs to several tenants, whose data it could mix'
+    when jsonb_typeof(arguments) is distinct from 'object' then 'the arguments are no object'
+  end;
+  if refusal is null then
+    select string_agg(k.name, ', ' order by k.name) into unknown
+      from jsonb_object_keys(arguments) k (name)
+     where not k.name = any ((select p.proargnames[1:p.pronargs] from pg_catalog.pg_proc p where p.oid = callee)::text[]);
+    refusal := format('there is no argument %s', unknown);
+    refusal := case when unknown is not null then refusal end;
+  end if;
+  if refusal is not null then
+    return next;
+    return;
+  end if;
+  -- Of one factor: nobody has shown another. auth.uid() reads `request.jwt.claim.sub` first, so that has to be nothing.
+  perform set_config('request.jwt.claims', jsonb_build_object('sub', person, 'role', 'authenticated', 'aal', 'aal1')::text, true),
+          set_config('request.jwt.claim.sub', '', true);
+  if is_read_only then
+    perform set_config('transaction_read_only', 'on', true);
+  end if;
+  answer := queue.call_as_member(callee, arguments, most_rows);
+  has_more := jsonb_array_length(answer) > most_rows;
+  if has_more then
+    answer := answer - most_rows;
+  end if;
+  if octet_length(answer::text) > most_bytes then
+    answer := null;
+    refusal := format('the answer is longer than %s KiB: ask for less', most_bytes / 1024);
+  end if;
+  return next;
+end
+$$;
+
+-- FUNCTION call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb) IS 'Calls a function that agents may call, with arguments that a model wrote, as the person who started the execution. At most 100 rows, as JSON; has_more when there are more. To be called in a transaction of its own, repeatable read and with a time-out; it sets the claims and, unless the function writes, lets nothing be written until the end of that. held is false when the lease is lost; refusal is a sentence for the model. What the function itself refuses is its own error.';
+
+-- call_as_member(regprocedure, jsonb, integer); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  named text;
+  columns text;
+  answer jsonb;
+begin
+  if current_user <> 'authenticated' then
+    raise exception 'queue.call_as_member is not owned by authenticated: apply all policies' using errcode = 'invalid_object_definition';
+  end if;
+  -- Only what was given: what was not has its default. Each by the type that the catalogue says, so that no text is read as SQL.
+  select string_agg(format('%I => given.%I', p.name, p.name), ', ' order by p.position),
+         string_agg(format('%I %s', p.name, format_type(p.type, null)), ', ' order by p.position)
+    into named, columns
+    from pg_catalog.pg_proc f
+   cross join lateral unnest(f.proargnames[1:f.pronargs], f.proargtypes::oid[]) with ordinality p (name, type, position)
+   where f.oid = callee and arguments ? p.name;
+  execute format('select jsonb_agg(answered.line) from (select to_jsonb(line) as line from %s%s(%s) as line limit $2) answered',
+    case when columns is not null then format('jsonb_to_record($1) as given (%s) cross join lateral ', columns) else '' end,
+    callee::regproc, coalesce(named, ''))
+    into answer using arguments, most_rows + 1;
+  return coalesce(answer, '[]');
+end
+$_$;
+
+-- FUNCTION call_as_member(callee regprocedure, arguments jsonb, most_rows integer); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) IS 'Calls a function with the rights of the role authenticated and the claims of the session. Called by queue.call_agent_function.';
 
 -- chain_audit(integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.chain_audit(max_entries integer) RETURNS integer
@@ -6352,6 +7117,9 @@ begin
   ) piece where u.tenant_id = piece.tenant_id and u.id = piece.id;
   get diagnostics erased = row_count;
   if erased > 0 then
+    return due;
+  end if;
+  if private.erase_captured_calls(due, batch) > 0 then
     return due;
   end if;
   perform set_config('aias.audit_may_delete', 'log', true);
@@ -6788,6 +7556,9 @@ declare
   fetch_most integer;
   places integer;
   turns double precision[];
+  tenant_room bigint;
+  workflow_room bigint;
+  held_here bigint;
 begin
   -- The lanes that have something, where something may be begun. A restored database counts transactions from anew: what a lane
   -- remembers is worth nothing then.
@@ -6814,6 +7585,45 @@ begin
   end if;
   was_capped := false;
   if busy is null then
+    return;
+  end if;
+  -- One lane is what a system has that is idle, or that drains one tenant's backlog. There is no turn to decide then, only the order within
+  -- the lane, and a claim of one job is twice as fast.
+  if cardinality(busy) = 1 then
+    select coalesce(t.max_running - coalesce(h.of_tenant, 0), max_jobs), coalesce(w.max_concurrency - coalesce(h.of_workflow, 0), max_jobs), coalesce(o.running, 0)
+      into tenant_room, workflow_room, held_here
+      from queue.tenants t
+      join public.workflows w on w.tenant_id = t.tenant_id and w.id = busy[1].workflow_id
+      left join lateral (
+        select sum(x.running) as of_tenant, sum(x.running) filter (where x.workflow_id = w.id) as of_workflow
+          from (
+            select o.* from queue.workers v cross join lateral unnest(v.held_tenants, v.held_workflows, v.held_counts) as o (tenant_id, workflow_id, running)
+             where v.seen_at > now() - lease and v.worker <> for_worker
+            union all
+            select * from unnest(own_tenants, own_workflows, own_counts)
+          ) x
+         where x.tenant_id = t.tenant_id
+      ) h on t.max_running is not null or w.max_concurrency is not null
+      left join lateral (
+        select sum(x.running) as running from unnest(own_tenants, own_counts) x (tenant_id, running) where x.tenant_id = t.tenant_id
+      ) o on kept > 0
+     where t.tenant_id = busy[1].tenant_id and t.is_active;
+    if not found then
+      return;
+    end if;
+    was_capped := least(tenant_room, workflow_room) < max_jobs;
+    -- What is kept is used last, and only by those who have a few.
+    places := greatest(0, least(tenant_room, workflow_room, greatest(max_jobs - kept, least(max_jobs, few - held_here))));
+    select array_agg(n.tenant_id), array_agg(n.execution_id)
+      into tenants, executions
+      from (
+        select j.tenant_id, j.execution_id
+          from queue.jobs j
+         where j.tenant_id = busy[1].tenant_id and j.workflow_id = busy[1].workflow_id and j.priority = busy[1].priority and j.state = 'ready'
+           and j.ready_in >= busy[1].taken_to
+         order by j.ready_in, j.execution_id
+         limit places
+      ) n;
     return;
   end if;
   -- First a few of each lane, so that a thousand lanes do not mean a thousand times as much reading; then, when that did not fill the
@@ -6950,7 +7760,35 @@ end
 $$;
 
 -- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) IS 'What an LLM call of a claimed execution begins with: tokens set aside as by queue.reserve_tokens, and the tenant''s own keys to these providers, sealed, with the data key they are sealed under. No row: the lease is lost.';
+COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) IS 'The same for workers of before, which no spending cap holds.';
+
+-- prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) RETURNS TABLE(reservation uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  reserved constant uuid := queue.reserve_tokens(tenant, execution, token, input_tokens + output_tokens);
+  capped text[];
+begin
+  if reserved is null then
+    return;
+  end if;
+  capped := private.capped_meters(tenant, agent, null);
+  if cardinality(capped) > 0 then
+    -- A refusal takes the tokens back with it.
+    insert into queue.capped_calls (tenant_id, reservation, caps)
+    values (tenant, reserved, private.set_dollars_aside(tenant, capped, models, input_tokens, output_tokens));
+  end if;
+  return query
+    select reserved, s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+      from private.sealed(tenant, 'provider_key', array(select distinct split_part(m, '/', 1) from unnest(models) m where m like '%/%')) s;
+end
+$$;
+
+-- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) IS 'What an LLM call of a claimed execution begins with: tokens set aside as by queue.reserve_tokens; what the dearest of these models would cost, from each spending cap of the tenant and of the agent, or a refusal with 402; and the tenant''s own keys to their providers, sealed, with the data key they are sealed under. No row: the lease is lost.';
 
 -- record(text, uuid[], uuid[], bigint[], text[], timestamp with time zone[], jsonb[], jsonb[], timestamp with time zone[], integer[], integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[], jsonb[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
@@ -6970,8 +7808,10 @@ declare
   pauses boolean[];
   called bigint[];
   ended_with_waits bigint[];
-  has_extras boolean := exists (select from unnest(extras) x where x is not null);
+  has_extras constant boolean := cardinality(array_remove(extras, null)) > 0;
+  have_waits boolean;
   models text[];
+  agent_versions integer[];
   input_tokens bigint[];
   output_tokens bigint[];
   costs numeric[];
@@ -6981,17 +7821,17 @@ declare
 begin
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
   with locked as materialized (
-    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held
+    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held, j.has_waits
       from (
         select * from unnest(tenants, executions, tokens) with ordinality x (tenant_id, execution_id, fencing_token, n)
          order by x.tenant_id, x.execution_id
       ) g
       -- Each by its key: joined in any other way, this would be as much work as there are jobs.
       cross join lateral (
-        select k.fencing_token, k.state, k.claimed_by from queue.jobs k where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id for update
+        select k.fencing_token, k.state, k.claimed_by, k.has_waits from queue.jobs k where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id for update
       ) j
   )
-  select coalesce(array_agg(l.n) filter (where l.is_held), '{}') into held_positions from locked l;
+  select coalesce(array_agg(l.n) filter (where l.is_held), '{}'), coalesce(bool_or(l.has_waits), false) into held_positions, have_waits from locked l;
   if cardinality(held_positions) < cardinality(executions) then
     return query
       select g.n = any (held_positions), false, false, false from generate_series(1, cardinality(executions)) g (n) order by g.n;
@@ -7022,6 +7862,7 @@ begin
     from updated u;
   if has_extras then
     models := array_fill(null::text, array[cardinality(nodes)]);
+    agent_versions := array_fill(null::integer, array[cardinality(nodes)]);
     input_tokens := array_fill(null::bigint, array[cardinality(nodes)]);
     output_tokens := input_tokens;
     costs := array_fill(null::numeric, array[cardinality(nodes)]);
@@ -7032,6 +7873,7 @@ begin
     loop
       if jsonb_typeof(extra.more -> 'usage') = 'object' then
         models[extra.n] := (extra.more #>> '{usage,provider}') || '/' || (extra.more #>> '{usage,model}');
+        agent_versions[extra.n] := (extra.more #>> '{usage,agent_version}')::integer;
         select * into counted
           from queue.record_usage(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.attempt, extra.more -> 'usage');
         -- Tokens are added to the step when their row is new, not when a call is repeated.
@@ -7042,13 +7884,8 @@ begin
         end if;
       end if;
       if extra.more ->> 'reservation' is not null then
-        begin
-          perform aias.quota_settle((extra.more ->> 'reservation')::uuid,
-            coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0));
-        exception when invalid_parameter_value then
-          -- It is settled already: by the call that this one repeats, or long after it lapsed.
-          null;
-        end;
+        perform queue.settle_call(extra.tenant_id, (extra.more ->> 'reservation')::uuid,
+          coalesce((extra.more #>> '{usage,input_tokens}')::bigint + (extra.more #>> '{usage,output_tokens}')::bigint, 0), costs[extra.n]);
       end if;
       if jsonb_typeof(extra.more -> 'wait') = 'object' then
         perform queue.begin_wait(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.more -> 'wait');
@@ -7057,9 +7894,9 @@ begin
   end if;
   insert into public.execution_steps as s (
     tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error,
-    run_at, started_at, finished_at, model, input_tokens, output_tokens, cost_usd, revision)
+    run_at, started_at, finished_at, model, agent_version, input_tokens, output_tokens, cost_usd, revision)
   select tenants[x.of], executions[x.of], x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
-         x.run_at, x.started_at, x.finished_at, models[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
+         x.run_at, x.started_at, x.finished_at, models[x.n], agent_versions[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
     from unnest(step_of, nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
                 step_run_ats, step_started_ats, step_finished_ats) with ordinality
            x (of, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
@@ -7069,6 +7906,7 @@ begin
         run_at = excluded.run_at,
         started_at = coalesce(excluded.started_at, s.started_at), finished_at = excluded.finished_at,
         model = coalesce(excluded.model, s.model),
+        agent_version = coalesce(excluded.agent_version, s.agent_version),
         -- Attempts that failed have cost something too.
         input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(excluded.input_tokens, 0), 0),
         output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(excluded.output_tokens, 0), 0),
@@ -7078,10 +7916,7 @@ begin
     -- what is final stays, and so does a later attempt.
     where s.status in ('running', 'waiting') and excluded.attempt >= s.attempt;
   -- What a step waited for is over with the step.
-  if exists (
-    select from unnest(tenants, executions) g (tenant_id, execution_id)
-      join queue.jobs j on j.tenant_id = g.tenant_id and j.execution_id = g.execution_id and j.has_waits
-  ) then
+  if have_waits then
     delete from queue.waits w
      using unnest(step_of, nodes, items, step_statuses) x (of, node_id, item, status)
      where x.status in ('succeeded', 'failed', 'skipped', 'cancelled') and w.kind <> 'execution'
@@ -7098,7 +7933,7 @@ begin
     returning g.n, j.has_waits
   )
   select array_agg(g.n) filter (where g.has_waits) into ended_with_waits from gone g;
-  if exists (select from unnest(statuses) s where s in ('waiting', 'paused', 'running')) then
+  if statuses && array['waiting', 'paused', 'running'] then
     perform queue.keep_jobs(tenants, executions, statuses, run_ats, cancels);
   end if;
   foreach position in array coalesce(ended_with_waits, '{}') loop
@@ -7213,14 +8048,10 @@ begin
     -- Said before: then it was settled before, too.
     return;
   end if;
-  begin
-    perform aias.quota_settle(reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint);
-  exception when invalid_parameter_value then
-    -- It is long over and forgotten.
-    null;
-  end;
+  perform queue.settle_call(tenant, reservation, (call ->> 'input_tokens')::bigint + (call ->> 'output_tokens')::bigint, counted.cost);
   update public.execution_steps s
      set model = (call ->> 'provider') || '/' || (call ->> 'model'),
+         agent_version = coalesce((call ->> 'agent_version')::integer, s.agent_version),
          input_tokens = coalesce(s.input_tokens, 0) + (call ->> 'input_tokens')::bigint,
          output_tokens = coalesce(s.output_tokens, 0) + (call ->> 'output_tokens')::bigint,
          cost_usd = case when counted.cost is null then s.cost_usd else coalesce(s.cost_usd, 0) + counted.cost end
@@ -7248,12 +8079,12 @@ declare
 begin
   cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output, cache_write, reasoning);
   insert into public.usage (
-    tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model,
+    tenant_id, idempotency_key, execution_id, node_id, agent_id, agent_version, provider, model,
     input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
     -- The first round is called as the only one of a step without tools, by whatever worker.
     tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt, case when round > 1 then 'round' || round end),
-    execution, node, (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model',
+    execution, node, (call ->> 'agent_id')::uuid, (call ->> 'agent_version')::integer, call ->> 'provider', call ->> 'model',
     input, cached, cache_write, output, reasoning, cost,
     coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;
@@ -7569,6 +8400,32 @@ $$;
 -- FUNCTION send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) IS 'Puts a step''s mail into the outbox, once for each step of an execution however often it is called. No row: the lease is lost. Refused when the tenant has mailed too much within the hour.';
 
+-- settle_call(uuid, uuid, bigint, numeric); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+begin
+  begin
+    perform aias.quota_settle(reservation, tokens);
+  exception when invalid_parameter_value then
+    -- It is settled already: by the call that this one repeats, or long after it lapsed.
+    null;
+  end;
+  -- Once, by the row that goes; and for nothing where nobody knows a price.
+  with settled as (
+    delete from queue.capped_calls c where c.tenant_id = tenant and c.reservation = settle_call.reservation returning c.caps
+  )
+  select count(aias.quota_spend(tenant, cap.meter, cap.id, ceil(coalesce(dollars, 0) * 1000000)::bigint, true))
+    into tokens
+    from (select b.meter, b.id from settled s, jsonb_to_recordset(s.caps) as b (meter text, id uuid) order by b.meter) cap;
+end
+$$;
+
+-- FUNCTION settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) IS 'A call is over: what it took of tokens and dollars stays taken, and the rest of what was set aside is given back. Called by queue.record and queue.record_round.';
+
 -- signals(uuid, uuid); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.signals(tenant uuid, execution uuid) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -7701,11 +8558,16 @@ begin
   delete from queue.mails m using (
     select x.tenant_id, x.id from queue.mails x where x.finished_at < now() - interval '30 days' limit 1000 for update skip locked
   ) old where m.tenant_id = old.tenant_id and m.id = old.id;
+  -- Of calls whose worker did not come to say what they took: what was set aside for them is long given back.
+  delete from queue.capped_calls c using (
+    select x.tenant_id, x.reservation from queue.capped_calls x where x.created_at < now() - interval '1 day' limit 1000 for update skip locked
+  ) old where c.tenant_id = old.tenant_id and c.reservation = old.reservation;
+  perform private.sweep_kept_of_calls();
 end
 $$;
 
 -- FUNCTION sweep(); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files and mails that do not matter any more; makes the months to come. Any number of workers may call it at once.';
+COMMENT ON FUNCTION queue.sweep() IS 'Gives back tokens whose reservation lapsed; removes counts, files, mails and answers that do not matter any more; makes the months to come. Any number of workers may call it at once.';
 
 -- sync_changed_tenant(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.sync_changed_tenant() RETURNS trigger
@@ -8177,6 +9039,7 @@ CREATE TABLE public.execution_steps (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint NOT NULL,
+    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -8202,6 +9065,9 @@ COMMENT ON COLUMN public.execution_steps.error IS '{code, message, details?}';
 -- COLUMN execution_steps.run_at; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.execution_steps.run_at IS 'When a waiting step goes on: the next attempt, the end of a delay, or the end of its patience; null when only what it waits for ends it.';
 
+-- COLUMN execution_steps.agent_version; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.execution_steps.agent_version IS 'The version of the agent that the last attempt asked. No reference: history outlives what it is of.';
+
 -- execution_steps_2026_11; Type: TABLE; Schema: history
 CREATE TABLE history.execution_steps_2026_11 (
     tenant_id uuid CONSTRAINT execution_steps_tenant_id_not_null NOT NULL,
@@ -8224,6 +9090,7 @@ CREATE TABLE history.execution_steps_2026_11 (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -8256,6 +9123,7 @@ CREATE TABLE history.execution_steps_2026_12 (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -8288,6 +9156,7 @@ CREATE TABLE history.execution_steps_2027_01 (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -8320,6 +9189,7 @@ CREATE TABLE history.execution_steps_2027_02 (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -8352,6 +9222,7 @@ CREATE TABLE history.execution_steps_other (
     output_tokens bigint,
     cost_usd numeric(18,9),
     revision bigint CONSTRAINT execution_steps_revision_not_null NOT NULL,
+    agent_version integer,
     CONSTRAINT failed_step_says_why CHECK (((status <> 'failed'::text) OR (error IS NOT NULL))),
     CONSTRAINT only_a_waiting_step_has_a_time CHECK (((status = 'waiting'::text) OR (run_at IS NULL))),
     CONSTRAINT step_item_is_a_position CHECK ((item >= '-1'::integer)),
@@ -8571,6 +9442,27 @@ CREATE TABLE private.access_epochs (
 -- TABLE access_epochs; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.access_epochs IS 'One row a tenant, changed by whatever renews its access: two transactions that change a tenant''s members, roles, keys or status pass one by one.';
 
+-- agent_functions; Type: TABLE; Schema: private
+CREATE TABLE private.agent_functions (
+    name text NOT NULL,
+    signature text NOT NULL,
+    description text NOT NULL,
+    arguments jsonb NOT NULL,
+    is_read_only boolean NOT NULL,
+    CONSTRAINT agent_function_arguments_are_a_schema CHECK (((jsonb_typeof(arguments) = 'object'::text) AND ((arguments ->> 'type'::text) = 'object'::text))),
+    CONSTRAINT agent_function_name_is_a_word CHECK ((name ~ '^[a-zA-Z0-9_-]{1,64}$'::text)),
+    CONSTRAINT agent_function_says_what_it_does CHECK (((length(btrim(description)) >= 1) AND (length(btrim(description)) <= 4000)))
+);
+
+-- TABLE agent_functions; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.agent_functions IS 'What agents may call, by the operator''s leave: see private.allow_agent_function.';
+
+-- COLUMN agent_functions.name; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.agent_functions.name IS 'What the config of a tool, {type: rpc, function}, calls it.';
+
+-- COLUMN agent_functions.arguments; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.agent_functions.arguments IS 'A JSON schema for the model: an object whose properties are parameters of the function.';
+
 -- api_key_hashes; Type: TABLE; Schema: private
 CREATE TABLE private.api_key_hashes (
     tenant_id uuid NOT NULL,
@@ -8591,6 +9483,21 @@ CREATE TABLE private.built_in_roles (
 
 -- TABLE built_in_roles; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.built_in_roles IS 'The roles that every new tenant starts with.';
+
+-- cached_answers; Type: TABLE; Schema: private
+CREATE TABLE private.cached_answers (
+    tenant_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    agent_id uuid,
+    answer jsonb NOT NULL,
+    kept_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT cached_answer_is_not_huge CHECK ((octet_length((answer)::text) <= 65536)),
+    CONSTRAINT hash_is_sha256 CHECK ((octet_length(hash) = 32))
+);
+
+-- TABLE cached_answers; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.cached_answers IS 'What models have answered, by a hash of what they were asked: at most 5,000 answers of a tenant, the latest, of at most 64 KiB each.';
 
 -- document_chunks; Type: TABLE; Schema: private
 CREATE TABLE private.document_chunks (
@@ -8753,36 +9660,57 @@ COMMENT ON TABLE public.agent_documents IS 'A text that an agent may look up: it
 -- COLUMN agent_documents.content; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.agent_documents.content IS 'Plain text or Markdown, at most 1 MiB.';
 
--- ai_agents; Type: TABLE; Schema: public
-CREATE TABLE public.ai_agents (
+-- agent_versions; Type: TABLE; Schema: public
+CREATE TABLE public.agent_versions (
     tenant_id uuid NOT NULL,
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    name text NOT NULL,
-    slug text NOT NULL,
-    description text,
+    agent_id uuid NOT NULL,
+    version integer NOT NULL,
     model text NOT NULL,
-    config jsonb DEFAULT '{}'::jsonb NOT NULL,
+    config jsonb NOT NULL,
     created_by uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT agent_config_is_an_object CHECK (((jsonb_typeof(config) = 'object'::text) AND (pg_column_size(config) <= 262144))),
-    CONSTRAINT agent_max_rounds_is_between_1_and_32 CHECK (((NOT (config ? 'max_rounds'::text)) OR ((config ->> 'max_rounds'::text) ~ '^([1-9]|[12][0-9]|3[0-2])$'::text))),
-    CONSTRAINT agent_max_tokens_is_a_positive_integer CHECK (((NOT (config ? 'max_tokens'::text)) OR ((config ->> 'max_tokens'::text) ~ '^[1-9][0-9]{0,6}$'::text))),
-    CONSTRAINT agent_model_names_its_provider CHECK (((model ~ '^[a-z0-9_-]+/.+$'::text) AND (length(model) <= 200))),
-    CONSTRAINT agent_name_is_not_empty CHECK (((length(btrim(name)) >= 1) AND (length(btrim(name)) <= 200))),
-    CONSTRAINT agent_slug_is_a_word CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
-    CONSTRAINT agent_system_prompt_is_text CHECK (((NOT (config ? 'system_prompt'::text)) OR (jsonb_typeof((config -> 'system_prompt'::text)) = 'string'::text))),
-    CONSTRAINT agent_temperature_is_between_0_and_2 CHECK (((NOT (config ? 'temperature'::text)) OR ((jsonb_typeof((config -> 'temperature'::text)) = 'number'::text) AND ((((config ->> 'temperature'::text))::numeric >= (0)::numeric) AND (((config ->> 'temperature'::text))::numeric <= (2)::numeric)))))
+    CONSTRAINT agent_version_is_positive CHECK ((version > 0))
 );
 
--- TABLE ai_agents; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workflow steps of type ai_processing.';
+-- TABLE agent_versions; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.agent_versions IS 'What an agent said and did from one change to the next, never changed afterwards. Rpc restore_agent_version puts one in force again.';
 
--- COLUMN ai_agents.model; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
+-- COLUMN agent_versions.created_by; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.agent_versions.created_by IS 'Who made the change; null when it was the system, an API key, or somebody who is no more.';
 
--- COLUMN ai_agents.config; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit} or {type: start_workflow, workflow_id, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
+-- captured_calls; Type: TABLE; Schema: public
+CREATE TABLE public.captured_calls (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    user_id uuid,
+    api_key_id uuid,
+    agent_id uuid,
+    model text NOT NULL,
+    asked jsonb NOT NULL,
+    answered jsonb,
+    is_whole boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT captured_call_is_not_huge CHECK (((octet_length((asked)::text) + COALESCE(octet_length((answered)::text), 0)) <= 262144))
+);
+
+-- TABLE captured_calls; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.captured_calls IS 'What models were asked through the API and what they answered, where the tenant has content_kept_days. Addresses, numbers and keys that can be recognised are masked before they are written.';
+
+-- COLUMN captured_calls.id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.id IS 'The call''s: the idempotency_key of its row of usage is call:<id>.';
+
+-- COLUMN captured_calls.user_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.user_id IS 'Who called. No reference: as with usage, what was asked outlives who asked it.';
+
+-- COLUMN captured_calls.asked; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.asked IS 'With an agent''s settings in it: {system, messages, tools}. Pictures are left out.';
+
+-- COLUMN captured_calls.answered; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.answered IS '{text, tool_calls}, as far as it came; null when nothing came.';
+
+-- COLUMN captured_calls.is_whole; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.captured_calls.is_whole IS 'The answer came to its end, and nothing was cut off because it was too long to be kept.';
 
 -- invoices; Type: TABLE; Schema: public
 CREATE TABLE public.invoices (
@@ -8874,6 +9802,7 @@ CREATE TABLE public.usage (
     api_key_id uuid,
     is_estimated boolean DEFAULT false NOT NULL,
     cache_write_input_tokens bigint DEFAULT 0 NOT NULL,
+    agent_version integer,
     CONSTRAINT usage_is_not_negative CHECK ((LEAST(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens) >= 0)),
     CONSTRAINT usage_of_the_cache_is_not_negative CHECK ((cache_write_input_tokens >= 0))
 );
@@ -8898,6 +9827,9 @@ COMMENT ON COLUMN public.usage.is_estimated IS 'The provider did not come to say
 
 -- COLUMN usage.cache_write_input_tokens; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.usage.cache_write_input_tokens IS 'Of the input tokens: those that the provider has written to its cache.';
+
+-- COLUMN usage.agent_version; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.usage.agent_version IS 'The version of the agent that a step asked; null where none was asked, and for calls through the API.';
 
 -- users; Type: TABLE; Schema: public
 CREATE TABLE public.users (
@@ -8987,6 +9919,21 @@ UNION ALL
     'agent_documents'::text AS source,
     to_jsonb(x.*) AS line
    FROM public.agent_documents x
+UNION ALL
+ SELECT x.tenant_id,
+    'agent_versions'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.agent_versions x
+UNION ALL
+ SELECT x.tenant_id,
+    'rate_limits'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.rate_limits x
+UNION ALL
+ SELECT x.tenant_id,
+    'captured_calls'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.captured_calls x
 UNION ALL
  SELECT x.tenant_id,
     'workflows'::text AS source,
@@ -9172,6 +10119,23 @@ CREATE VIEW public.workflow_schedules WITH (security_invoker='true') AS
 
 -- VIEW workflow_schedules; Type: COMMENT; Schema: public
 COMMENT ON VIEW public.workflow_schedules IS 'When active workflows run next by their schedules, when they last did, and why they did not.';
+
+-- capped_calls; Type: TABLE; Schema: queue
+CREATE TABLE queue.capped_calls (
+    tenant_id uuid NOT NULL,
+    reservation uuid NOT NULL,
+    caps jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- TABLE capped_calls; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.capped_calls IS 'Calls of steps that a spending cap holds, from when their tokens are set aside until what they took is written down.';
+
+-- COLUMN capped_calls.reservation; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.capped_calls.reservation IS 'Of tokens.';
+
+-- COLUMN capped_calls.caps; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.capped_calls.caps IS '[{meter, id}]: the reservations of dollars, as private.set_dollars_aside makes them.';
 
 -- domain_checks; Type: TABLE; Schema: queue
 CREATE TABLE queue.domain_checks (
@@ -9496,6 +10460,10 @@ ALTER TABLE ONLY private.access_epochs
 ALTER TABLE ONLY private.access
     ADD CONSTRAINT access_pkey PRIMARY KEY (tenant_id, principal);
 
+-- agent_functions agent_functions_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.agent_functions
+    ADD CONSTRAINT agent_functions_pkey PRIMARY KEY (name);
+
 -- api_key_hashes api_key_hash_is_unique; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.api_key_hashes
     ADD CONSTRAINT api_key_hash_is_unique UNIQUE (hash);
@@ -9507,6 +10475,10 @@ ALTER TABLE ONLY private.api_key_hashes
 -- built_in_roles built_in_roles_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.built_in_roles
     ADD CONSTRAINT built_in_roles_pkey PRIMARY KEY (key);
+
+-- cached_answers cached_answers_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.cached_answers
+    ADD CONSTRAINT cached_answers_pkey PRIMARY KEY (tenant_id, hash);
 
 -- document_chunks document_chunks_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.document_chunks
@@ -9576,6 +10548,10 @@ ALTER TABLE public.ai_agents
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT agent_slug_is_unique UNIQUE (tenant_id, slug);
 
+-- agent_versions agent_versions_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_versions
+    ADD CONSTRAINT agent_versions_pkey PRIMARY KEY (tenant_id, agent_id, version);
+
 -- ai_agents ai_agents_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_pkey PRIMARY KEY (tenant_id, id);
@@ -9583,6 +10559,10 @@ ALTER TABLE ONLY public.ai_agents
 -- api_keys api_keys_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (tenant_id, id);
+
+-- captured_calls captured_calls_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.captured_calls
+    ADD CONSTRAINT captured_calls_pkey PRIMARY KEY (tenant_id, id);
 
 -- tenant_domains domain_is_claimed_once_by_a_tenant; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
@@ -9600,6 +10580,10 @@ ALTER TABLE ONLY public.invoices
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_pkey PRIMARY KEY (tenant_id, user_id);
 
+-- rate_limits one_rate_limit_for_a_key_and_a_model; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT one_rate_limit_for_a_key_and_a_model UNIQUE NULLS NOT DISTINCT (tenant_id, api_key_id, model);
+
 -- permissions permission_bit_is_unique; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.permissions
     ADD CONSTRAINT permission_bit_is_unique UNIQUE ("bit");
@@ -9615,6 +10599,10 @@ ALTER TABLE ONLY public.subscription_plans
 -- provider_keys provider_keys_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.provider_keys
     ADD CONSTRAINT provider_keys_pkey PRIMARY KEY (tenant_id, provider);
+
+-- rate_limits rate_limits_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (tenant_id, id);
 
 -- regions regions_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.regions
@@ -9671,6 +10659,10 @@ ALTER TABLE ONLY public.workflow_versions
 -- workflows workflows_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_pkey PRIMARY KEY (tenant_id, id);
+
+-- capped_calls capped_calls_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.capped_calls
+    ADD CONSTRAINT capped_calls_pkey PRIMARY KEY (tenant_id, reservation);
 
 -- domain_checks domain_checks_pkey; Type: CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.domain_checks
@@ -9825,6 +10817,15 @@ CREATE INDEX access_asking ON private.access USING btree (principal) INCLUDE (te
 -- access_principal; Type: INDEX; Schema: private
 CREATE UNIQUE INDEX access_principal ON private.access USING btree (principal, tenant_id) INCLUDE (granted, granted_with_second_factor, ends_at);
 
+-- cached_answers_agent; Type: INDEX; Schema: private
+CREATE INDEX cached_answers_agent ON private.cached_answers USING btree (tenant_id, agent_id);
+
+-- cached_answers_expires_at; Type: INDEX; Schema: private
+CREATE INDEX cached_answers_expires_at ON private.cached_answers USING btree (expires_at);
+
+-- cached_answers_kept_at; Type: INDEX; Schema: private
+CREATE INDEX cached_answers_kept_at ON private.cached_answers USING btree (tenant_id, kept_at);
+
 -- document_chunks_agent; Type: INDEX; Schema: private
 CREATE INDEX document_chunks_agent ON private.document_chunks USING btree (tenant_id, agent_id);
 
@@ -9867,11 +10868,20 @@ CREATE INDEX agent_documents_agent ON public.agent_documents USING btree (tenant
 -- agent_documents_created_by; Type: INDEX; Schema: public
 CREATE INDEX agent_documents_created_by ON public.agent_documents USING btree (created_by);
 
+-- agent_versions_created_by; Type: INDEX; Schema: public
+CREATE INDEX agent_versions_created_by ON public.agent_versions USING btree (created_by);
+
 -- ai_agents_created_by; Type: INDEX; Schema: public
 CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
 
 -- api_keys_created_by; Type: INDEX; Schema: public
 CREATE INDEX api_keys_created_by ON public.api_keys USING btree (created_by);
+
+-- captured_calls_created_at; Type: INDEX; Schema: public
+CREATE INDEX captured_calls_created_at ON public.captured_calls USING btree (tenant_id, created_at DESC);
+
+-- captured_calls_expires_at; Type: INDEX; Schema: public
+CREATE INDEX captured_calls_expires_at ON public.captured_calls USING btree (expires_at);
 
 -- invitations_accepted_by; Type: INDEX; Schema: public
 CREATE INDEX invitations_accepted_by ON public.invitations USING btree (accepted_by);
@@ -9944,6 +10954,9 @@ CREATE INDEX workflow_versions_created_by ON public.workflow_versions USING btre
 
 -- workflows_created_by; Type: INDEX; Schema: public
 CREATE INDEX workflows_created_by ON public.workflows USING btree (created_by);
+
+-- capped_calls_created_at; Type: INDEX; Schema: queue
+CREATE INDEX capped_calls_created_at ON queue.capped_calls USING btree (created_at);
 
 -- domain_checks_run_at; Type: INDEX; Schema: queue
 CREATE INDEX domain_checks_run_at ON queue.domain_checks USING btree (run_at);
@@ -10080,6 +11093,9 @@ CREATE TRIGGER _100_derive_later AFTER UPDATE ON billing.settings FOR EACH STATE
 -- tenants _010_wait_for_chainer; Type: TRIGGER; Schema: public
 CREATE TRIGGER _010_wait_for_chainer BEFORE DELETE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION audit.wait_for_chainer();
 
+-- agent_versions _050_keep_as_it_is; Type: TRIGGER; Schema: public
+CREATE TRIGGER _050_keep_as_it_is BEFORE UPDATE ON public.agent_versions FOR EACH ROW WHEN ((new.* IS DISTINCT FROM old.*)) EXECUTE FUNCTION private.keep_version_as_it_is();
+
 -- agent_documents _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION private.keep_columns('agent_id', 'created_by', 'created_at');
 
@@ -10167,6 +11183,9 @@ CREATE TRIGGER _100_sync_limits AFTER UPDATE OF limits ON public.subscription_pl
 -- tenants _100_sync_limits; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_sync_limits AFTER INSERT OR UPDATE OF plan_id, limit_overrides, billing_anchor ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.sync_tenant_limits();
 
+-- ai_agents _110_number_version; Type: TRIGGER; Schema: public
+CREATE TRIGGER _110_number_version BEFORE INSERT OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.number_agent_version();
+
 -- subscription_plans _150_sync_queue; Type: TRIGGER; Schema: public
 CREATE TRIGGER _150_sync_queue AFTER UPDATE OF limits, queue_weight ON public.subscription_plans FOR EACH ROW WHEN (((old.limits IS DISTINCT FROM new.limits) OR (old.queue_weight IS DISTINCT FROM new.queue_weight))) EXECUTE FUNCTION queue.sync_tenants_of_plan();
 
@@ -10188,6 +11207,12 @@ CREATE TRIGGER _200_end AFTER UPDATE OF accepted_at, declined_at, revoked_at ON 
 -- memberships _200_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_give_stock_back AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('users');
 
+-- ai_agents _200_keep_first_version; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_keep_first_version AFTER INSERT ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_agent_version();
+
+-- ai_agents _200_keep_version; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_keep_version AFTER UPDATE ON public.ai_agents FOR EACH ROW WHEN ((new.version <> old.version)) EXECUTE FUNCTION private.keep_agent_version();
+
 -- workflows _200_publish; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_publish AFTER UPDATE ON public.workflows FOR EACH ROW WHEN ((new.version <> old.version)) EXECUTE FUNCTION private.publish_workflow();
 
@@ -10203,6 +11228,12 @@ CREATE TRIGGER _250_publish_trigger AFTER UPDATE ON public.workflows FOR EACH RO
 -- workflows _250_publish_trigger_of_new; Type: TRIGGER; Schema: public
 CREATE TRIGGER _250_publish_trigger_of_new AFTER INSERT ON public.workflows FOR EACH ROW WHEN ((new.status = 'active'::text)) EXECUTE FUNCTION private.publish_trigger();
 
+-- agent_documents _300_change_stock; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_change_stock AFTER UPDATE ON public.agent_documents REFERENCING OLD TABLE AS deleted NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.count_documents();
+
+-- agent_documents _300_empty_stock; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_empty_stock AFTER TRUNCATE ON public.agent_documents FOR EACH STATEMENT EXECUTE FUNCTION private.recount_storage();
+
 -- workflows _300_empty_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_empty_stock AFTER TRUNCATE ON public.workflows FOR EACH STATEMENT EXECUTE FUNCTION private.empty_stock('workflows');
 
@@ -10211,6 +11242,9 @@ CREATE TRIGGER _300_forget_all_executions AFTER TRUNCATE ON public.executions FO
 
 -- executions _300_forget_executions; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_forget_executions AFTER DELETE ON public.executions REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION queue.forget_executions();
+
+-- agent_documents _300_give_stock_back; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_give_stock_back AFTER DELETE ON public.agent_documents REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.count_documents();
 
 -- workflows _300_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_give_stock_back AFTER DELETE ON public.workflows REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('workflows');
@@ -10247,6 +11281,9 @@ CREATE TRIGGER _300_refresh_access_of_new AFTER INSERT ON public.api_keys REFERE
 
 -- memberships _300_refresh_access_of_new; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_refresh_access_of_new AFTER INSERT ON public.memberships REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.refresh_changed_access('user_id');
+
+-- agent_documents _300_take_stock; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_take_stock AFTER INSERT ON public.agent_documents REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.count_documents();
 
 -- workflows _300_take_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_take_stock AFTER INSERT ON public.workflows REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.take_stock('workflows');
@@ -10302,6 +11339,9 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invoices FO
 -- memberships _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'user_id');
 
+-- rate_limits _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.rate_limits FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
+
 -- roles _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'key');
 
@@ -10320,6 +11360,15 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.workflows F
 -- api_keys _800_audit_changed; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit_changed AFTER UPDATE ON public.api_keys FOR EACH ROW WHEN (((to_jsonb(old.*) - 'last_used_at'::text) IS DISTINCT FROM (to_jsonb(new.*) - 'last_used_at'::text))) EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
+-- ai_agents _800_forget_answers; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_forget_answers AFTER UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.forget_answers_of_agent();
+
+-- tenants _800_forget_answers; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_forget_answers AFTER UPDATE ON public.tenants FOR EACH ROW WHEN (((new.answer_cache_seconds IS NULL) AND (old.answer_cache_seconds IS NOT NULL))) EXECUTE FUNCTION private.forget_answers_of_tenant();
+
+-- tenants _800_shorten_captured_calls; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_shorten_captured_calls AFTER UPDATE ON public.tenants FOR EACH ROW WHEN (((old.content_kept_days IS NOT NULL) AND (new.content_kept_days IS DISTINCT FROM old.content_kept_days))) EXECUTE FUNCTION private.shorten_captured_calls();
+
 -- tenants _900_forget_all_quotas; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_forget_all_quotas AFTER TRUNCATE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION private.forget_all_quotas();
 
@@ -10331,6 +11380,9 @@ CREATE TRIGGER _900_touch BEFORE UPDATE ON public.agent_documents FOR EACH ROW E
 
 -- ai_agents _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
+-- rate_limits _900_touch; Type: TRIGGER; Schema: public
+CREATE TRIGGER _900_touch BEFORE UPDATE ON public.rate_limits FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
 -- tenants _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
@@ -10377,6 +11429,14 @@ ALTER TABLE ONLY private.access_epochs
 -- access access_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.access
     ADD CONSTRAINT access_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- cached_answers cached_answer_is_of_an_agent; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.cached_answers
+    ADD CONSTRAINT cached_answer_is_of_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
+
+-- cached_answers cached_answers_tenant_id_fkey; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.cached_answers
+    ADD CONSTRAINT cached_answers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- document_chunks chunk_belongs_to_a_document; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.document_chunks
@@ -10430,6 +11490,10 @@ ALTER TABLE ONLY private.webhooks
 ALTER TABLE ONLY public.agent_documents
     ADD CONSTRAINT agent_documents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
 
+-- agent_versions agent_versions_created_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_versions
+    ADD CONSTRAINT agent_versions_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
 -- ai_agents ai_agents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.ai_agents
     ADD CONSTRAINT ai_agents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
@@ -10445,6 +11509,10 @@ ALTER TABLE ONLY public.api_keys
 -- api_keys api_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- captured_calls captured_calls_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.captured_calls
+    ADD CONSTRAINT captured_calls_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- agent_documents document_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.agent_documents
@@ -10497,6 +11565,14 @@ ALTER TABLE ONLY public.provider_keys
 -- provider_keys provider_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.provider_keys
     ADD CONSTRAINT provider_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- rate_limits rate_limit_belongs_to_a_key; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limit_belongs_to_a_key FOREIGN KEY (tenant_id, api_key_id) REFERENCES public.api_keys(tenant_id, id) ON DELETE CASCADE;
+
+-- rate_limits rate_limits_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- roles roles_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.roles
@@ -10558,6 +11634,10 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.workflow_versions
     ADD CONSTRAINT version_belongs_to_a_workflow FOREIGN KEY (tenant_id, workflow_id) REFERENCES public.workflows(tenant_id, id) ON DELETE CASCADE;
 
+-- agent_versions version_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.agent_versions
+    ADD CONSTRAINT version_belongs_to_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
+
 -- workflow_versions workflow_versions_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.workflow_versions
     ADD CONSTRAINT workflow_versions_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
@@ -10569,6 +11649,10 @@ ALTER TABLE ONLY public.workflows
 -- workflows workflows_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.workflows
     ADD CONSTRAINT workflows_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- capped_calls capped_calls_tenant_id_fkey; Type: FK CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.capped_calls
+    ADD CONSTRAINT capped_calls_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- domain_checks check_belongs_to_a_domain; Type: FK CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.domain_checks
@@ -10662,11 +11746,17 @@ ALTER TABLE private.access ENABLE ROW LEVEL SECURITY;
 -- access_epochs; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.access_epochs ENABLE ROW LEVEL SECURITY;
 
+-- agent_functions; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.agent_functions ENABLE ROW LEVEL SECURITY;
+
 -- api_key_hashes; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.api_key_hashes ENABLE ROW LEVEL SECURITY;
 
 -- built_in_roles; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.built_in_roles ENABLE ROW LEVEL SECURITY;
+
+-- cached_answers; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.cached_answers ENABLE ROW LEVEL SECURITY;
 
 -- document_chunks; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.document_chunks ENABLE ROW LEVEL SECURITY;
@@ -10707,6 +11797,9 @@ ALTER TABLE private.webhooks ENABLE ROW LEVEL SECURITY;
 -- agent_documents; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.agent_documents ENABLE ROW LEVEL SECURITY;
 
+-- agent_versions; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.agent_versions ENABLE ROW LEVEL SECURITY;
+
 -- ai_agents; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.ai_agents ENABLE ROW LEVEL SECURITY;
 
@@ -10718,6 +11811,9 @@ CREATE POLICY "anyone reads the regions" ON public.regions FOR SELECT TO anon, a
 
 -- api_keys; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+-- captured_calls; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.captured_calls ENABLE ROW LEVEL SECURITY;
 
 -- tenants changes of a tenant wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants AS RESTRICTIVE FOR UPDATE TO authenticated USING ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -10773,6 +11869,9 @@ CREATE POLICY "members with agents.read read agents" ON public.ai_agents FOR SEL
 -- agent_documents members with agents.read read documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.read read documents" ON public.agent_documents FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
 
+-- agent_versions members with agents.read read versions of agents; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.read read versions of agents" ON public.agent_versions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
+
 -- ai_agents members with agents.write change agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write change agents" ON public.ai_agents FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
@@ -10791,6 +11890,9 @@ CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR IN
 -- agent_documents members with agents.write make documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write make documents" ON public.agent_documents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
+-- captured_calls members with audit.read read what models were asked; Type: POLICY; Schema: public
+CREATE POLICY "members with audit.read read what models were asked" ON public.captured_calls FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)));
+
 -- invoices members with billing.read read invoices; Type: POLICY; Schema: public
 CREATE POLICY "members with billing.read read invoices" ON public.invoices FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('billing.read'::text) AS tenants_with)));
 
@@ -10805,6 +11907,9 @@ CREATE POLICY "members with executions.read read steps" ON public.execution_step
 
 -- api_keys members with keys.manage read keys; Type: POLICY; Schema: public
 CREATE POLICY "members with keys.manage read keys" ON public.api_keys FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('keys.manage'::text) AS tenants_with)));
+
+-- rate_limits members with keys.manage read rate limits; Type: POLICY; Schema: public
+CREATE POLICY "members with keys.manage read rate limits" ON public.rate_limits FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('keys.manage'::text) AS tenants_with)));
 
 -- invitations members with members.manage read invitations; Type: POLICY; Schema: public
 CREATE POLICY "members with members.manage read invitations" ON public.invitations FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('members.manage'::text) AS tenants_with)));
@@ -10877,6 +11982,9 @@ ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 -- provider_keys; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.provider_keys ENABLE ROW LEVEL SECURITY;
 
+-- rate_limits; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.rate_limits ENABLE ROW LEVEL SECURITY;
+
 -- tenant_domains reading domains waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading domains waits for a second factor" ON public.tenant_domains AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -10895,8 +12003,14 @@ CREATE POLICY "reading keys waits for a second factor" ON public.api_keys AS RES
 -- memberships reading members waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading members waits for a second factor" ON public.memberships AS RESTRICTIVE FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))));
 
+-- rate_limits reading rate limits waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading rate limits waits for a second factor" ON public.rate_limits AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
 -- subscriptions reading subscriptions waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading subscriptions waits for a second factor" ON public.subscriptions AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- captured_calls reading what models were asked waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading what models were asked waits for a second factor" ON public.captured_calls AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- tenant_secrets reading what secrets there are waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading what secrets there are waits for a second factor" ON public.tenant_secrets AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -10945,6 +12059,9 @@ ALTER TABLE public.workflow_versions ENABLE ROW LEVEL SECURITY;
 
 -- workflows; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.workflows ENABLE ROW LEVEL SECURITY;
+
+-- capped_calls; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.capped_calls ENABLE ROW LEVEL SECURITY;
 
 -- domain_checks; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.domain_checks ENABLE ROW LEVEL SECURITY;
@@ -11204,9 +12321,13 @@ REVOKE ALL ON FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) F
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
--- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint); Type: ACL; Schema: edge
-REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint) TO aias_edge;
+-- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) TO aias_edge;
+
+-- FUNCTION cached_answer(tenant uuid, asked bytea); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) TO aias_edge;
 
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
@@ -11228,9 +12349,21 @@ GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO ai
 REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) TO aias_edge;
 
+-- FUNCTION keep_answers(answers jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.keep_answers(answers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.keep_answers(answers jsonb) TO aias_edge;
+
+-- FUNCTION keep_contents(contents jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.keep_contents(contents jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.keep_contents(contents jsonb) TO aias_edge;
+
 -- FUNCTION keep_stripe_events(bodies text[]); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.keep_stripe_events(bodies text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.keep_stripe_events(bodies text[]) TO aias_edge;
+
+-- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) TO aias_edge;
 
 -- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
@@ -11293,6 +12426,12 @@ GRANT SELECT ON TABLE public.tenant_domains TO authenticated;
 -- FUNCTION add_domain(tenant uuid, wanted_domain text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) TO authenticated;
+
+-- FUNCTION agent_function_problem(callee regprocedure); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.agent_function_problem(callee regprocedure) FROM PUBLIC;
+
+-- FUNCTION allow_agent_function(callee regprocedure, description text, arguments jsonb, name text, is_read_only boolean); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.allow_agent_function(callee regprocedure, description text, arguments jsonb, name text, is_read_only boolean) FROM PUBLIC;
 
 -- FUNCTION ask_for_domain_check(tenant uuid, wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.ask_for_domain_check(tenant uuid, wanted_domain uuid) FROM PUBLIC;
@@ -11361,9 +12500,24 @@ GRANT UPDATE(subdomain) ON TABLE public.tenants TO authenticated;
 -- COLUMN tenants.requires_second_factor; Type: ACL; Schema: public
 GRANT UPDATE(requires_second_factor) ON TABLE public.tenants TO authenticated;
 
+-- COLUMN tenants.answer_cache_seconds; Type: ACL; Schema: public
+GRANT UPDATE(answer_cache_seconds) ON TABLE public.tenants TO authenticated;
+
+-- COLUMN tenants.content_kept_days; Type: ACL; Schema: public
+GRANT UPDATE(content_kept_days) ON TABLE public.tenants TO authenticated;
+
 -- FUNCTION close_tenant(tenant uuid, typed_subdomain text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.close_tenant(tenant uuid, typed_subdomain text) TO authenticated;
+
+-- FUNCTION count_documents(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_documents() FROM PUBLIC;
+
+-- TABLE rate_limits; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.rate_limits TO authenticated;
+
+-- FUNCTION count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint) FROM PUBLIC;
 
 -- FUNCTION count_request(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.count_request(tenant uuid) FROM PUBLIC;
@@ -11413,6 +12567,9 @@ REVOKE ALL ON FUNCTION private.disable_event_trigger(source regclass) FROM PUBLI
 REVOKE ALL ON FUNCTION private.disable_hook_signing(wanted_workflow uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.disable_hook_signing(wanted_workflow uuid) TO authenticated;
 
+-- FUNCTION disallow_agent_function(name text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.disallow_agent_function(name text) FROM PUBLIC;
+
 -- FUNCTION domain_to_manage(wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.domain_to_manage(wanted_domain uuid) FROM PUBLIC;
 
@@ -11434,6 +12591,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.workflows TO authenticated;
 
 -- FUNCTION enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb, idempotency_key text, started_by uuid, origin text, parent_id uuid, parent_node text, parent_item integer, depth integer, priority integer) FROM PUBLIC;
+
+-- FUNCTION erase_captured_calls(tenant uuid, batch integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.erase_captured_calls(tenant uuid, batch integer) FROM PUBLIC;
 
 -- FUNCTION event_output(event_name text, event_key text, payload jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.event_output(event_name text, event_key text, payload jsonb) FROM PUBLIC;
@@ -11466,6 +12626,12 @@ REVOKE ALL ON FUNCTION private.first_id_at(instant timestamp with time zone) FRO
 
 -- FUNCTION forget_all_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_all_quotas() FROM PUBLIC;
+
+-- FUNCTION forget_answers_of_agent(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.forget_answers_of_agent() FROM PUBLIC;
+
+-- FUNCTION forget_answers_of_tenant(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.forget_answers_of_tenant() FROM PUBLIC;
 
 -- FUNCTION forget_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_quotas() FROM PUBLIC;
@@ -11521,6 +12687,9 @@ REVOKE ALL ON FUNCTION private.is_pending(invitation public.invitations) FROM PU
 -- FUNCTION is_still_granted(invitation public.invitations); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.is_still_granted(invitation public.invitations) FROM PUBLIC;
 
+-- FUNCTION keep_agent_version(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_agent_version() FROM PUBLIC;
+
 -- FUNCTION keep_an_owner(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_an_owner() FROM PUBLIC;
 
@@ -11536,12 +12705,18 @@ REVOKE ALL ON FUNCTION private.keep_identity() FROM PUBLIC;
 -- FUNCTION keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) FROM PUBLIC;
 
+-- FUNCTION keep_version_as_it_is(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_version_as_it_is() FROM PUBLIC;
+
 -- FUNCTION key_of(changed jsonb, key_columns text[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.key_of(changed jsonb, key_columns text[]) FROM PUBLIC;
 
 -- FUNCTION leave_tenant(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.leave_tenant(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.leave_tenant(tenant uuid) TO authenticated;
+
+-- FUNCTION left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.left_of_rate_limit(rate public.rate_limits, meter text, OUT allowed integer, OUT remaining bigint) FROM PUBLIC;
 
 -- FUNCTION left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.left_of_the_minute(tenant uuid, meter text, bucket text, OUT allowed bigint, OUT remaining bigint) FROM PUBLIC;
@@ -11571,6 +12746,9 @@ REVOKE ALL ON FUNCTION private.lock_secrets(tenant uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION private.look_at_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.look_at_invitation(token text) TO authenticated;
 
+-- FUNCTION look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint) FROM PUBLIC;
+
 -- FUNCTION mail_invitation(invitation public.invitations); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.mail_invitation(invitation public.invitations) FROM PUBLIC;
 
@@ -11598,6 +12776,9 @@ GRANT ALL ON FUNCTION private.my_tenants() TO authenticated;
 
 -- FUNCTION note_cancellation(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.note_cancellation() FROM PUBLIC;
+
+-- FUNCTION number_agent_version(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.number_agent_version() FROM PUBLIC;
 
 -- FUNCTION own_tenants(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.own_tenants() FROM PUBLIC;
@@ -11629,6 +12810,12 @@ GRANT ALL ON FUNCTION private.quota_status(tenant uuid) TO authenticated;
 
 -- FUNCTION random_token(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.random_token() FROM PUBLIC;
+
+-- FUNCTION rate_limits_of_call(tenant uuid, api_key uuid, models text[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) FROM PUBLIC;
+
+-- FUNCTION recount_storage(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.recount_storage() FROM PUBLIC;
 
 -- FUNCTION refresh_access(tenant uuid, only_principals uuid[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.refresh_access(tenant uuid, only_principals uuid[]) FROM PUBLIC;
@@ -11711,12 +12898,19 @@ GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text,
 -- FUNCTION set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_dollars_aside(tenant uuid, meters text[], models text[], input_tokens bigint, most_output_tokens bigint) FROM PUBLIC;
 
+-- FUNCTION set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.set_rate_limit(tenant uuid, api_key uuid, of_model text, requests integer, tokens integer) TO authenticated;
+
 -- FUNCTION set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.set_spending_cap(tenant uuid, usd numeric, agent uuid, api_key uuid) TO authenticated;
 
 -- FUNCTION set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more bigint, OUT block uuid, OUT tokens bigint) FROM PUBLIC;
+
+-- FUNCTION shorten_captured_calls(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.shorten_captured_calls() FROM PUBLIC;
 
 -- FUNCTION size_of_object(metadata jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.size_of_object(metadata jsonb) FROM PUBLIC;
@@ -11746,6 +12940,9 @@ REVOKE ALL ON FUNCTION private.steps_to_repeat(plan jsonb, first_nodes text[]) F
 
 -- FUNCTION stored_bytes(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.stored_bytes() FROM PUBLIC;
+
+-- FUNCTION sweep_kept_of_calls(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.sweep_kept_of_calls() FROM PUBLIC;
 
 -- FUNCTION sync_limits(tenant public.tenants); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.sync_limits(tenant public.tenants) FROM PUBLIC;
@@ -11921,6 +13118,13 @@ GRANT ALL ON FUNCTION public.reopen_tenant(tenant_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.resend_invitation(invitation_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.resend_invitation(invitation_id uuid) TO authenticated;
 
+-- TABLE ai_agents; Type: ACL; Schema: public
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
+
+-- FUNCTION restore_agent_version(agent_id uuid, version integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.restore_agent_version(agent_id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.restore_agent_version(agent_id uuid, version integer) TO authenticated;
+
 -- FUNCTION resume_execution(execution_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.resume_execution(execution_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.resume_execution(execution_id uuid) TO authenticated;
@@ -11948,6 +13152,10 @@ GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) TO authenticated;
+
+-- FUNCTION set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.set_rate_limit(tenant_id uuid, api_key_id uuid, model text, requests_per_minute integer, tokens_per_minute integer) TO authenticated;
 
 -- FUNCTION set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_id uuid, api_key_id uuid) FROM PUBLIC;
@@ -11981,6 +13189,14 @@ GRANT ALL ON FUNCTION public.workflow_problems(nodes jsonb, connections jsonb) T
 REVOKE ALL ON FUNCTION queue.agent(tenant uuid, agent uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.agent(tenant uuid, agent uuid) TO aias_worker;
 
+-- FUNCTION agent(tenant uuid, agent uuid, wanted_version integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.agent(tenant uuid, agent uuid, wanted_version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.agent(tenant uuid, agent uuid, wanted_version integer) TO aias_worker;
+
+-- FUNCTION agent_functions(names text[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.agent_functions(names text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.agent_functions(names text[]) TO aias_worker;
+
 -- FUNCTION answer_call(tenant uuid, execution uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.answer_call(tenant uuid, execution uuid) FROM PUBLIC;
 
@@ -11989,6 +13205,15 @@ REVOKE ALL ON FUNCTION queue.ask_to_end(tenant uuid, execution uuid) FROM PUBLIC
 
 -- FUNCTION begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) FROM PUBLIC;
+
+-- FUNCTION call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb) TO aias_worker;
+
+-- FUNCTION call_as_member(callee regprocedure, arguments jsonb, most_rows integer); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) FROM authenticated;
+GRANT ALL ON FUNCTION queue.call_as_member(callee regprocedure, arguments jsonb, most_rows integer) TO postgres;
 
 -- FUNCTION chain_audit(max_entries integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.chain_audit(max_entries integer) FROM PUBLIC;
@@ -12093,6 +13318,10 @@ GRANT ALL ON FUNCTION queue.plan(tenant uuid, workflow uuid, wanted_version inte
 REVOKE ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, amount bigint, providers text[]) TO aias_worker;
 
+-- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) TO aias_worker;
+
 -- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) TO aias_worker;
@@ -12151,6 +13380,9 @@ GRANT ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, w
 REVOKE ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.send_mail(tenant uuid, execution uuid, token bigint, node text, recipients text[], subject text, body_text text, body_html text, item integer) TO aias_worker;
 
+-- FUNCTION settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.settle_call(tenant uuid, reservation uuid, tokens bigint, dollars numeric) FROM PUBLIC;
+
 -- FUNCTION signals(tenant uuid, execution uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.signals(tenant uuid, execution uuid) FROM PUBLIC;
 
@@ -12202,8 +13434,11 @@ GRANT SELECT ON TABLE public.execution_steps TO authenticated;
 -- TABLE agent_documents; Type: ACL; Schema: public
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_documents TO authenticated;
 
--- TABLE ai_agents; Type: ACL; Schema: public
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_agents TO authenticated;
+-- TABLE agent_versions; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.agent_versions TO authenticated;
+
+-- TABLE captured_calls; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.captured_calls TO authenticated;
 
 -- TABLE invoices; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.invoices TO authenticated;
