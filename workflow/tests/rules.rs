@@ -402,15 +402,7 @@ fn a_version_of_an_agent_is_a_number_beside_its_agent() {
         assert_eq!(asking(config), [""; 0]);
     }
     let wrong = ["invalid_agent_version /nodes/1/config/agent_version"];
-    let no_version = json!([
-        0,
-        -1,
-        1.5,
-        2_147_483_648_u64,
-        "1",
-        null,
-        [1]
-    ]);
+    let no_version = json!([0, -1, 1.5, 2_147_483_648_u64, "1", null, [1]]);
     for version in no_version.as_array().unwrap() {
         let config = json!({"agent_id": AGENT, "agent_version": version});
         assert_eq!(asking(config), wrong, "{version}");
