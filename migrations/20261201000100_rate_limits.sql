@@ -113,31 +113,7 @@ $$;
 
 comment on function private.left_of_rate_limit is 'requests_per_minute or llm_tokens_per_minute of a rate limit, and what is left of it; null where it does not limit those.';
 
-create function private.count_in_rate_limit(rate public.rate_limits, meter text, amount bigint, only_look boolean default false) returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  l record := private.left_of_rate_limit(rate, meter);
-  cost integer;
-begin
-  if l.allowed is null or amount <= 0 then
-    return;
-  end if;
-  -- A call that wants more than a minute has is let in by an empty bucket, and fills it.
-  cost := greatest(1, least(amount, l.allowed));
-  if not only_look or l.remaining < cost then
-    perform aias.rate_limit_or_refuse(meter || ':' || rate.id, l.allowed, interval '1 minute', cost,
-      meter => concat(meter, ':key:' || rate.api_key_id, ':model:' || rate.model));
-  end if;
-end
-$$;
-
-comment on function private.count_in_rate_limit is
-  'Counts so many in the bucket of a rate limit, or refuses them with 429; the meter in its details says of which key and model the limit is. Only looking, it refuses '
-  'what would be refused.';
-
-create function private.count_ahead_in_rate_limit(rate public.rate_limits, meter text, more bigint) returns bigint
+create function private.count_in_rate_limit(rate public.rate_limits, meter text, wanted bigint, more bigint) returns bigint
 language plpgsql
 set search_path = ''
 as $$
@@ -145,13 +121,42 @@ declare
   -- At most this part of a minute goes to one asker beyond what it has a use for.
   part constant integer := 8;
   allowed constant integer := case meter when 'requests_per_minute' then rate.requests_per_minute else rate.tokens_per_minute end;
-  ahead constant bigint := least(more, allowed / part);
+  -- A call that wants more than a minute has is let in by an empty bucket, and fills it.
+  cost constant bigint := case when wanted > 0 then greatest(1, least(wanted, allowed)) else 0 end;
+  ahead constant bigint := least(more, allowed / part, allowed - cost);
 begin
-  return case when ahead > 0 and aias.rate_limit(meter || ':' || rate.id, allowed, interval '1 minute', ahead::integer) then ahead else 0 end;
+  if allowed is null then
+    return 0;
+  end if;
+  if ahead > 0 and aias.rate_limit(meter || ':' || rate.id, allowed, interval '1 minute', (cost + ahead)::integer) then
+    return wanted + ahead;
+  end if;
+  if cost > 0 then
+    perform aias.rate_limit_or_refuse(meter || ':' || rate.id, allowed, interval '1 minute', cost::integer,
+      meter => concat(meter, ':key:' || rate.api_key_id, ':model:' || rate.model));
+  end if;
+  return wanted;
 end
 $$;
 
-comment on function private.count_ahead_in_rate_limit is 'Counts up to so many for the calls that come next, and answers how many; none where there is no such limit.';
+comment on function private.count_in_rate_limit is
+  'Counts what is wanted in the bucket of a rate limit, or refuses it with 429; the meter in its details says of which key and model the limit is. And up to so '
+  'many more for the calls that come next, which are not refused but left out. Answers how many were counted.';
+
+create function private.look_at_rate_limit(rate public.rate_limits, meter text, wanted bigint) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  l record := private.left_of_rate_limit(rate, meter);
+begin
+  if l.remaining < greatest(1, least(wanted, l.allowed)) and wanted > 0 then
+    perform private.count_in_rate_limit(rate, meter, wanted, 0);
+  end if;
+end
+$$;
+
+comment on function private.look_at_rate_limit is 'Refuses what private.count_in_rate_limit would refuse, and counts nothing.';
 
 -- Admitting -----------------------------------------------------------------------------------------------------------------------
 
@@ -182,10 +187,11 @@ declare
   capped text[];
   models text[];
   rates public.rate_limits[];
-  rate public.rate_limits;
+  -- Of each of them: what is wanted and what more, and then what was counted.
+  missing jsonb[];
   known jsonb;
-  counted_requests bigint[] := '{}';
-  counted_tokens bigint[] := '{}';
+  counted_requests bigint[];
+  counted_tokens bigint[];
 begin
   perform private.demand(tenant, 'models.call');
   user_id := auth.uid();
@@ -209,22 +215,29 @@ begin
   end if;
 
   rates := array(select l from private.rate_limits_of_call(tenant, api_key_id, models || wanted_model) l);
-  foreach rate in array rates loop
-    select k into known from jsonb_array_elements(known_limits) k where k ->> 'id' = rate.id::text;
-    -- Of a limit that the asker does not know of yet it holds nothing.
-    counted_requests := counted_requests || coalesce((known ->> 'requests')::bigint, call_requests, 0);
-    counted_tokens := counted_tokens || coalesce(
-      (known ->> 'tokens')::bigint + case when known ->> 'tokens' <> '0' then in_agent else 0 end,
-      call_input_tokens + in_agent + call_output_tokens, 0);
-  end loop;
-  -- Looked at first, so that whoever is refused is counted nowhere.
+  counted_requests := array_fill(0::bigint, array[cardinality(rates)]);
+  counted_tokens := counted_requests;
   for i in 1 .. cardinality(rates) loop
-    perform private.count_in_rate_limit(rates[i], 'requests_per_minute', counted_requests[i], only_look => true);
+    select k into known from jsonb_array_elements(known_limits) k where k ->> 'id' = rates[i].id::text;
+    if known is null then
+      -- Of a limit that the asker does not know of yet it holds nothing.
+      known := jsonb_build_object('requests', call_requests, 'more_requests', 0,
+        'tokens', coalesce(call_input_tokens + in_agent + call_output_tokens, 0), 'more_tokens', 0);
+    elsif known ->> 'tokens' <> '0' then
+      known := jsonb_set(known, '{tokens}', to_jsonb((known ->> 'tokens')::bigint + in_agent));
+    end if;
+    missing[i] := known;
   end loop;
-  block_requests := private.count_requests(tenant, requests, 0);
+  -- Looked at first, so that whoever is refused is counted nowhere. Buckets are always counted in the same order, requests before tokens, so that two
+  -- who count do not wait for each other where the buckets are rows.
   for i in 1 .. cardinality(rates) loop
-    perform private.count_in_rate_limit(rates[i], 'requests_per_minute', counted_requests[i]);
+    perform private.look_at_rate_limit(rates[i], 'requests_per_minute', (missing[i] ->> 'requests')::bigint);
   end loop;
+  for i in 1 .. cardinality(rates) loop
+    counted_requests[i] := private.count_in_rate_limit(rates[i], 'requests_per_minute',
+      (missing[i] ->> 'requests')::bigint, (missing[i] ->> 'more_requests')::bigint);
+  end loop;
+  block_requests := private.count_requests(tenant, requests, more_requests);
 
   capped := private.capped_meters(tenant, agent_id, api_key_id);
   is_capped := cardinality(capped) > 0;
@@ -233,14 +246,15 @@ begin
       caps := private.set_dollars_aside(tenant, capped, models, call_input_tokens + in_agent, call_output_tokens);
     end if;
     for i in 1 .. cardinality(rates) loop
-      perform private.count_in_rate_limit(rates[i], 'llm_tokens_per_minute', counted_tokens[i], only_look => true);
+      perform private.look_at_rate_limit(rates[i], 'llm_tokens_per_minute', (missing[i] ->> 'tokens')::bigint);
     end loop;
     select s.block, s.tokens into block, block_tokens from private.set_tokens_aside(tenant, wanted_tokens, more_tokens) s;
     for i in 1 .. cardinality(rates) loop
-      perform private.count_in_rate_limit(rates[i], 'llm_tokens_per_minute', counted_tokens[i]);
+      counted_tokens[i] := private.count_in_rate_limit(rates[i], 'llm_tokens_per_minute',
+        (missing[i] ->> 'tokens')::bigint, (missing[i] ->> 'more_tokens')::bigint);
     end loop;
   exception
-    -- Its requests are counted, and stay so: the asker is told by a row, with which they are committed.
+    -- Its requests are counted, and those for the calls that come next: the asker is told by a row, with which they are committed, and has them.
     when sqlstate 'PGRST' then
       get stacked diagnostics refusal_message = message_text, refusal_detail = pg_exception_detail;
       caps := null;
@@ -248,17 +262,6 @@ begin
       block_tokens := 0;
       counted_tokens := array_fill(0::bigint, array[cardinality(rates)]);
   end;
-  -- For the calls that come next; nobody has come for whom these would be missing.
-  if refusal_message is null then
-    block_requests := block_requests + private.count_requests(tenant, 0, more_requests);
-    for i in 1 .. cardinality(rates) loop
-      select k into known from jsonb_array_elements(known_limits) k where k ->> 'id' = rates[i].id::text;
-      counted_requests[i] := counted_requests[i]
-        + private.count_ahead_in_rate_limit(rates[i], 'requests_per_minute', coalesce((known ->> 'more_requests')::bigint, 0));
-      counted_tokens[i] := counted_tokens[i]
-        + private.count_ahead_in_rate_limit(rates[i], 'llm_tokens_per_minute', coalesce((known ->> 'more_tokens')::bigint, 0));
-    end loop;
-  end if;
 
   -- It counts in the period in which it was set aside, so it is used in that one; and not for so long that its lease may end before a call does.
   select floor(extract(epoch from least(interval '5 minutes', greatest(interval '0', p.period_end - clock_timestamp()))))::integer into block_seconds
