@@ -137,6 +137,9 @@ pub struct StepSchema {
     /// `provider/model` of an LLM call.
     #[schema(required)]
     model: Option<String>,
+    /// The version of the agent that the last attempt asked.
+    #[schema(required)]
+    agent_version: Option<i32>,
     #[schema(required)]
     input_tokens: Option<i64>,
     #[schema(required)]
