@@ -427,6 +427,8 @@ pub enum BenchName {
     Bloat,
     /// What the door to models adds to a call.
     Gateway,
+    /// What Stripe's webhook takes in a second beside plain inserts, and how many events a worker applies.
+    Webhooks,
 }
 
 impl BenchName {
@@ -437,12 +439,15 @@ impl BenchName {
 
     /// Whether it runs a worker.
     pub fn wants_worker(self) -> bool {
-        matches!(self, Self::Engine | Self::Fairness | Self::Bloat)
+        matches!(
+            self,
+            Self::Engine | Self::Fairness | Self::Bloat | Self::Webhooks
+        )
     }
 
     /// Whether it runs an `edge-api`.
     pub fn wants_edge(self) -> bool {
-        matches!(self, Self::Gateway)
+        matches!(self, Self::Gateway | Self::Webhooks)
     }
 }
 

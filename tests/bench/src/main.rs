@@ -9,6 +9,7 @@
 )]
 
 mod bloat;
+mod door;
 mod engine;
 mod fairness;
 mod gateway;
@@ -20,6 +21,7 @@ mod report;
 mod rls;
 mod server;
 mod validate;
+mod webhooks;
 mod worker;
 
 use std::path::PathBuf;
@@ -68,6 +70,8 @@ enum Benchmark {
     Bloat,
     /// What the door to models adds to a call.
     Gateway,
+    /// What Stripe's webhook takes, and how fast that is applied.
+    Webhooks,
 }
 
 #[tokio::main]
@@ -87,6 +91,7 @@ async fn measure(args: &Args, server: &Server) -> Result<Report> {
             .with_context(|| format!("this benchmark runs a program: {option} names it"))
     };
     let worker = || program(&args.worker, "--worker");
+    let edge = || program(&args.edge, "--edge");
     let name = args
         .benchmark
         .to_possible_value()
@@ -100,9 +105,9 @@ async fn measure(args: &Args, server: &Server) -> Result<Report> {
         Benchmark::Engine => engine::measure(server, &worker()?, &mut report).await?,
         Benchmark::Fairness => fairness::measure(server, &worker()?, &mut report).await?,
         Benchmark::Bloat => bloat::measure(server, &worker()?, &mut report).await?,
-        Benchmark::Gateway => {
-            let edge = program(&args.edge, "--edge")?;
-            gateway::measure(server, &edge, &mut report).await?;
+        Benchmark::Gateway => gateway::measure(server, &edge()?, &mut report).await?,
+        Benchmark::Webhooks => {
+            webhooks::measure(server, &edge()?, &worker()?, &mut report).await?;
         }
     }
     Ok(report)

@@ -4,14 +4,12 @@
 mod load;
 mod upstream;
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use anyhow::Result;
 
+use crate::door::Door;
 use crate::engine::world::{self, OWNER, TENANT};
 use crate::report::{Report, Want, median};
 use crate::server::Server;
@@ -27,9 +25,13 @@ pub async fn measure(server: &Server, edge: &Path, report: &mut Report) -> Resul
     world::make(server).await?;
     let key = make_key(server).await?;
     let upstream = Upstream::start().await?;
-    let door = Door::start(edge, server, &upstream.url).await?;
+    let provider = [
+        ("OPENAI_API_KEY", "stand-in"),
+        ("OPENAI_BASE_URL", upstream.url.as_str()),
+    ];
+    let door = Door::start(edge, server, &provider).await?;
     let direct = Side::direct(&upstream.url);
-    let through = Side::through(&door.url, &key);
+    let through = Side::through(&format!("{}/v1", door.url), &key);
     let seconds = Duration::from_secs(server.seconds.into());
 
     for side in [&direct, &through] {
@@ -132,67 +134,4 @@ async fn make_key(server: &Server) -> Result<String> {
     .fetch_one(&mut session)
     .await?;
     Ok(key)
-}
-
-/// An `edge-api` process, as it is shipped.
-struct Door {
-    url: String,
-    process: Child,
-    spool: PathBuf,
-}
-
-impl Door {
-    async fn start(program: &Path, server: &Server, upstream: &str) -> Result<Self> {
-        let free = TcpListener::bind("127.0.0.1:0").await?;
-        let address = free.local_addr()?.to_string();
-        drop(free);
-        let spool = std::env::temp_dir().join(format!("aias-bench-spool-{}", std::process::id()));
-        let process = Command::new(program)
-            .env("AIAS_SPOOL_DIR", &spool)
-            .env("AIAS_DATABASE_URL", &server.url)
-            .env("AIAS_LISTEN", &address)
-            .env("AIAS_JWT_SECRET", "nobody-signs-with-this-in-a-benchmark")
-            .env("OPENAI_API_KEY", "stand-in")
-            .env("OPENAI_BASE_URL", upstream)
-            .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("starting {}", program.display()))?;
-        let door = Self {
-            url: format!("http://{address}/v1"),
-            process,
-            spool,
-        };
-        let ready = format!("http://{address}/readyz");
-        for _ in 0..200 {
-            if reqwest::get(&ready)
-                .await
-                .is_ok_and(|answer| answer.status().is_success())
-            {
-                return Ok(door);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        anyhow::bail!("edge-api is not ready")
-    }
-
-    fn resident_mib(&self) -> Result<f64> {
-        let id = self.process.id().context("edge-api has ended by itself")?;
-        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1));
-        Ok(kib.context("no VmRSS")?.parse::<f64>()? / 1024.0)
-    }
-
-    /// As an operator would, by SIGTERM.
-    async fn stop(mut self) -> Result<()> {
-        let id = self.process.id().context("edge-api has ended by itself")?;
-        let asked = Command::new("kill").arg(id.to_string()).status().await?;
-        ensure!(asked.success(), "could not stop edge-api");
-        self.process.wait().await?;
-        std::fs::remove_dir_all(&self.spool)?;
-        Ok(())
-    }
 }
