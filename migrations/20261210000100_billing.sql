@@ -121,18 +121,17 @@ comment on column billing.customers.known_by is
 
 create table billing.accounts (
   tenant_id uuid primary key references public.tenants (id) on delete cascade,
-  plan_before uuid references public.subscription_plans (id),
+  plan_before uuid,
   anchor_before timestamptz,
   is_suspended boolean not null default false,
   derive_at timestamptz,
   constraint account_remembers_both_or_nothing check ((plan_before is null) = (anchor_before is null))
 );
-create index accounts_plan_before on billing.accounts (plan_before);
 create index accounts_derive_at on billing.accounts (derive_at) where derive_at is not null;
 alter table billing.accounts enable row level security;
 
 comment on table billing.accounts is 'What is remembered of tenants with subscriptions.';
-comment on column billing.accounts.plan_before is 'The plan before a subscription first decided; null while none has. It is the tenant''s again when none does any more.';
+comment on column billing.accounts.plan_before is 'The plan before a subscription first decided; null while none has. It is the tenant''s again when none does any more. No reference: a plan that nobody has can go, and between tenants and plans the API would find one way more.';
 comment on column billing.accounts.is_suspended is 'It is billing that has suspended the tenant, so a payment lifts that. What the operator has suspended stays so.';
 comment on column billing.accounts.derive_at is 'When time alone changes what follows: the end of the grace.';
 

@@ -177,8 +177,10 @@ begin
 
   with decided as (
     select t.id as tenant_id, t.status, a.is_suspended,
-           case when s.id is null then coalesce(a.plan_before, t.plan_id)
-                when s.standing = 1 then (select g.plan_without_subscription from billing.settings g)
+           case when s.id is null and a.plan_before is null then t.plan_id
+                -- A plan may have gone since.
+                when s.id is null then coalesce(before.id, g.plan_without_subscription)
+                when s.standing = 1 then g.plan_without_subscription
                 else s.plan_id end as plan_id,
            -- An anchor that is ahead, at the end of a trial, begins no period yet.
            case when s.id is null then coalesce(a.anchor_before, t.billing_anchor)
@@ -187,6 +189,8 @@ begin
            case when s.standing = 3 and s.grace_ends_at > now() then s.grace_ends_at end as derive_at
       from billing.accounts a
       join public.tenants t on t.id = a.tenant_id
+      cross join billing.settings g
+      left join public.subscription_plans before on before.id = a.plan_before
       left join lateral (
         select p.id, p.plan_id, p.current_period_start, p.created_at, p.grace_ends_at, billing.standing(p.status) as standing,
                (select billing.at(o.data, 'billing_cycle_anchor') from billing.objects o where o.account = '' and o.kind = 'subscription' and o.id = p.id) as anchor

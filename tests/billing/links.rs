@@ -160,6 +160,41 @@ async fn a_price_that_becomes_a_plans_decides_then(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn a_plan_that_has_gone_is_not_given_back(pool: PgPool) {
+    set(&pool).await;
+    sqlx::query(
+        "with legacy as (
+           insert into public.subscription_plans (key, name, price_monthly, price_yearly, limits)
+           select 'legacy', 'Legacy', 0, 0, limits from public.subscription_plans where key = 'starter' returning id)
+         update public.tenants t set plan_id = legacy.id from legacy where t.id = $1",
+    )
+    .bind(BETA)
+    .execute(&pool)
+    .await
+    .unwrap();
+    let mut stripe = Stripe::new();
+    stripe
+        .customer(BETA)
+        .subscription("sub_1", PROFESSIONAL, "active");
+    let mut session = session(&pool).await;
+    keep(&mut session, &stripe.events).await;
+    apply(&mut session, &ids(&stripe.events)).await;
+    sqlx::query("delete from public.subscription_plans where key = 'legacy'")
+        .execute(&pool)
+        .await
+        .unwrap();
+
+    stripe.wait(1).update(
+        "customer.updated",
+        CUSTOMER,
+        json!({"metadata": {"tenant_id": ALPHA}}),
+    );
+    keep(&mut session, &stripe.events).await;
+    apply(&mut session, &ids(&stripe.events[2..])).await;
+    assert_eq!(outcome(&mut session).await["plan"], "starter");
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn a_tenant_that_goes_takes_the_mirror_along(pool: PgPool) {
     set(&pool).await;
     let mut stripe = Stripe::new();

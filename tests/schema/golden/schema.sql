@@ -733,8 +733,10 @@ begin
   on conflict (tenant_id) do update set plan_before = excluded.plan_before, anchor_before = excluded.anchor_before where a.plan_before is null;
   with decided as (
     select t.id as tenant_id, t.status, a.is_suspended,
-           case when s.id is null then coalesce(a.plan_before, t.plan_id)
-                when s.standing = 1 then (select g.plan_without_subscription from billing.settings g)
+           case when s.id is null and a.plan_before is null then t.plan_id
+                -- A plan may have gone since.
+                when s.id is null then coalesce(before.id, g.plan_without_subscription)
+                when s.standing = 1 then g.plan_without_subscription
                 else s.plan_id end as plan_id,
            -- An anchor that is ahead, at the end of a trial, begins no period yet.
            case when s.id is null then coalesce(a.anchor_before, t.billing_anchor)
@@ -743,6 +745,8 @@ begin
            case when s.standing = 3 and s.grace_ends_at > now() then s.grace_ends_at end as derive_at
       from billing.accounts a
       join public.tenants t on t.id = a.tenant_id
+      cross join billing.settings g
+      left join public.subscription_plans before on before.id = a.plan_before
       left join lateral (
         select p.id, p.plan_id, p.current_period_start, p.created_at, p.grace_ends_at, billing.standing(p.status) as standing,
                (select billing.at(o.data, 'billing_cycle_anchor') from billing.objects o where o.account = '' and o.kind = 'subscription' and o.id = p.id) as anchor
@@ -8792,7 +8796,7 @@ CREATE TABLE billing.accounts (
 COMMENT ON TABLE billing.accounts IS 'What is remembered of tenants with subscriptions.';
 
 -- COLUMN accounts.plan_before; Type: COMMENT; Schema: billing
-COMMENT ON COLUMN billing.accounts.plan_before IS 'The plan before a subscription first decided; null while none has. It is the tenant''s again when none does any more.';
+COMMENT ON COLUMN billing.accounts.plan_before IS 'The plan before a subscription first decided; null while none has. It is the tenant''s again when none does any more. No reference: a plan that nobody has can go, and between tenants and plans the API would find one way more.';
 
 -- COLUMN accounts.is_suspended; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.accounts.is_suspended IS 'It is billing that has suspended the tenant, so a payment lifts that. What the operator has suspended stays so.';
@@ -10730,9 +10734,6 @@ CREATE UNIQUE INDEX users_email_partial_key ON auth.users USING btree (email) WH
 -- accounts_derive_at; Type: INDEX; Schema: billing
 CREATE INDEX accounts_derive_at ON billing.accounts USING btree (derive_at) WHERE (derive_at IS NOT NULL);
 
--- accounts_plan_before; Type: INDEX; Schema: billing
-CREATE INDEX accounts_plan_before ON billing.accounts USING btree (plan_before);
-
 -- events_dead; Type: INDEX; Schema: billing
 CREATE INDEX events_dead ON billing.events USING btree (finished_at) WHERE (state = 'dead'::text);
 
@@ -11401,10 +11402,6 @@ CREATE TRIGGER _910_forget_audit AFTER DELETE ON public.tenants FOR EACH ROW EXE
 
 -- mails _100_forget; Type: TRIGGER; Schema: queue
 CREATE TRIGGER _100_forget BEFORE UPDATE ON queue.mails FOR EACH ROW WHEN (((new.template = 'workflow'::text) AND (new.status <> 'queued'::text))) EXECUTE FUNCTION queue.forget_mail();
-
--- accounts accounts_plan_before_fkey; Type: FK CONSTRAINT; Schema: billing
-ALTER TABLE ONLY billing.accounts
-    ADD CONSTRAINT accounts_plan_before_fkey FOREIGN KEY (plan_before) REFERENCES public.subscription_plans(id);
 
 -- accounts accounts_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.accounts

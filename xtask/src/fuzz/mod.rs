@@ -51,7 +51,7 @@ pub async fn run(args: &FuzzArgs) -> Result<ExitCode> {
 }
 
 /// The program.
-const FUZZER: &str = "fuzz";
+pub const FUZZER: &str = "fuzz";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Found {

@@ -12,6 +12,7 @@ use super::{Context, keys};
 use crate::build::{self, Purpose};
 use crate::database::access;
 use crate::down;
+use crate::fuzz;
 use crate::layout::{self, Layout};
 use crate::ports::Ports;
 use crate::progress::Progress;
@@ -95,7 +96,8 @@ async fn with(
         Err(error) => failed.push(error.to_string()),
     }
 
-    match crate::fuzz::run_short(stack, layout).await {
+    build::programs(&[fuzz::FUZZER], Purpose::Tests, progress).await?;
+    match fuzz::run_short(stack, layout).await {
         Ok(checks) => counts.add(&Counts::of("checks", checks)),
         Err(error) => failed.push(format!("{error:#}")),
     }
