@@ -57,7 +57,11 @@ pub async fn measure(server: &Server, worker: &Path, report: &mut Report) -> Res
     eprintln!("while a snapshot has been held for a minute: {held:.0} a second, {largest:.1} MiB");
     sqlx::raw_sql("commit").execute(&mut holder).await?;
     holder.close().await?;
-    let cleaned_up_after = wait_for_vacuum(&mut session).await?;
+    // Before autovacuum has come, or while it works.
+    let ended_at = Instant::now();
+    let at_once = rate(&ended).await?;
+    eprintln!("right after its end: {at_once:.0} a second");
+    let cleaned_up_after = wait_for_vacuum(&mut session, ended_at).await?;
     let after = rate(&ended).await?;
     let in_the_end = size(server).await?;
     eprintln!(
@@ -68,12 +72,14 @@ pub async fn measure(server: &Server, worker: &Path, report: &mut Report) -> Res
 
     report.figure("before_per_second", before);
     report.figure("while_held_per_second", held);
+    report.figure("right_after_per_second", at_once);
     report.figure("after_per_second", after);
     report.figure("queue_after_an_hours_jobs_mib", after_an_hour);
     report.figure("queue_after_a_minute_held_mib", largest);
     report.figure("cleaned_up_after_s", cleaned_up_after);
     report.figure("queue_in_the_end_mib", in_the_end);
     report.goal("while_held_to_before", Want::AtLeast(0.8), held / before);
+    report.ratio("right_after_to_before", at_once / before);
     report.goal("after_to_before", Want::AtLeast(0.9), after / before);
     report.goal(
         "queue_after_an_hours_jobs_in_mib",
@@ -84,11 +90,12 @@ pub async fn measure(server: &Server, worker: &Path, report: &mut Report) -> Res
 }
 
 /// Until what piled up has been cleaned up, by itself. Answers how many seconds that took.
-async fn wait_for_vacuum(session: &mut sqlx::PgConnection) -> Result<f64> {
-    let ended = Instant::now();
-    let since: f64 = sqlx::query_scalar("select extract(epoch from clock_timestamp())::float8")
-        .fetch_one(&mut *session)
-        .await?;
+async fn wait_for_vacuum(session: &mut sqlx::PgConnection, ended: Instant) -> Result<f64> {
+    let since: f64 =
+        sqlx::query_scalar("select extract(epoch from clock_timestamp())::float8 - $1")
+            .bind(ended.elapsed().as_secs_f64())
+            .fetch_one(&mut *session)
+            .await?;
     // One that began before has not cleaned up what the snapshot saw: then it is the next that does, and what is dead says so.
     let has_come = "select coalesce(extract(epoch from s.last_autovacuum) > $1, false) and s.n_dead_tup < s.n_tup_upd / 10
                       from pg_stat_user_tables s where s.relid = 'queue.jobs'::regclass";
