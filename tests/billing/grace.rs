@@ -53,7 +53,8 @@ async fn the_grace_ends_and_a_payment_lifts_the_suspension(pool: PgPool) {
     .fetch_one(&pool)
     .await
     .unwrap();
-    assert!((0.9..1.0).contains(&days_left), "{days_left}");
+    // Stripe's clock of this test has whole seconds: a day, and up to one more.
+    assert!((0.9..1.0001).contains(&days_left), "{days_left}");
     // Nothing is due yet.
     assert_eq!(sweep(&pool).await, 0);
 
