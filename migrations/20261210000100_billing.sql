@@ -224,6 +224,7 @@ create table public.invoices (
   due_at timestamptz,
   finalized_at timestamptz,
   paid_at timestamptz,
+  attempt_count integer not null default 0,
   next_payment_attempt_at timestamptz,
   hosted_invoice_url text,
   invoice_pdf text,
@@ -235,6 +236,7 @@ create index invoices_created_at on public.invoices (tenant_id, created_at desc)
 alter table public.invoices enable row level security;
 
 comment on table public.invoices is 'The tenant''s invoices in Stripe, in minor units of their currency. Derived: a change is made in Stripe.';
+comment on column public.invoices.attempt_count is 'How often its payment was tried.';
 comment on column public.invoices.hosted_invoice_url is 'Where it can be paid. Whoever has the address can see the invoice.';
 
 create trigger _800_audit after insert or update or delete on public.subscriptions

@@ -95,9 +95,13 @@ create view billing.subscriptions as
     from billing.customers_that_count c
     join billing.objects o on o.account = '' and o.customer = c.id and o.kind = 'subscription'
     cross join lateral (
-      select array_agg(x.item #>> '{price,id}' order by x.item #>> '{price,id}') as price_ids, sum((x.item ->> 'quantity')::bigint)::bigint as quantity,
+      -- Prices are called plans in API versions before 2020.
+      select array_agg(x.price order by x.price) as price_ids, sum((x.item ->> 'quantity')::bigint)::bigint as quantity,
              max(billing.at(x.item, 'current_period_start')) as period_start, min(billing.at(x.item, 'current_period_end')) as period_end
-        from jsonb_array_elements(case when jsonb_typeof(o.data #> '{items,data}') = 'array' then o.data #> '{items,data}' else '[]' end) x (item)
+        from (
+          select e.item, coalesce(e.item #>> '{price,id}', e.item #>> '{plan,id}') as price
+            from jsonb_array_elements(case when jsonb_typeof(o.data #> '{items,data}') = 'array' then o.data #> '{items,data}' else '[]' end) e (item)
+        ) x
     ) i;
 
 comment on view billing.subscriptions is
@@ -245,13 +249,13 @@ begin
         where c.tenant_id = i.tenant_id);
   insert into public.invoices as i (
     tenant_id, id, customer_id, subscription_id, number, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded,
-    period_start, period_end, due_at, finalized_at, paid_at, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
+    period_start, period_end, due_at, finalized_at, paid_at, attempt_count, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
   select c.tenant_id, o.id, o.customer, billing.subscription_of(o.data), o.data ->> 'number', o.data ->> 'status', o.data ->> 'currency',
          coalesce((o.data ->> 'subtotal')::bigint, 0), coalesce((o.data ->> 'total')::bigint, 0), coalesce((o.data ->> 'amount_due')::bigint, 0),
          coalesce((o.data ->> 'amount_paid')::bigint, 0), coalesce((o.data ->> 'amount_remaining')::bigint, 0), coalesce(refunded.amount, 0),
          billing.at(o.data, 'period_start'), billing.at(o.data, 'period_end'), billing.at(o.data, 'due_date'),
          billing.at(o.data #> '{status_transitions}', 'finalized_at'), billing.at(o.data #> '{status_transitions}', 'paid_at'),
-         billing.at(o.data, 'next_payment_attempt'), o.data ->> 'hosted_invoice_url', o.data ->> 'invoice_pdf', billing.at(o.data, 'created')
+         coalesce((o.data ->> 'attempt_count')::integer, 0), billing.at(o.data, 'next_payment_attempt'), o.data ->> 'hosted_invoice_url', o.data ->> 'invoice_pdf', billing.at(o.data, 'created')
     from billing.customers_that_count c
     join billing.objects o on o.account = '' and o.customer = c.id and o.kind = 'invoice' and not o.is_deleted
     left join lateral (
@@ -268,11 +272,11 @@ begin
    order by c.tenant_id, o.id
   on conflict (tenant_id, id) do update set
     (customer_id, subscription_id, number, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded,
-     period_start, period_end, due_at, finalized_at, paid_at, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
+     period_start, period_end, due_at, finalized_at, paid_at, attempt_count, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
     = (excluded.customer_id, excluded.subscription_id, excluded.number, excluded.status, excluded.currency, excluded.subtotal, excluded.total,
        excluded.amount_due, excluded.amount_paid, excluded.amount_remaining, excluded.amount_refunded, excluded.period_start, excluded.period_end,
-       excluded.due_at, excluded.finalized_at, excluded.paid_at, excluded.next_payment_attempt_at, excluded.hosted_invoice_url, excluded.invoice_pdf,
-       excluded.created_at)
+       excluded.due_at, excluded.finalized_at, excluded.paid_at, excluded.attempt_count, excluded.next_payment_attempt_at,
+       excluded.hosted_invoice_url, excluded.invoice_pdf, excluded.created_at)
    where i.* is distinct from excluded.*;
 end
 $$;

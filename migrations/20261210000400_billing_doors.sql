@@ -69,7 +69,7 @@ begin
     foreach attribute in array array['period_start', 'period_end', 'due_date', 'next_payment_attempt'] loop
       perform billing.at(data, attribute);
     end loop;
-    perform billing.at(data #> '{status_transitions}', 'finalized_at'), billing.at(data #> '{status_transitions}', 'paid_at');
+    perform (data ->> 'attempt_count')::integer, billing.at(data #> '{status_transitions}', 'finalized_at'), billing.at(data #> '{status_transitions}', 'paid_at');
   elsif kind = 'charge' then
     perform (data ->> 'amount_refunded')::bigint;
   end if;
@@ -163,6 +163,13 @@ begin
     from touched t
    -- Nothing follows from the others but the mirror itself.
    where t.kind in ('customer', 'subscription', 'checkout.session', 'invoice', 'invoice_payment', 'charge');
+  if with_fetching and invoices is not null then
+    -- Where an invoice has changed its subscription mostly has, too, and the event that says so may be late.
+    update billing.objects s set fetch_ticket = s.fetch_ticket + 1, fetch_at = now()
+      from billing.objects i
+     where i.account = '' and i.kind = 'invoice' and i.id = any (invoices)
+       and s.account = '' and s.kind = 'subscription' and s.id = billing.subscription_of(i.data);
+  end if;
   if customers is not null then
     perform billing.derive(customers, coalesce(invoices, '{}'), has_charges);
   end if;
@@ -366,6 +373,7 @@ set search_path = ''
 as $$
 declare
   due uuid[];
+  reminded integer;
   forgotten integer;
 begin
   perform billing.wait_for_turn();
@@ -374,17 +382,19 @@ begin
     update billing.accounts a set derive_at = null where a.tenant_id = any (due);
     perform billing.derive_subscriptions(due), billing.derive_tenants(due);
   end if;
+  reminded := billing.mail_about_trials(most);
   delete from billing.events e using (
     select x.id from billing.events x, billing.settings s
      where x.state in ('applied', 'ignored') and x.finished_at < now() - s.events_kept
      order by x.finished_at limit most for update of x skip locked
   ) old where e.id = old.id;
   get diagnostics forgotten = row_count;
-  return cardinality(due) + forgotten;
+  return cardinality(due) + reminded + forgotten;
 end
 $$;
 
-comment on function billing.sweep is 'Suspends tenants whose grace has ended, and forgets events that are old. Answers how many of both, at most so many of each.';
+comment on function billing.sweep is
+  'Suspends tenants whose grace has ended, tells of trials that end, and forgets events that are old. Answers how many of all, at most so many of each.';
 
 create view billing.dead_letters as
   select e.id, e.type, e.created, e.account, e.finished_at as died_at, e.problem from billing.events e where e.state = 'dead';

@@ -152,6 +152,19 @@ impl Stripe {
         )
     }
 
+    /// One attempt more to pay has failed, and the next is in three days.
+    pub fn fail(&mut self, invoice: &str) -> &mut Self {
+        let attempts = self.objects[invoice]["attempt_count"]
+            .as_i64()
+            .expect("a number");
+        let next = self.second + 3 * 86_400;
+        self.update(
+            "invoice.payment_failed",
+            invoice,
+            json!({"attempt_count": attempts + 1, "next_payment_attempt": next}),
+        )
+    }
+
     pub fn pay(&mut self, invoice: &str) -> &mut Self {
         let before = &self.objects[invoice];
         let (amount, finalized) = (

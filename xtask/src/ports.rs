@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,15 @@ impl Ports {
             (self.smtp, "the mailbox", "smtp-port"),
         ]
     }
+}
+
+/// One that nobody has a use for yet, from the same range.
+pub fn one_free() -> Result<u16> {
+    let mut rng = rand::rng();
+    (0..1000)
+        .map(|_| rng.random_range(20_000..32_000))
+        .find(|port| is_free(*port))
+        .context("found no free port between 20000 and 32000 on 127.0.0.1")
 }
 
 pub fn is_free(port: u16) -> bool {

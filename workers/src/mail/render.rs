@@ -22,7 +22,28 @@ pub struct Rendered {
 #[error("this release has no mail template \"{0}\"")]
 pub struct UnknownTemplate(String);
 
-/// All templates of mails: each a subject, a text and a page.
+macro_rules! template {
+    ($name:literal) => {
+        (
+            $name,
+            [
+                include_str!(concat!("templates/", $name, ".subject.txt")),
+                include_str!(concat!("templates/", $name, ".txt")),
+                include_str!(concat!("templates/", $name, ".html")),
+            ],
+        )
+    };
+}
+
+/// Each a subject, a text and a page.
+const TEMPLATES: [(&str, [&str; 3]); 4] = [
+    template!("invitation"),
+    template!("payment_failed"),
+    template!("receipt"),
+    template!("trial_ending"),
+];
+
+/// All templates of mails.
 pub struct Templates(Environment<'static>);
 
 impl Templates {
@@ -32,15 +53,10 @@ impl Templates {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         // The name's end decides: what ends with .html is escaped.
-        for (name, source) in [
-            (
-                "invitation.subject.txt",
-                include_str!("templates/invitation.subject.txt"),
-            ),
-            ("invitation.txt", include_str!("templates/invitation.txt")),
-            ("invitation.html", include_str!("templates/invitation.html")),
-        ] {
-            environment.add_template(name, source)?;
+        for (name, [subject, text, page]) in TEMPLATES {
+            environment.add_template_owned(format!("{name}.subject.txt"), subject)?;
+            environment.add_template_owned(format!("{name}.txt"), text)?;
+            environment.add_template_owned(format!("{name}.html"), page)?;
         }
         Ok(Self(environment))
     }
@@ -76,7 +92,7 @@ fn readable(variables: &Value) -> BTreeMap<&str, String> {
     let mut readable = BTreeMap::new();
     for (name, value) in variables.as_object().into_iter().flatten() {
         let text = one_line(value.as_str().unwrap_or_default());
-        let text = if name == "expires_at" {
+        let text = if name.ends_with("_at") {
             moment(&text)
         } else {
             shortened(text)
@@ -151,6 +167,55 @@ mod tests {
         );
         assert!(mail.html.contains("href=\"https:"), "{}", mail.html);
         assert!(mail.html.contains("#token=abc\""), "{}", mail.html);
+    }
+
+    #[test]
+    fn mails_about_money_read_well() {
+        let render = |template, variables: Value| {
+            Templates::new()
+                .unwrap()
+                .render(template, &variables, "https://pay.example/in_1")
+                .unwrap_or_else(|error| panic!("{error:#}"))
+        };
+        let receipt = render(
+            "receipt",
+            json!({"tenant_name": "Alpha & Sons", "amount": "49.00 USD", "number": "A-1", "paid_at": "2026-01-31T09:05:00Z"}),
+        );
+        assert_eq!(receipt.subject, "Receipt for Alpha & Sons: 49.00 USD");
+        assert_eq!(
+            receipt.text,
+            "49.00 USD for Alpha & Sons were paid on 31 January 2026, 09:05 UTC: invoice A-1. Thank you.\n\n\
+             The invoice, to read and to keep:\n\n\
+             https://pay.example/in_1\n\n\
+             You get this mail because you look after the billing of Alpha & Sons."
+        );
+        let failed = render(
+            "payment_failed",
+            json!({"tenant_name": "Alpha", "amount": "49.00 USD", "suspended_at": "2026-02-07T09:05:00Z"}),
+        );
+        assert_eq!(failed.subject, "A payment for Alpha has failed");
+        assert_eq!(
+            failed.text,
+            "The payment of 49.00 USD for Alpha has failed.\n\n\
+             Pay the invoice, or pay with something else:\n\n\
+             https://pay.example/in_1\n\n\
+             Until 7 February 2026, 09:05 UTC everything goes on as before; what is not paid by then suspends Alpha until it is.\n\
+             You get this mail because you look after the billing of Alpha."
+        );
+        assert!(failed.html.contains("href=\"https:"), "{}", failed.html);
+        let ending = render(
+            "trial_ending",
+            json!({"tenant_name": "<b>", "plan_name": "Professional", "trial_ends_at": "2026-02-07T09:05:00+00:00"}),
+        );
+        assert_eq!(
+            ending.subject,
+            "The trial of <b> ends on 7 February 2026, 09:05 UTC"
+        );
+        assert!(
+            ending.html.contains("&lt;b&gt;") && !ending.html.contains("<b>"),
+            "{}",
+            ending.html
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures::future::join_all;
+use lettre::Message;
 use lettre::message::Mailbox;
 use reqwest::Url;
 use tokio::time::Instant;
@@ -26,6 +27,8 @@ const LEASE: Duration = Duration::from_secs(Smtp::LONGEST.as_secs() + 2 * RECORD
 
 /// What a mail of a step is made by: not a template of ours, but the step itself.
 const BY_A_STEP: &str = "workflow";
+/// The one whose link holds a token.
+const INVITATION: &str = "invitation";
 
 /// Sends what is due.
 pub struct MailSender {
@@ -97,22 +100,37 @@ impl MailSender {
                 Err(undelivered) => self.not_delivered(mail, undelivered),
             });
         }
-        let token = InvitationToken::new().context("there are no random numbers")?;
-        let rendered =
-            match self
-                .templates
-                .render(&mail.template, &mail.variables, &token.link(&self.app))
-            {
-                Ok(rendered) => rendered,
-                // A worker of a later release may come by.
-                Err(error) if error.is::<UnknownTemplate>() => {
-                    return Ok(Tried::to(self.again(mail, error.to_string())));
-                }
-                Err(error) => return Err(error),
-            };
-        let message = match message(mail, &rendered, &self.from) {
+        if mail.template == INVITATION {
+            return self.try_to_invite(mail).await;
+        }
+        let message = match self.written(mail, &link(mail, &self.app))? {
             Ok(message) => message,
-            Err(error) => return Ok(Tried::to(MailOutcome::Dead { error })),
+            Err(outcome) => return Ok(Tried::to(outcome)),
+        };
+        Ok(match self.smtp.send(&message).await {
+            Ok(()) => Tried::to(MailOutcome::Sent),
+            Err(undelivered) => self.not_delivered(mail, undelivered),
+        })
+    }
+
+    /// What the template makes of it, or what becomes of a mail that cannot be written.
+    fn written(&self, mail: &Mail, link: &str) -> anyhow::Result<Result<Message, MailOutcome>> {
+        let rendered = match self.templates.render(&mail.template, &mail.variables, link) {
+            Ok(rendered) => rendered,
+            // A worker of a later release may come by.
+            Err(error) if error.is::<UnknownTemplate>() => {
+                return Ok(Err(self.again(mail, error.to_string())));
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(message(mail, &rendered, &self.from).map_err(|error| MailOutcome::Dead { error }))
+    }
+
+    async fn try_to_invite(&self, mail: &Mail) -> anyhow::Result<Tried> {
+        let token = InvitationToken::new().context("there are no random numbers")?;
+        let message = match self.written(mail, &token.link(&self.app))? {
+            Ok(message) => message,
+            Err(outcome) => return Ok(Tried::to(outcome)),
         };
         if !self.queue.mail_token(mail.key, &token.hash()).await? {
             return Ok(Tried::to(MailOutcome::Dropped {
@@ -169,6 +187,16 @@ impl MailSender {
     }
 }
 
+/// Where a mail leads: to the page that it names, or to the billing of the application.
+fn link(mail: &Mail, app: &Url) -> String {
+    let named = mail.variables["link"].as_str();
+    let named = named.and_then(|link| Url::parse(link).ok());
+    match named.filter(|link| link.scheme() == "https") {
+        Some(named) => named.into(),
+        None => format!("{}/billing", app.as_str().trim_end_matches('/')),
+    }
+}
+
 impl Tried {
     const fn to(outcome: MailOutcome) -> Self {
         Self {
@@ -192,5 +220,47 @@ impl Chore for MailSender {
         let all = join_all(mails.iter().map(|mail| self.send(mail))).await;
         all.into_iter().collect::<anyhow::Result<()>>()?;
         Ok(Turn::More)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::queue::MailKey;
+
+    #[test]
+    fn a_mail_leads_where_it_says_or_to_the_billing_of_the_application() {
+        let app = Url::parse("https://app.example/x/").unwrap();
+        let of = |named: serde_json::Value| {
+            let mail = Mail {
+                key: MailKey {
+                    tenant_id: Uuid::nil(),
+                    id: Uuid::max(),
+                    fencing_token: 1,
+                },
+                attempt: 1,
+                idempotency_key: String::new(),
+                template: "receipt".to_owned(),
+                recipient: "ada@alpha.test".to_owned(),
+                variables: json!({"link": named}),
+                expires_at: None,
+            };
+            link(&mail, &app)
+        };
+        assert_eq!(
+            of(json!("https://pay.example/in_1")),
+            "https://pay.example/in_1"
+        );
+        for other in [
+            json!(null),
+            json!("javascript:alert(1)"),
+            json!("http://pay.example"),
+            json!("in_1"),
+        ] {
+            assert_eq!(of(other), "https://app.example/x/billing");
+        }
     }
 }

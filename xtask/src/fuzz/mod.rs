@@ -2,6 +2,7 @@
 
 mod short;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -65,7 +66,7 @@ async fn fuzz(args: &FuzzArgs, layout: &Layout, progress: Progress) -> Result<Fo
         ports: Ports::free()?,
         build: (!args.no_build).then_some(Purpose::Use),
         disposable: true,
-        traces: None,
+        environment: BTreeMap::new(),
     };
     build::programs(&[FUZZER], Purpose::Use, progress).await?;
     let stack = up::bring_up_local(layout, &options, progress).await?;

@@ -4,6 +4,7 @@ pub mod aimock;
 pub mod edge_api;
 pub mod helpdesk;
 pub mod lite;
+pub mod localstripe;
 pub mod mailbox;
 pub mod worker;
 

@@ -1,5 +1,6 @@
 //! The whole stack on this machine.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -25,8 +26,9 @@ pub struct Options {
     pub build: Option<Purpose>,
     /// Data that a crash may lose, for tests.
     pub disposable: bool,
-    /// Where edge-api and the worker send their traces; else to where this process's environment says.
-    pub traces: Option<String>,
+    /// What edge-api and the worker are told besides: where their traces go, where Stripe is. What is left out they take from this process's
+    /// environment.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Brings what is missing, builds, and starts everything in order. What was started stays when a later part fails: the caller stops it.
@@ -62,10 +64,6 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
     database::make_ready(&cluster.url("postgres"), &secrets, fresh, progress).await?;
 
     let addresses = Addresses::local(&ports);
-    let traces = options
-        .traces
-        .iter()
-        .map(|address| ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), address.clone()));
     let mut services = vec![lite::service(&cluster, &ports, &secrets)];
     services.extend(aimock::service(&ports));
     services.push(helpdesk::service(&ports));
@@ -76,7 +74,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
         aimock::provider_environment(&addresses.llm)
             .into_iter()
             .chain([("AIAS_MASTER_KEY".to_owned(), secrets.master_key.clone())])
-            .chain(traces.clone())
+            .chain(options.environment.clone())
             .collect(),
         &layout.dir().join("spool"),
         &ports,
@@ -88,7 +86,7 @@ pub async fn bring_up(layout: &Layout, options: &Options, progress: Progress) ->
             .into_iter()
             .chain(mailbox::environment(&ports))
             .chain([("AIAS_MASTER_KEY".to_owned(), secrets.master_key.clone())])
-            .chain(traces)
+            .chain(options.environment.clone())
             .collect(),
         &format!("127.0.0.1:{}", ports.helpdesk),
         &ports,

@@ -4,6 +4,7 @@ mod database;
 mod existing;
 mod local;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -77,7 +78,7 @@ async fn bring_up(args: &UpArgs, layout: &Layout, progress: Progress) -> Result<
         ports: args.ports.choose()?,
         build: (!args.no_build).then_some(Purpose::Use),
         disposable: false,
-        traces: None,
+        environment: BTreeMap::new(),
     };
     let stack = local::bring_up(layout, &options, progress).await?;
     if !args.no_demo {
