@@ -2,7 +2,7 @@
 -- they are about, once for each of the tenant's people who look after its billing, however often and in whatever order events come.
 --
 --   receipt          the invoice has become paid
---   payment_failed   one attempt more to pay it has failed
+--   payment_failed   an attempt to pay it has failed
 --   trial_ending     the trial ends within three days, and a payment follows
 
 alter table queue.mails
@@ -62,37 +62,48 @@ $$;
 
 comment on function billing.promise_mail is 'Puts a mail about something into the outbox, one for each caretaker: once, however often it is called. Answers how many that were.';
 
-create function billing.mail_about_invoice() returns trigger
+create function billing.mail_receipt() returns trigger
 language plpgsql
 -- Definer: the row may be derived because somebody has changed something else, and the outbox is nobody's.
 security definer
 set search_path = ''
 as $$
-declare
-  variables constant jsonb := jsonb_build_object('number', new.number, 'link', new.hosted_invoice_url);
 begin
-  -- What is known late, of a customer who has been there before us, is not told as news.
-  if new.status = 'paid' and new.amount_paid > 0 and new.paid_at > now() - interval '3 days' and (tg_op = 'INSERT' or old.status <> 'paid') then
-    update queue.mails m set status = 'dropped', finished_at = now(), claimed_by = null, error = 'it has been paid'
-     where m.tenant_id = new.tenant_id and m.template = 'payment_failed' and m.status = 'queued' and starts_with(m.idempotency_key, format('payment_failed:%s:', new.id));
-    perform billing.promise_mail(new.tenant_id, 'receipt', new.id, variables || jsonb_build_object(
-      'amount', billing.amount_text(new.amount_paid, new.currency), 'paid_at', to_json(new.paid_at)), now() + interval '3 days');
-  elsif new.status = 'open' and new.attempt_count > 0 and new.created_at > now() - interval '60 days'
-    and (tg_op = 'INSERT' or new.attempt_count > old.attempt_count) then
-    perform billing.promise_mail(new.tenant_id, 'payment_failed', format('%s:%s', new.id, new.attempt_count), variables || jsonb_build_object(
-      'amount', billing.amount_text(new.amount_remaining, new.currency), 'next_attempt_at', to_json(new.next_payment_attempt_at),
-      'suspended_at', (select to_json(s.grace_ends_at) from public.subscriptions s
-                        where s.tenant_id = new.tenant_id and s.id = new.subscription_id and s.decides and s.grace_ends_at > now())),
-      now() + interval '3 days');
-  end if;
+  update queue.mails m set status = 'dropped', finished_at = now(), claimed_by = null, error = 'it has been paid'
+   where m.tenant_id = new.tenant_id and m.template = 'payment_failed' and m.status = 'queued' and starts_with(m.idempotency_key, format('payment_failed:%s:', new.id));
+  perform billing.promise_mail(new.tenant_id, 'receipt', new.id, jsonb_build_object(
+    'number', new.number, 'link', new.hosted_invoice_url, 'amount', billing.amount_text(new.amount_paid, new.currency), 'paid_at', to_json(new.paid_at)),
+    now() + interval '3 days');
   return null;
 end
 $$;
 
-comment on function billing.mail_about_invoice is 'Promises a receipt, or word of a payment that has failed; what was promised of a failure and has not gone is dropped once it is paid.';
+comment on function billing.mail_receipt is 'Promises a receipt. What was promised of failed payments and has not gone is dropped.';
 
-create trigger _700_mail after insert or update of status, attempt_count on public.invoices
-  for each row when (new.status in ('paid', 'open')) execute function billing.mail_about_invoice();
+-- What is known late, of a customer who has been there before us, is not told as news.
+create trigger _700_mail_receipt after insert or update of status on public.invoices
+  for each row when (new.status = 'paid' and new.amount_paid > 0 and new.paid_at > now() - interval '3 days') execute function billing.mail_receipt();
+
+create function billing.mail_about_failures(events text[]) returns void
+language sql
+set search_path = ''
+as $$
+  -- An invoice alone does not say it: it is open, too, and has been attempted, while a bank takes days to debit.
+  select billing.promise_mail(i.tenant_id, 'payment_failed', format('%s:%s', i.id, i.attempt), jsonb_build_object(
+           'number', i.number, 'link', i.hosted_invoice_url, 'amount', billing.amount_text(i.amount_remaining, i.currency),
+           'next_attempt_at', to_json(i.next_payment_attempt_at),
+           'suspended_at', (select to_json(s.grace_ends_at) from public.subscriptions s
+                             where s.tenant_id = i.tenant_id and s.id = i.subscription_id and s.decides and s.grace_ends_at > now())),
+           now() + interval '3 days')
+    from (
+      select p.*, coalesce(e.payload #>> '{data,object,attempt_count}', '1') as attempt
+        from billing.events e
+        join public.invoices p on p.id = e.payload #>> '{data,object,id}'
+       where e.id = any (events) and e.type = 'invoice.payment_failed' and e.account = '' and e.created > now() - interval '3 days' and p.status = 'open'
+    ) i
+$$;
+
+comment on function billing.mail_about_failures is 'Promises word of the payments that these events say have failed, unless the invoice is paid by now.';
 
 create index subscriptions_trial_end on public.subscriptions (trial_end) where status = 'trialing';
 

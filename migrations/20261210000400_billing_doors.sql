@@ -172,6 +172,7 @@ begin
   end if;
   if customers is not null then
     perform billing.derive(customers, coalesce(invoices, '{}'), has_charges);
+    perform billing.mail_about_failures(events);
   end if;
   update billing.events e
      set state = case when billing.is_mirrored(e.type, e.payload #> '{data,object}') then 'applied' else 'ignored' end,

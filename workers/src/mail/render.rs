@@ -282,11 +282,11 @@ mod tests {
     fn a_template_of_a_later_release_is_named() {
         let error = Templates::new()
             .unwrap()
-            .render("receipt", &json!({}), LINK)
+            .render("postcard", &json!({}), LINK)
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "this release has no mail template \"receipt\""
+            "this release has no mail template \"postcard\""
         );
     }
 }
