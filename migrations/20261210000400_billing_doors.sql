@@ -397,6 +397,21 @@ $$;
 comment on function billing.sweep is
   'Suspends tenants whose grace has ended, tells of trials that end, and forgets events that are old. Answers how many of all, at most so many of each.';
 
+create function billing.inbox() returns table (received bigint, dead bigint, oldest_seconds double precision)
+language sql
+stable
+-- Definer: see queue.claim.
+security definer
+set search_path = ''
+as $$
+  select count(*) filter (where e.state = 'received'), count(*) filter (where e.state = 'dead'),
+         coalesce(extract(epoch from now() - min(e.received_at) filter (where e.state = 'received')), 0)::double precision
+    from billing.events e
+   where e.state in ('received', 'dead')
+$$;
+
+comment on function billing.inbox is 'How many events are to be applied, how long the oldest of them has been waiting, and how many are dead.';
+
 create view billing.dead_letters as
   select e.id, e.type, e.created, e.account, e.finished_at as died_at, e.problem from billing.events e where e.state = 'dead';
 

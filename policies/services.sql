@@ -80,7 +80,8 @@ grant execute on function
   billing.apply_events(integer, boolean),
   billing.claim_fetches(integer, boolean, interval),
   billing.apply_fetched(text, text, text, bigint, jsonb, bigint),
-  billing.sweep(integer)
+  billing.sweep(integer),
+  billing.inbox()
 to aias_worker;
 
 -- What an agent has called is called with the rights of its owner, a caller's. Who is to own a function has to be one who may make it; and who made

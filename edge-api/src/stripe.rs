@@ -2,6 +2,8 @@
 
 mod inbox;
 mod signature;
+mod storable;
 
 pub use self::inbox::Inbox;
 pub use self::signature::WebhookSecrets;
+pub use self::storable::storable;

@@ -64,7 +64,8 @@ create temp table lent as
     'queue.keys_to_rewrap(text, uuid, integer)', 'queue.rewrap_key(uuid, integer, bytea, bytea, text)', 'queue.next_key_to_rotate(uuid)',
     'queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[])',
     'billing.apply_events(integer, boolean)', 'billing.claim_fetches(integer, boolean, interval)',
-    'billing.apply_fetched(text, text, text, bigint, jsonb, bigint)', 'billing.sweep(integer)'
+    'billing.apply_fetched(text, text, text, bigint, jsonb, bigint)', 'billing.sweep(integer)',
+    'billing.inbox()'
   ]::regprocedure[])
   union all
   select 'aias_worker', p.oid::regprocedure from pg_catalog.pg_proc p where p.pronamespace = 'queue'::regnamespace and p.proname = 'record'

@@ -129,6 +129,15 @@ fn describe() {
         "aias_worker_stripe_fetches_total",
         "Questions to Stripe, by what became of the answer"
     );
+    describe_gauge!(
+        "aias_worker_stripe_inbox",
+        "Events of Stripe that are to be applied, and those that are dead, by state; a dead one wants somebody"
+    );
+    describe_gauge!(
+        "aias_worker_stripe_inbox_oldest_seconds",
+        Unit::Seconds,
+        "How long the oldest event that is to be applied has been there"
+    );
     describe_gauge!("aias_worker_executions_in_memory", "Executions held now");
     describe_histogram!(
         "aias_worker_step_seconds",

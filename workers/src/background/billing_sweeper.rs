@@ -1,4 +1,4 @@
-//! Does what only time does to billing: ends graces, and forgets events.
+//! Does what only time does to billing: ends graces, tells of trials that end, forgets events; and says what stands in the inbox.
 
 use std::time::Duration;
 
@@ -19,6 +19,11 @@ impl Chore for BillingSweeper {
 
     async fn turn(&self) -> anyhow::Result<Turn> {
         let swept = self.queue.sweep_billing(MOST).await?;
+        let inbox = self.queue.stripe_inbox().await?;
+        metrics::gauge!("aias_worker_stripe_inbox", "state" => "received")
+            .set(inbox.received as f64);
+        metrics::gauge!("aias_worker_stripe_inbox", "state" => "dead").set(inbox.dead as f64);
+        metrics::gauge!("aias_worker_stripe_inbox_oldest_seconds").set(inbox.oldest_seconds);
         Ok(Turn::more_if(swept >= MOST))
     }
 }

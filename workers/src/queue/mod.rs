@@ -35,6 +35,7 @@ mod secrets;
 mod send_mail;
 mod start_child;
 mod start_workflow;
+mod stripe_inbox;
 mod sweep;
 mod sweep_billing;
 mod tend_history;

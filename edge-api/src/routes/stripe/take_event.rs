@@ -6,7 +6,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 
 use crate::error::{ApiError, ErrorBody};
-use crate::stripe::{Inbox, WebhookSecrets};
+use crate::stripe::{Inbox, WebhookSecrets, storable};
 
 /// Takes an event from Stripe. Who may: Stripe, which signs with the secret of this endpoint.
 ///
@@ -36,7 +36,7 @@ pub async fn take_event(
     secrets.check(headers.get("stripe-signature"), &body, now())?;
     let body = String::from_utf8(body.into())
         .map_err(|_| ApiError::bad_request("invalid_event", "this is no event of Stripe"))?;
-    inbox.keep(body).await?;
+    inbox.keep(storable(body)).await?;
     Ok(StatusCode::OK)
 }
 

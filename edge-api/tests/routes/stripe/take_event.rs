@@ -56,6 +56,16 @@ async fn an_event_is_kept_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn what_postgres_cannot_write_is_no_reason_to_refuse_an_event(pool: PgPool) {
+    let app = TestApp::new(pool).await;
+    let mut told = event("evt_1");
+    told["data"]["object"]["metadata"] = json!({"note": "a\u{0}b\\u0000"});
+    assert_eq!(send_signed(&app, &told.to_string()).await.status, 200);
+    told["data"]["object"]["metadata"] = json!({"note": "a\u{fffd}b\\u0000"});
+    assert_eq!(kept(&app).await, [told]);
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn what_stripe_has_not_signed_changes_nothing(pool: PgPool) {
     let app = TestApp::new(pool).await;
     let body = event("evt_1").to_string();
