@@ -66,7 +66,8 @@ grant execute on function
   public.broadcast_event(uuid, text, jsonb, text),
   public.decide_approval(uuid, text, boolean, text),
   -- agents
-  public.search_documents(uuid, text, integer),
+  public.search_documents(uuid, text, integer, real[]),
+  public.embedding_status(uuid),
   public.restore_agent_version(uuid, integer)
 to authenticated;
 
@@ -125,7 +126,8 @@ grant execute on function
   private.send_event(uuid, text, jsonb, text),
   private.broadcast_event(uuid, text, jsonb, text),
   private.decide_approval(uuid, text, boolean, text),
-  private.search_documents(uuid, text, integer)
+  private.search_documents(uuid, text, integer, real[]),
+  private.embedding_status(uuid)
 to authenticated;
 
 -- The workflow language is no secret.

@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 39] = [
+const OF_A_TENANT: [Rpc; 40] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -134,8 +134,13 @@ const OF_A_TENANT: [Rpc; 39] = [
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
-        "search_documents(uuid, text, integer)",
+        "search_documents(uuid, text, integer, real[])",
         "{agent}, 'what is known'",
+        [NOT_FOUND, Works, Works],
+    ),
+    rpc(
+        "embedding_status(uuid)",
+        "{agent}",
         [NOT_FOUND, Works, Works],
     ),
     rpc(

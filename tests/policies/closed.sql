@@ -41,7 +41,8 @@ create temp table lent as
     'private.start_execution(uuid, jsonb, text, integer)', 'private.start_executions(uuid, jsonb[], integer)', 'private.cancel_execution(uuid)',
     'private.pause_execution(uuid)', 'private.resume_execution(uuid)', 'private.retry_execution(uuid, text, jsonb)',
     'private.send_event(uuid, text, jsonb, text)', 'private.broadcast_event(uuid, text, jsonb, text)',
-    'private.decide_approval(uuid, text, boolean, text)', 'private.search_documents(uuid, text, integer)',
+    'private.decide_approval(uuid, text, boolean, text)', 'private.search_documents(uuid, text, integer, real[])',
+    'private.embedding_status(uuid)',
     -- the workflow language
     'aias.uuid7()', 'aias.workflow_problems(jsonb, jsonb)', 'aias.workflow_is_valid(jsonb, jsonb)'
   ]::regprocedure[])
@@ -52,6 +53,10 @@ create temp table lent as
     'queue.agent_functions(text[])', 'queue.call_agent_function(uuid, uuid, bigint, text, jsonb)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
     'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[])',
     'queue.prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint)',
+    'queue.search_documents(uuid, uuid, text, integer, real[])', 'queue.prepare_query_embedding(uuid, uuid, bigint, uuid, bigint)',
+    'queue.record_query_embedding(uuid, uuid, text, integer, integer, uuid, jsonb)', 'queue.claim_embeddings(text, integer, interval)',
+    'queue.begin_embedding(uuid, uuid, bigint)', 'queue.record_embeddings(uuid, uuid, bigint, uuid, jsonb, bytea[], real[])',
+    'queue.fail_embeddings(uuid, uuid, bigint, uuid, jsonb, text, text, interval, bytea[])',
     'queue.search_documents(uuid, uuid, text, integer)', 'queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb)',
     'queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb)', 'queue.tend_history(integer)', 'queue.next_due()', 'queue.sweep()',
     'queue.claim_mails(text, integer, interval)', 'queue.mail_token(uuid, uuid, bigint, bytea)',
@@ -78,7 +83,7 @@ create temp table lent as
     'edge.delete_secret(uuid, text)',
     'edge.provider_keys(uuid)', 'edge.tenant_key_for_providers(uuid)',
     'edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text)', 'edge.delete_provider_key(uuid, text)',
-    'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb)', 'edge.models(uuid)', 'edge.end_model_calls(jsonb, jsonb)',
+    'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb)', 'edge.models(uuid)', 'edge.version_of_agent(uuid, uuid, text, jsonb)', 'edge.end_model_calls(jsonb, jsonb)',
     'edge.kept_of_calls(uuid)', 'edge.cached_answer(uuid, bytea)', 'edge.keep_answers(jsonb)', 'edge.keep_contents(jsonb)',
     'edge.keep_stripe_events(text[])'
   ]::regprocedure[]);

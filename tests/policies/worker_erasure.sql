@@ -10,7 +10,7 @@ create temp table tables_of_tenants as
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
 
-select plan(65);
+select plan(67);
 
 select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
 
@@ -45,6 +45,9 @@ insert into billing.customers (tenant_id, id) values (:'closed', 'cus_closed');
 insert into billing.accounts (tenant_id) values (:'closed');
 insert into billing.objects (kind, id, livemode, customer, data, seen) values ('customer', 'cus_closed', true, 'cus_closed', '{}', '{}');
 insert into public.agent_documents (tenant_id, agent_id, title, content) select a.tenant_id, a.id, 'Handbook', 'Closed.' from public.ai_agents a where a.tenant_id = :'closed';
+insert into private.document_vectors (tenant_id, document_id, digest, agent_id, model, refusal)
+select c.tenant_id, c.document_id, c.digest, c.agent_id, 'openai/text-embedding-3-small', 'refused' from private.document_chunks c where c.tenant_id = :'closed';
+insert into queue.embedding_jobs (tenant_id, agent_id) select a.tenant_id, a.id from public.ai_agents a where a.tenant_id = :'closed';
 insert into queue.capped_calls (tenant_id, reservation, caps) values (:'closed', aias.uuid7(), '[]');
 insert into private.secret_values (tenant_id, kind, name, key_generation, nonce, ciphertext) values
   (:'closed', 'provider_key', 'openai', 1, '123456789012', '12345678901234567');

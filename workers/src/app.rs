@@ -54,6 +54,7 @@ impl App {
         Ok(Self {
             chores: Chores::new(
                 beside.clone(),
+                config.providers.clone(),
                 config.mail.clone(),
                 config.dns_server,
                 config.vault.clone(),

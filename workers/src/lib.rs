@@ -10,6 +10,7 @@ mod claims;
 mod clock;
 mod committer;
 pub mod config;
+mod embedding;
 pub mod execution;
 mod health;
 mod heartbeat;

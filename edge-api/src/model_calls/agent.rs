@@ -7,6 +7,8 @@ use uuid::Uuid;
 /// An agent of the tenant that was asked for.
 pub struct Agent {
     pub(super) id: Uuid,
+    /// Which `model` and `config` are of.
+    pub(super) version: Option<i32>,
     pub(super) model: String,
     pub(super) config: Value,
 }

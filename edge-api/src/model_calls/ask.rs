@@ -195,6 +195,7 @@ impl ModelCalls {
         let row = sqlx::query!(
             r#"
             select c.user_id, c.api_key_id, c.agent_id, c.agent_model, c.agent_config,
+                   edge.version_of_agent($1, c.agent_id, c.agent_model, c.agent_config) as agent_version,
                    c.generation, c.wrapped, c.master_key_id, c.key_providers, c.nonces, c.ciphertexts,
                    c.block, c.block_tokens as "block_tokens!", c.block_seconds as "block_seconds!", c.block_requests as "block_requests!",
                    c.is_capped as "is_capped!", c.caps as "caps: Json<Vec<Cap>>",
@@ -277,6 +278,7 @@ impl ModelCalls {
         let agent = row.agent_id.zip(row.agent_model);
         let agent = agent.map(|(id, model)| Agent {
             id,
+            version: row.agent_version,
             model,
             config: row.agent_config.unwrap_or_default(),
         });

@@ -130,6 +130,7 @@ impl ModelCalls {
             user_id: pass.user_id,
             api_key_id: pass.api_key_id,
             agent_id: pass.agent.as_ref().map(|agent| agent.id),
+            agent_version: pass.agent.as_ref().and_then(|agent| agent.version),
         };
         let model = pass
             .agent

@@ -27,6 +27,9 @@ pub struct EndedCall {
     pub user_id: Option<Uuid>,
     pub api_key_id: Option<Uuid>,
     pub agent_id: Option<Uuid>,
+    /// Not known of calls that were noted by a release of before.
+    #[serde(default)]
+    pub agent_version: Option<i32>,
     pub provider: String,
     pub model: String,
     pub input_tokens: u64,

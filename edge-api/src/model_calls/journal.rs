@@ -341,6 +341,7 @@ mod tests {
             user_id: None,
             api_key_id: Some(Uuid::nil()),
             agent_id: None,
+            agent_version: None,
             provider: "openai".to_owned(),
             model: "gpt-4o-mini".to_owned(),
             input_tokens: 7,

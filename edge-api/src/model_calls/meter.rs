@@ -25,6 +25,7 @@ pub(super) struct Account {
     pub user_id: Option<Uuid>,
     pub api_key_id: Option<Uuid>,
     pub agent_id: Option<Uuid>,
+    pub agent_version: Option<i32>,
 }
 
 /// Counts one call, and tells the ledger once: when the call ends, or when this is dropped because nobody waits for it any more.
@@ -188,6 +189,7 @@ impl Meter {
             user_id: account.user_id,
             api_key_id: account.api_key_id,
             agent_id: account.agent_id,
+            agent_version: account.agent_version,
             provider: provider.to_owned(),
             model: model.to_owned(),
             input_tokens: 0,
@@ -229,6 +231,7 @@ mod tests {
             user_id: None,
             api_key_id: None,
             agent_id: None,
+            agent_version: None,
         };
         let place = Places::new(1).take().await.unwrap();
         let meter = Meter::new(

@@ -3,23 +3,25 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use llm::Providers;
 use tokio::sync::watch;
 use vault::Vault;
 
 use super::{
-    AuditChainer, Background, BillingSweeper, Dns, DomainChecker, Eraser, Exporter, Historian,
-    Scheduler, StripeEvents, StripeFetcher, Sweeper,
+    AuditChainer, Background, BillingSweeper, Dns, DomainChecker, Embedder, Eraser, Exporter,
+    Historian, Scheduler, StripeEvents, StripeFetcher, Sweeper,
 };
 use crate::execution::Drain;
 use crate::listener::Wakes;
 use crate::mail::{MailSender, MailSettings};
 use crate::queue::Queue;
-use crate::secrets::KeyKeeper;
+use crate::secrets::{KeyKeeper, Opener};
 use crate::stripe::{StripeApi, StripeSettings};
 
 /// What a worker does beside the executions.
 pub struct Chores {
     queue: Queue,
+    embedder: Embedder,
     /// `None` without a mail server.
     mails: Option<MailSender>,
     /// `None` without name servers.
@@ -35,6 +37,7 @@ impl Chores {
     /// When a mail template cannot be read, or there is no TLS.
     pub fn new(
         queue: Queue,
+        providers: Providers,
         mail: Option<MailSettings>,
         dns_server: Option<SocketAddr>,
         vault: Option<Vault>,
@@ -55,6 +58,14 @@ impl Chores {
                 None
             }
         };
+        let embedder = Embedder {
+            queue: queue.clone(),
+            providers,
+            secrets: Opener {
+                queue: queue.clone(),
+                vault: vault.clone(),
+            },
+        };
         let keys = vault.map(|vault| KeyKeeper::new(queue.clone(), vault));
         if keys.is_none() {
             tracing::info!("AIAS_MASTER_KEY is not set: steps that use secrets fail");
@@ -62,6 +73,7 @@ impl Chores {
         let stripe = stripe.map(StripeApi::new).transpose()?;
         Ok(Self {
             queue,
+            embedder,
             mails,
             domains,
             keys,
@@ -79,6 +91,7 @@ impl Chores {
         background.start(Sweeper { queue: queue() });
         background.start(Historian { queue: queue() });
         background.start_woken_by(Scheduler { queue: queue() }, Arc::clone(&wakes.schedules));
+        background.start(self.embedder);
         background.start(BillingSweeper { queue: queue() });
         background.start(StripeEvents {
             queue: queue(),

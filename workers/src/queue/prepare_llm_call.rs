@@ -52,7 +52,12 @@ impl Queue {
         Ok(found.map(|row| LlmCall {
             reservation: row.reservation,
             own_keys: SealedSecrets {
-                key: wrapped(claim, row.generation, row.wrapped, row.master_key_id),
+                key: wrapped(
+                    claim.key.tenant_id,
+                    row.generation,
+                    row.wrapped,
+                    row.master_key_id,
+                ),
                 values: values(row.names, row.nonces, row.ciphertexts).collect(),
             },
         }))

@@ -12,7 +12,7 @@ pub struct Passage {
 }
 
 impl Queue {
-    /// The pieces of an agent's documents that fit a question, the best first.
+    /// The pieces of an agent's documents that fit a question, by its words and, where there is one, by its vector; the best first.
     ///
     /// # Errors
     /// What the database answered.
@@ -22,14 +22,16 @@ impl Queue {
         agent: Uuid,
         question: &str,
         at_most: i32,
+        vector: Option<&[f32]>,
     ) -> sqlx::Result<Vec<Passage>> {
         let found = sqlx::query_as!(
             Passage,
-            r#"select title as "title!", position as "position!", content as "content!" from queue.search_documents($1, $2, $3, $4)"#,
+            r#"select title as "title!", position as "position!", content as "content!" from queue.search_documents($1, $2, $3, $4, $5)"#,
             tenant,
             agent,
             question,
             at_most,
+            vector,
         )
         .fetch_all(&self.pool)
         .await;

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
 use vault::{KeyPlace, Sealed, WrappedKey};
 
 use super::{Claim, Queue};
@@ -36,21 +37,21 @@ impl Queue {
         .await;
         let found = self.note("secrets", found)?;
         Ok(found.map(|row| SealedSecrets {
-            key: wrapped(claim, row.generation, row.wrapped, row.master_key_id),
+            key: wrapped(claim.key.tenant_id, row.generation, row.wrapped, row.master_key_id),
             values: values(row.names, row.nonces, row.ciphertexts).collect(),
         }))
     }
 }
 
-/// The data key of the claim's tenant, where it has one.
+/// The data key of a tenant, where it has one.
 pub(super) fn wrapped(
-    claim: Claim,
+    tenant_id: Uuid,
     generation: Option<i32>,
     bytes: Option<Vec<u8>>,
     master_key_id: Option<String>,
 ) -> Option<(KeyPlace, WrappedKey)> {
     let place = KeyPlace {
-        tenant_id: claim.key.tenant_id,
+        tenant_id,
         generation: generation?,
     };
     let wrapped = WrappedKey {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 use serde_json::json;
+use uuid::Uuid;
 use vault::{Slot, Vault, VaultError};
 
 use crate::nodes::{Failure, Stopped};
@@ -51,7 +52,12 @@ impl Opener {
             return Err(not_found(&missing).into());
         }
         let opened = all(vault, &sealed, |name| Slot::Secret(name)).await;
-        Ok(opened.map_err(|error| unreadable(claim, "the secrets of this step", &error))?)
+        Ok(opened.map_err(|error| unreadable(
+                claim.key.tenant_id,
+                Some(claim.key.execution_id),
+                "the secrets of this step",
+                &error,
+            ))?)
     }
 
     /// The tenant's own keys, by provider, as they were read along with the call's tokens. Where there is one that does not open, the
@@ -62,6 +68,29 @@ impl Opener {
     pub async fn provider_keys(
         &self,
         claim: Claim,
+        sealed: &SealedSecrets,
+    ) -> Result<BTreeMap<String, SecretString>, Failure> {
+        let key = claim.key;
+        self.keys_of(key.tenant_id, Some(key.execution_id), sealed)
+            .await
+    }
+
+    /// The same for what is done beside the executions.
+    ///
+    /// # Errors
+    /// As [`Self::provider_keys`].
+    pub async fn provider_keys_of(
+        &self,
+        tenant: Uuid,
+        sealed: &SealedSecrets,
+    ) -> Result<BTreeMap<String, SecretString>, Failure> {
+        self.keys_of(tenant, None, sealed).await
+    }
+
+    async fn keys_of(
+        &self,
+        tenant: Uuid,
+        execution: Option<Uuid>,
         sealed: &SealedSecrets,
     ) -> Result<BTreeMap<String, SecretString>, Failure> {
         if sealed.values.is_empty() {
@@ -80,7 +109,7 @@ impl Opener {
             .await
             .map_err(|error| {
                 let what = format!("the tenant's own key to {providers}");
-                unreadable(claim, &what, &error)
+                unreadable(tenant, execution, &what, &error)
             })
     }
 }
@@ -115,10 +144,10 @@ fn not_found(missing: &[&str]) -> Failure {
 }
 
 /// The tenant can do nothing about it, but perhaps set it anew; what the operator has to know is in the log.
-fn unreadable(claim: Claim, what: &str, error: &VaultError) -> Failure {
+fn unreadable(tenant: Uuid, execution: Option<Uuid>, what: &str, error: &VaultError) -> Failure {
     tracing::error!(
-        tenant_id = %claim.key.tenant_id,
-        execution_id = %claim.key.execution_id,
+        tenant_id = %tenant,
+        execution_id = execution.map(tracing::field::display),
         code = error.code(),
         %error,
         "cannot open {what}"

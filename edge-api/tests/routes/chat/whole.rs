@@ -90,6 +90,34 @@ async fn an_agent_plays_its_role(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn usage_says_which_version_of_an_agent_was_asked(pool: PgPool) {
+    let gateway = Gateway::new(pool.clone()).await;
+    let mut wanted = body("plain");
+    assert_eq!(gateway.ask(&wanted).await.status, 200);
+    wanted["model"] = "agent:greeter".into();
+    assert_eq!(gateway.ask(&wanted).await.status, 200);
+    gateway.used().await;
+    sqlx::query(
+        r#"update public.ai_agents set config = config || '{"temperature": 0.5}' where id = $1"#,
+    )
+    .bind(ALPHA_AGENT)
+    .execute(&pool)
+    .await
+    .unwrap();
+    // One that does not know yet how the agent was.
+    let another = gateway.and_another(pool.clone(), None).await;
+    assert_eq!(another.ask(&wanted).await.status, 200);
+    another.used().await;
+    let versions: Vec<Option<i32>> = sqlx::query_scalar(
+        "select agent_version from public.usage where idempotency_key like 'call:%' order by created_at",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(versions, [None, Some(1), Some(2)]);
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn errors_are_told_in_both_words(pool: PgPool) {
     let gateway = Gateway::new(pool).await;
     let viewer = gateway.app.post(PATH).by(ALPHA_VIEWER);

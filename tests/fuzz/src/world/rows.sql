@@ -83,6 +83,13 @@ begin
     select fuzz.id(number, '000e', i) as id, fuzz.id(number, '0002', i) as agent_id, format('Document %s of %s', i, number) as title,
            format('What tenant %s knows of %s.', number, i) as content, author as created_by, day as created_at
       from generate_series(1, 2) i) r;
+  perform fuzz.add('private.document_vectors', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '000e', i) as document_id, sha256(format('What tenant %s knows of %s.', number, i)::bytea) as digest,
+           fuzz.id(number, '0002', i) as agent_id, 'openai/text-embedding-3-small' as model, format('Not for tenant %s', number) as refusal
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('queue.embedding_jobs', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0002', i) as agent_id, '2100-01-01'::timestamptz as run_at, i as fencing_token, i as attempts, 64 as batch
+      from generate_series(1, 2) i) r;
 
   perform fuzz.add('public.workflows', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0003', i) as id, format('Workflow %s of %s', i, number) as name, 'does things' as description,

@@ -4,7 +4,7 @@
 //! Whoever has keys of its own to providers calls with them, and what is recorded of a call has none of them in it.
 
 mod error;
-mod own_keys;
+pub(crate) mod own_keys;
 mod request;
 mod rounds;
 mod tools;

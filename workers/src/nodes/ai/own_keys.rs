@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use llm::{LlmError, Providers};
 use secrecy::SecretString;
 
-pub(super) fn provider_of(model: &str) -> Option<&str> {
+pub(crate) fn provider_of(model: &str) -> Option<&str> {
     model.split_once('/').map(|(provider, _)| provider)
 }
 
@@ -13,7 +13,7 @@ pub(super) fn provider_of(model: &str) -> Option<&str> {
 ///
 /// # Errors
 /// When a key cannot be one.
-pub(super) fn with_keys(
+pub(crate) fn with_keys(
     providers: &Providers,
     keys: &BTreeMap<String, SecretString>,
 ) -> Result<Providers, LlmError> {

@@ -1,4 +1,8 @@
 //! `{"type": "search_documents", "name", "description", "limit"}`: looks up what the agent's documents say.
+//!
+//! Where they have vectors, the question gets one too. That may fail or be refused without harm: then they are searched by their words.
+
+mod question;
 
 use agents::{Asked, Tool, ToolError};
 use futures::FutureExt;
@@ -55,10 +59,11 @@ impl<'a> SearchDocuments<'a> {
             return Err(ToolError::new("query is not text"));
         };
         let tenant = self.call.claim.key.tenant_id;
+        let vector = question::vector(self.world, self.call, self.agent, query).await;
         let found = self
             .world
             .queue
-            .search_documents(tenant, self.agent, query, self.limit)
+            .search_documents(tenant, self.agent, query, self.limit, vector.as_deref())
             .await
             .map_err(|error| told(Failure::database("search the documents", &error).into()))?;
         let shown = found.iter().map(
