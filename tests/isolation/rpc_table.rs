@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 39] = [
+const OF_A_TENANT: [Rpc; 40] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -47,6 +47,11 @@ const OF_A_TENANT: [Rpc; 39] = [
         "quota_status(uuid)",
         "{tenant}",
         [NOT_FOUND, NOT_FOUND, Works],
+    ),
+    rpc(
+        "invoice_preview(uuid)",
+        "{tenant}",
+        [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
         "set_spending_cap(uuid, numeric, uuid, uuid)",
