@@ -27,7 +27,7 @@ create table billing.meters (
 alter table billing.meters enable row level security;
 
 comment on table billing.meters is 'What is metered. Where it is counted: billing.metered.';
-comment on column billing.meters.event_name is 'The meter''s event_name in Stripe, whose aggregation must be sum; null while nothing is sent.';
+comment on column billing.meters.event_name is 'The meter''s event_name in Stripe; null while nothing is sent. Its aggregation must be sum, and of raw events: pre-aggregated, a later event of an hour would take the place of the one before.';
 comment on column billing.meters.since is 'What was used before goes nowhere.';
 comment on column billing.meters.line is 'Among which lines of an invoice it stands.';
 comment on column billing.meters.unit_amount is 'What a unit costs whatever the plan, in minor units. A price of the plan comes before it: billing.meter_prices.';
@@ -57,8 +57,10 @@ comment on column billing.meter_prices.unit_amount is 'In minor units of the pla
 
 create table billing.removed_executions (
   tenant_id uuid not null references public.tenants (id) on delete cascade,
+  id uuid not null default aias.uuid7(),
   used_at timestamptz not null,
-  amount bigint not null
+  amount bigint not null,
+  primary key (tenant_id, id)
 );
 create index removed_executions_used_at on billing.removed_executions (tenant_id, used_at);
 alter table billing.removed_executions enable row level security;
@@ -299,11 +301,11 @@ begin
          recount_at = case when m.recount_at <= now() then now() + (0.5 + random() / 2) * interval '1 day' else m.recount_at end
    where m.tenant_id = any (due);
   delete from billing.removed_executions r using (
-    select x.ctid from billing.removed_executions x
+    select x.tenant_id, x.id from billing.removed_executions x
      where x.used_at < now() - interval '41 days' and not exists (
        select from billing.metered_tenants m where m.tenant_id = x.tenant_id and coalesce(m.counted_through, '-infinity') <= x.used_at)
      limit most
-  ) old where r.ctid = old.ctid;
+  ) old where r.tenant_id = old.tenant_id and r.id = old.id;
   return cardinality(due);
 end
 $$;

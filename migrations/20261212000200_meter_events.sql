@@ -258,7 +258,7 @@ $$;
 comment on function billing.settle_unsure is 'Finds out by Stripe''s sums of a day whether it has taken the events that are unsure.';
 
 create function billing.apply_meter_day(
-  of_tenant uuid, of_meter text, of_customer text, of_day timestamptz, of_ticket bigint, hours timestamptz[], sums numeric[]
+  of_tenant uuid, of_meter text, of_customer text, of_day timestamptz, of_ticket bigint, hours bigint[], sums double precision[]
 ) returns boolean
 language plpgsql
 -- Definer: see queue.claim.
@@ -277,15 +277,16 @@ begin
   end if;
   delete from billing.meter_sums s where s.tenant_id = of_tenant and s.meter = of_meter and s.customer = of_customer and s.day = of_day;
   insert into billing.meter_sums (tenant_id, meter, customer, day, hour, value)
-  select of_tenant, of_meter, of_customer, of_day, s.hour, sum(s.value) from unnest(hours, sums) s (hour, value)
-   where s.hour >= of_day and s.hour < of_day + interval '1 day' group by s.hour;
+  select of_tenant, of_meter, of_customer, of_day, h.hour, sum(s.value::numeric)
+    from unnest(hours, sums) s (second, value) cross join lateral (select to_timestamp(s.second) as hour) h
+   where h.hour >= of_day and h.hour < of_day + interval '1 day' group by h.hour;
   perform billing.settle_unsure(of_tenant, of_meter, of_customer, of_day);
   select coalesce(sum(e.value) filter (where e.state = 'sent'), 0), coalesce(bool_or(e.state = 'unsure'), false) into sent, is_unsure
     from billing.meter_events e
    where e.tenant_id = of_tenant and e.meter = of_meter and e.customer = of_customer and e.hour >= of_day and e.hour < of_day + interval '1 day';
   update billing.meter_days d
      set asked_at = now(), asks = d.asks + 1,
-         ask_at = case when d.asks < 8 and (is_unsure or sent <> (select coalesce(sum(s.value), 0) from unnest(sums) s (value)))
+         ask_at = case when d.asks < 8 and (is_unsure or sent <> (select coalesce(sum(s.value::numeric), 0) from unnest(sums) s (value)))
                        then now() + interval '1 hour' * 2 ^ d.asks end
    where d.tenant_id = of_tenant and d.meter = of_meter and d.customer = of_customer and d.day = of_day;
   return true;

@@ -85,7 +85,7 @@ grant execute on function
   billing.claim_meter_events(integer, boolean, interval),
   billing.record_meter_events(text[], bigint[], text[], text[]),
   billing.claim_meter_days(integer, boolean, interval),
-  billing.apply_meter_day(uuid, text, text, timestamptz, bigint, timestamptz[], numeric[]),
+  billing.apply_meter_day(uuid, text, text, timestamptz, bigint, bigint[], double precision[]),
   billing.meters_to_find(),
   billing.learn_meters(text[], text[]),
   billing.claim_meter_reports(integer, boolean, interval),

@@ -67,7 +67,7 @@ create temp table lent as
     'billing.apply_fetched(text, text, text, bigint, jsonb, bigint)', 'billing.sweep(integer)',
     'billing.count_usage(integer)', 'billing.claim_meter_events(integer, boolean, interval)',
     'billing.record_meter_events(text[], bigint[], text[], text[])', 'billing.claim_meter_days(integer, boolean, interval)',
-    'billing.apply_meter_day(uuid, text, text, timestamptz, bigint, timestamptz[], numeric[])', 'billing.meters_to_find()',
+    'billing.apply_meter_day(uuid, text, text, timestamptz, bigint, bigint[], double precision[])', 'billing.meters_to_find()',
     'billing.learn_meters(text[], text[])', 'billing.claim_meter_reports(integer, boolean, interval)',
     'billing.apply_meter_report(text, bigint, jsonb)', 'billing.warn_of_limits(integer)'
   ]::regprocedure[])

@@ -39,6 +39,12 @@ impl Templates {
             ),
             ("invitation.txt", include_str!("templates/invitation.txt")),
             ("invitation.html", include_str!("templates/invitation.html")),
+            (
+                "limit.subject.txt",
+                include_str!("templates/limit.subject.txt"),
+            ),
+            ("limit.txt", include_str!("templates/limit.txt")),
+            ("limit.html", include_str!("templates/limit.html")),
         ] {
             environment.add_template(name, source)?;
         }
@@ -76,7 +82,7 @@ fn readable(variables: &Value) -> BTreeMap<&str, String> {
     let mut readable = BTreeMap::new();
     for (name, value) in variables.as_object().into_iter().flatten() {
         let text = one_line(value.as_str().unwrap_or_default());
-        let text = if name == "expires_at" {
+        let text = if name.ends_with("_at") {
             moment(&text)
         } else {
             shortened(text)
@@ -165,6 +171,39 @@ mod tests {
         );
         assert!(
             mail.text.contains("The link works once. Whoever"),
+            "{}",
+            mail.text
+        );
+    }
+
+    #[test]
+    fn a_limit_reads_well() {
+        let render = |threshold: &str, resets_at: Value| {
+            let variables = json!({
+                "tenant_name": "Alpha & Sons", "meter": "llm_tokens", "threshold": threshold, "used": "80,000", "limit": "100,000", "resets_at": resets_at
+            });
+            let mail = Templates::new().unwrap().render("limit", &variables, LINK);
+            mail.unwrap_or_else(|error| panic!("{error:#}"))
+        };
+        let mail = render("80", json!("2026-02-01T00:00:00Z"));
+        assert_eq!(mail.subject, "Alpha & Sons has used 80 % of its tokens");
+        assert_eq!(
+            mail.text,
+            "Alpha & Sons has used 80 % of its tokens: 80,000 of 100,000.\n\n\
+             When all is used, what would take more is refused; it begins anew on 1 February 2026, 00:00 UTC.\n\
+             A larger plan has more:\n\n\
+             https://app.example.com/invitations#token=abc"
+        );
+        assert!(
+            mail.html
+                .contains("<strong>Alpha &amp; Sons</strong> has used 80 % of its tokens"),
+            "{}",
+            mail.html
+        );
+        let mail = render("100", Value::Null);
+        assert_eq!(mail.subject, "Alpha & Sons has used all of its tokens");
+        assert!(
+            mail.text.contains("What would take more is refused.\n"),
             "{}",
             mail.text
         );

@@ -27,6 +27,9 @@ const LEASE: Duration = Duration::from_secs(Smtp::LONGEST.as_secs() + 2 * RECORD
 /// What a mail of a step is made by: not a template of ours, but the step itself.
 const BY_A_STEP: &str = "workflow";
 
+/// Templates of ours whose link is the frontend itself: there is nothing to be accepted, so they carry no token.
+const WITHOUT_A_TOKEN: [&str; 1] = ["limit"];
+
 /// Sends what is due.
 pub struct MailSender {
     queue: Queue,
@@ -89,6 +92,19 @@ impl MailSender {
         }
         if mail.template == BY_A_STEP {
             let message = match step_message(mail, &self.from) {
+                Ok(message) => message,
+                Err(error) => return Ok(Tried::to(MailOutcome::Dead { error })),
+            };
+            return Ok(match self.smtp.send(&message).await {
+                Ok(()) => Tried::to(MailOutcome::Sent),
+                Err(undelivered) => self.not_delivered(mail, undelivered),
+            });
+        }
+        if WITHOUT_A_TOKEN.contains(&mail.template.as_str()) {
+            let rendered =
+                self.templates
+                    .render(&mail.template, &mail.variables, self.app.as_str())?;
+            let message = match message(mail, &rendered, &self.from) {
                 Ok(message) => message,
                 Err(error) => return Ok(Tried::to(MailOutcome::Dead { error })),
             };

@@ -21,6 +21,7 @@ mod mail_delivery;
 mod mail_login;
 mod mails;
 mod many;
+mod metering;
 mod outage;
 mod own_keys;
 mod pausing;

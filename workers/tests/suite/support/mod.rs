@@ -13,6 +13,7 @@ pub mod scripted;
 pub mod secrets;
 pub mod server;
 pub mod smtp;
+pub mod stripe_meters;
 pub mod worker;
 
 use std::time::Duration;
