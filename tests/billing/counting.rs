@@ -30,7 +30,10 @@ async fn hours_that_are_over_are_told_once(pool: PgPool) {
         events(&pool, "llm_tokens", start).await,
         [told(0, 1, 10), told(2, 1, 5)]
     );
-    assert_eq!(events(&pool, "llm_cost", start).await[0], told(0, 1, 10_000));
+    assert_eq!(
+        events(&pool, "llm_cost", start).await[0],
+        told(0, 1, 10_000)
+    );
     assert_eq!(events(&pool, "executions", start).await, [told(0, 1, 4)]);
     let is_so: bool = sqlx::query_scalar(
         "select identifier = $1::text || ':llm_tokens:' || to_char(to_timestamp($2) at time zone 'UTC', 'YYYYMMDDHH24') || ':1'
@@ -65,15 +68,19 @@ async fn what_is_written_late_becomes_a_further_event(pool: PgPool) {
         events(&pool, "llm_tokens", start).await,
         [first, told(0, 2, 2), told(0, 3, 1)]
     );
-    let cost: i64 = sqlx::query_scalar("select sum(value)::bigint from billing.meter_events where meter = 'llm_cost'")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let cost: i64 = sqlx::query_scalar(
+        "select sum(value)::bigint from billing.meter_events where meter = 'llm_cost'",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
     assert_eq!(cost, 10_000);
 }
 
 #[sqlx::test(migrations = "../migrations")]
-async fn an_hour_in_between_looks_back_a_day_and_a_worker_that_was_away_goes_on_where_it_was(pool: PgPool) {
+async fn an_hour_in_between_looks_back_a_day_and_a_worker_that_was_away_goes_on_where_it_was(
+    pool: PgPool,
+) {
     let start = subscribed(&pool, 60 * 24).await.second;
     let mut session = pool.acquire().await.unwrap();
     call(&pool, start, 1).await;
@@ -85,16 +92,27 @@ async fn an_hour_in_between_looks_back_a_day_and_a_worker_that_was_away_goes_on_
     let next = "update billing.metered_tenants set count_at = now()";
     let counted = "select billing.count_usage(100)";
     for statement in [next, counted] {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&pool)
+            .await
+            .unwrap();
     }
     let amounts = async || -> Vec<i64> {
-        events(&pool, "llm_tokens", start).await.into_iter().map(|event| event.2).collect()
+        events(&pool, "llm_tokens", start)
+            .await
+            .into_iter()
+            .map(|event| event.2)
+            .collect()
     };
     assert_eq!(amounts().await, [1, 4]);
     // The worker was away for longer than Stripe takes events for; then it counts all of it.
-    let away = "update billing.metered_tenants set count_at = now(), counted_through = to_timestamp(0)";
+    let away =
+        "update billing.metered_tenants set count_at = now(), counted_through = to_timestamp(0)";
     for statement in [away, counted] {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&pool)
+            .await
+            .unwrap();
     }
     assert_eq!(amounts().await, [1, 2, 4]);
 }
@@ -130,10 +148,14 @@ async fn executions_that_are_deleted_have_happened(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
-async fn nothing_is_counted_of_tenants_without_a_subscription_and_nothing_after_it_ended(pool: PgPool) {
+async fn nothing_is_counted_of_tenants_without_a_subscription_and_nothing_after_it_ended(
+    pool: PgPool,
+) {
     let mut stripe = subscribed(&pool, 10).await;
     let start = stripe.second;
-    stripe.wait(2 * 3_600 + 30).delete("customer.subscription.deleted", "sub_1");
+    stripe
+        .wait(2 * 3_600 + 30)
+        .delete("customer.subscription.deleted", "sub_1");
     let mut session = pool.acquire().await.unwrap();
     crate::stage::keep(&mut session, &stripe.events).await;
     crate::stage::apply(&mut session, &crate::stage::ids(&stripe.events)).await;
@@ -184,6 +206,12 @@ async fn who_counts_at_the_same_time_counts_nothing_twice(pool: PgPool) {
     .unwrap();
     assert_eq!((tokens, numbers), (60, 0));
     let drift = drift(&pool, 40.0).await;
-    let queued: Vec<_> = drift.iter().map(|row| (&row["counted"], &row["queued"])).collect();
-    assert!(queued.iter().all(|(counted, queued)| counted == queued), "{drift:?}");
+    let queued: Vec<_> = drift
+        .iter()
+        .map(|row| (&row["counted"], &row["queued"]))
+        .collect();
+    assert!(
+        queued.iter().all(|(counted, queued)| counted == queued),
+        "{drift:?}"
+    );
 }

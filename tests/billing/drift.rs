@@ -127,7 +127,10 @@ async fn live(pool: &PgPool, steps: &[Step]) {
                 executions(pool, start + hour * 3_600, number).await;
             }
             Step::Delete => {
-                sqlx::raw_sql("delete from public.executions").execute(pool).await.unwrap();
+                sqlx::raw_sql("delete from public.executions")
+                    .execute(pool)
+                    .await
+                    .unwrap();
             }
             Step::Count => count(&mut session).await,
             Step::Send(most, answer) => send(pool, &mut taken, most, answer).await,
@@ -141,7 +144,11 @@ async fn live(pool: &PgPool, steps: &[Step]) {
     send(pool, &mut taken, usize::MAX, Answer::Heard).await;
     time_passes(pool).await;
     ask(pool, &taken).await;
-    assert_eq!(drift(pool, 24.0).await, Vec::<serde_json::Value>::new(), "{steps:?}");
+    assert_eq!(
+        drift(pool, 24.0).await,
+        Vec::<serde_json::Value>::new(),
+        "{steps:?}"
+    );
     let sum = |meter: &str| -> i64 {
         let of_it = taken.values().filter(|(of, ..)| of == meter);
         of_it.map(|(_, _, value)| value).sum()
@@ -182,14 +189,21 @@ async fn what_stripe_does_not_have_or_has_twice_is_shown(pool: PgPool) {
     let mut taken = Taken::new();
     send(&pool, &mut taken, usize::MAX, Answer::Heard).await;
     assert!(drift(&pool, 24.0).await.is_empty());
-    let tokens = taken.keys().find(|key| key.contains("llm_tokens")).unwrap().clone();
+    let tokens = taken
+        .keys()
+        .find(|key| key.contains("llm_tokens"))
+        .unwrap()
+        .clone();
     let event = taken[&tokens].clone();
     for (stripe, value) in [(0, None), (20, Some(20))] {
         taken.remove(&tokens);
         if let Some(value) = value {
             taken.insert(tokens.clone(), (event.0.clone(), event.1, value));
         }
-        sqlx::raw_sql("update billing.meter_days set ask_at = now()").execute(&pool).await.unwrap();
+        sqlx::raw_sql("update billing.meter_days set ask_at = now()")
+            .execute(&pool)
+            .await
+            .unwrap();
         ask(&pool, &taken).await;
         let drift = drift(&pool, 24.0).await;
         assert_eq!(drift.len(), 1, "{drift:?}");
@@ -209,17 +223,28 @@ async fn subscriptions_that_are_not_as_the_mirror_says_are_shown(pool: PgPool) {
             .await
             .unwrap()
     };
-    stripe.wait(60).change_price("sub_1", crate::stripe::ENTERPRISE);
+    stripe
+        .wait(60)
+        .change_price("sub_1", crate::stripe::ENTERPRISE);
     let mut session = pool.acquire().await.unwrap();
     keep(&mut session, &stripe.events).await;
     crate::stage::apply(&mut session, &ids(&stripe.events)).await;
     assert_eq!(differences().await, []);
-    sqlx::raw_sql("update public.subscriptions set status = 'paused'").execute(&pool).await.unwrap();
+    sqlx::raw_sql("update public.subscriptions set status = 'paused'")
+        .execute(&pool)
+        .await
+        .unwrap();
     assert_eq!(
         differences().await,
-        [("sub_1".to_owned(), "the tenant sees it otherwise".to_owned())]
+        [(
+            "sub_1".to_owned(),
+            "the tenant sees it otherwise".to_owned()
+        )]
     );
-    sqlx::raw_sql("delete from public.subscriptions").execute(&pool).await.unwrap();
+    sqlx::raw_sql("delete from public.subscriptions")
+        .execute(&pool)
+        .await
+        .unwrap();
     assert_eq!(
         differences().await,
         [("sub_1".to_owned(), "the tenant does not see it".to_owned())]

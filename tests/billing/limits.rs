@@ -18,7 +18,10 @@ async fn take(pool: &PgPool, amount: i64) {
 async fn look(pool: &PgPool) {
     let round = async || {
         for _ in 0..5 {
-            sqlx::query("select billing.warn_of_limits(1)").execute(pool).await.unwrap();
+            sqlx::query("select billing.warn_of_limits(1)")
+                .execute(pool)
+                .await
+                .unwrap();
         }
     };
     tokio::join!(round(), round(), round());
@@ -35,7 +38,13 @@ async fn told(pool: &PgPool) -> Vec<(String, String, String)> {
 
 fn both(threshold: &str) -> Vec<(String, String, String)> {
     ["billing@alpha.test", "owner@alpha.test"]
-        .map(|who| (who.to_owned(), "executions".to_owned(), threshold.to_owned()))
+        .map(|who| {
+            (
+                who.to_owned(),
+                "executions".to_owned(),
+                threshold.to_owned(),
+            )
+        })
         .to_vec()
 }
 
@@ -56,7 +65,10 @@ async fn each_threshold_is_told_once_in_a_period(pool: PgPool) {
     look(&pool).await;
     assert_eq!(told(&pool).await[2..], both("100"));
     // Mails are forgotten after a while, and what was told is not.
-    sqlx::raw_sql("delete from queue.mails").execute(&pool).await.unwrap();
+    sqlx::raw_sql("delete from queue.mails")
+        .execute(&pool)
+        .await
+        .unwrap();
     look(&pool).await;
     assert_eq!(told(&pool).await, []);
     // Another period begins.

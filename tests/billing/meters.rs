@@ -115,14 +115,15 @@ pub async fn claim(pool: &PgPool) -> Vec<(String, i64, i64)> {
 }
 
 pub async fn record(pool: &PgPool, identifier: &str, ticket: i64, outcome: &str) -> bool {
-    let recorded: i32 =
-        sqlx::query_scalar("select billing.record_meter_events(array[$1], array[$2], array[$3], array[null])")
-            .bind(identifier)
-            .bind(ticket)
-            .bind(outcome)
-            .fetch_one(pool)
-            .await
-            .unwrap();
+    let recorded: i32 = sqlx::query_scalar(
+        "select billing.record_meter_events(array[$1], array[$2], array[$3], array[null])",
+    )
+    .bind(identifier)
+    .bind(ticket)
+    .bind(outcome)
+    .fetch_one(pool)
+    .await
+    .unwrap();
     recorded == 1
 }
 

@@ -35,7 +35,10 @@ async fn an_outcome_counts_only_by_the_last_ticket(pool: PgPool) {
     let second = claim(&pool).await[0].1;
     assert!(!record(&pool, identifier, *first, "refused").await);
     assert!(record(&pool, identifier, second, "sent").await);
-    assert!(!record(&pool, identifier, second, "sent").await, "said once");
+    assert!(
+        !record(&pool, identifier, second, "sent").await,
+        "said once"
+    );
     assert_eq!(states(&pool).await, [(70, "sent".to_owned())]);
 }
 
@@ -89,7 +92,11 @@ async fn an_event_that_stripe_may_have_is_not_sent_again_after_a_day(pool: PgPoo
     assert_eq!(states(&pool).await, [(70, "unsure".to_owned())]);
     assert_eq!(drift(&pool, 70.0).await[0]["unsure"], 70);
     // The operator has looked it up.
-    run(&pool, "select billing.settle_meter_event(identifier, false) from billing.meter_events").await;
+    run(
+        &pool,
+        "select billing.settle_meter_event(identifier, false) from billing.meter_events",
+    )
+    .await;
     let claimed = claim(&pool).await;
     assert!(record(&pool, &claimed[0].0, claimed[0].1, "sent").await);
     assert!(drift(&pool, 70.0).await.is_empty());
@@ -100,9 +107,17 @@ async fn a_refusal_after_an_unheard_answer_leaves_what_was_before(pool: PgPool) 
     one_event(&pool, 60).await;
     let claimed = claim(&pool).await;
     assert!(record(&pool, &claimed[0].0, claimed[0].1, "unknown").await);
-    run(&pool, "update billing.meter_events set tried_at = now() - interval '24 hours'").await;
+    run(
+        &pool,
+        "update billing.meter_events set tried_at = now() - interval '24 hours'",
+    )
+    .await;
     // A later try that Stripe has not taken says nothing of the first.
-    run(&pool, "update billing.meter_events set maybe_taken_at = tried_at, tried_at = null").await;
+    run(
+        &pool,
+        "update billing.meter_events set maybe_taken_at = tried_at, tried_at = null",
+    )
+    .await;
     time_passes(&pool).await;
     assert!(claim(&pool).await.is_empty());
     assert_eq!(states(&pool).await, [(70, "unsure".to_owned())]);
@@ -111,14 +126,19 @@ async fn a_refusal_after_an_unheard_answer_leaves_what_was_before(pool: PgPool) 
 /// What Stripe's sum of the hour says of two events, of 70 and of 9, that nobody knows of.
 async fn settled_by(pool: &PgPool, sum: Option<f64>) -> Vec<(i64, String)> {
     one_event(pool, 60).await;
-    let start: i64 = sqlx::query_scalar("select extract(epoch from hour)::bigint from billing.meter_events")
-        .fetch_one(pool)
-        .await
-        .unwrap();
+    let start: i64 =
+        sqlx::query_scalar("select extract(epoch from hour)::bigint from billing.meter_events")
+            .fetch_one(pool)
+            .await
+            .unwrap();
     call(pool, start + 2, 9).await;
     count(&mut pool.acquire().await.unwrap()).await;
     claim(pool).await;
-    run(pool, "update billing.meter_events set tried_at = now() - interval '25 hours'").await;
+    run(
+        pool,
+        "update billing.meter_events set tried_at = now() - interval '25 hours'",
+    )
+    .await;
     time_passes(pool).await;
     assert!(claim(pool).await.is_empty());
     run(pool, "update billing.meter_days set ask_at = now()").await;

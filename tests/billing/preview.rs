@@ -46,32 +46,56 @@ async fn the_open_period_is_priced_line_by_line(pool: PgPool) {
     let all = preview(&pool, ALPHA).await;
 
     assert_eq!(
-        (&counted["lines"][0]["kind"], &counted["lines"][0]["unit_amount"], &counted["lines"][0]["interval"]),
+        (
+            &counted["lines"][0]["kind"],
+            &counted["lines"][0]["unit_amount"],
+            &counted["lines"][0]["interval"]
+        ),
         (&json!("plan"), &json!(4_900), &json!("month"))
     );
     let tokens = line(&counted, "llm_tokens");
-    assert_eq!((&tokens["used"], &tokens["billable"], &tokens["amount"]), (&json!(70), &json!(0), &json!(0)));
+    assert_eq!(
+        (&tokens["used"], &tokens["billable"], &tokens["amount"]),
+        (&json!(70), &json!(0), &json!(0))
+    );
     let tokens = line(&all, "llm_tokens");
     // 31 of them at half a cent are 15.5, and that is 16.
-    assert_eq!((&tokens["used"], &tokens["billable"], &tokens["amount"]), (&json!(131), &json!(31), &json!(16)));
-    assert_eq!((&all["subtotal"], &all["total_before_tax"], &all["tax"]), (&json!(4_916), &json!(4_916), &Value::Null));
+    assert_eq!(
+        (&tokens["used"], &tokens["billable"], &tokens["amount"]),
+        (&json!(131), &json!(31), &json!(16))
+    );
+    assert_eq!(
+        (&all["subtotal"], &all["total_before_tax"], &all["tax"]),
+        (&json!(4_916), &json!(4_916), &Value::Null)
+    );
     assert_eq!(all["currency"], "usd");
     // What has no price on this plan is not on its invoice.
-    assert!(all["lines"].as_array().unwrap().iter().all(|line| line["meter"] != "executions"));
+    assert!(
+        all["lines"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|line| line["meter"] != "executions")
+    );
 }
 
 #[sqlx::test(migrations = "../migrations")]
 async fn a_meter_of_the_marketplace_has_lines_of_its_own_at_the_price_of_its_units(pool: PgPool) {
     let start = subscribed(&pool, 30).await.second;
-    sqlx::raw_sql("update billing.meters set line = 'marketplace', unit_amount = 1 where key = 'llm_cost'")
-        .execute(&pool)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "update billing.meters set line = 'marketplace', unit_amount = 1 where key = 'llm_cost'",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
     call(&pool, start, 2).await;
     count(&mut pool.acquire().await.unwrap()).await;
     let preview = preview(&pool, ALPHA).await;
     let charges = line(&preview, "llm_cost");
-    assert_eq!((&charges["kind"], &charges["amount"]), (&json!("marketplace"), &json!(2_000)));
+    assert_eq!(
+        (&charges["kind"], &charges["amount"]),
+        (&json!("marketplace"), &json!(2_000))
+    );
 }
 
 #[sqlx::test(migrations = "../migrations")]
@@ -96,9 +120,10 @@ async fn a_yearly_plan_is_as_it_was_bought_and_a_trial_is_free(pool: PgPool) {
     assert_eq!(yearly["subtotal"], 120_005);
 
     let trial_end = stripe.second + 86_400;
-    stripe
-        .wait(60)
-        .change("sub_1", json!({"status": "trialing", "trial_end": trial_end}));
+    stripe.wait(60).change(
+        "sub_1",
+        json!({"status": "trialing", "trial_end": trial_end}),
+    );
     keep(&mut session, &stripe.events).await;
     apply(&mut session, &ids(&stripe.events)).await;
     let trial = preview(&pool, ALPHA).await;
@@ -112,7 +137,11 @@ async fn without_a_subscription_there_is_nothing(pool: PgPool) {
     subscribed(&pool, 30).await;
     let nothing = preview(&pool, BETA).await;
     assert_eq!(
-        (&nothing["lines"], &nothing["total_before_tax"], &nothing["subscription"]),
+        (
+            &nothing["lines"],
+            &nothing["total_before_tax"],
+            &nothing["subscription"]
+        ),
         (&json!([]), &json!(0), &Value::Null)
     );
 }

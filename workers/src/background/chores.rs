@@ -8,7 +8,8 @@ use vault::Vault;
 
 use super::{
     AuditChainer, Background, BillingSweeper, Dns, DomainChecker, Eraser, Exporter, Historian,
-    LimitWatcher, MeterEvents, MeterSums, Scheduler, StripeEvents, StripeFetcher, Sweeper, UsageCounter,
+    LimitWatcher, MeterEvents, MeterSums, Scheduler, StripeEvents, StripeFetcher, Sweeper,
+    UsageCounter,
 };
 use crate::execution::Drain;
 use crate::listener::Wakes;

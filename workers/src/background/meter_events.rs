@@ -33,8 +33,14 @@ impl MeterEvents {
             };
             metrics::counter!("aias_worker_meter_events_total", "outcome" => outcome.outcome.as_str())
                 .increment(1);
-            if let (Outcome::Refused | Outcome::Late, Some(problem)) = (outcome.outcome, &outcome.problem) {
-                tracing::warn!(event = event.identifier, problem, "Stripe does not take what was used");
+            if let (Outcome::Refused | Outcome::Late, Some(problem)) =
+                (outcome.outcome, &outcome.problem)
+            {
+                tracing::warn!(
+                    event = event.identifier,
+                    problem,
+                    "Stripe does not take what was used"
+                );
             }
             sent.push((event, outcome));
         }

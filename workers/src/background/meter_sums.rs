@@ -38,7 +38,9 @@ impl Chore for MeterSums {
 
     async fn turn(&self) -> anyhow::Result<Turn> {
         if self.queue.has_meters_to_find().await? {
-            self.queue.learn_meters(self.api.list_meters().await?).await?;
+            self.queue
+                .learn_meters(self.api.list_meters().await?)
+                .await?;
         }
         let is_live = self.api.is_live();
         let days = self.queue.claim_meter_days(MOST, is_live, LEASE).await?;

@@ -7,7 +7,11 @@ impl Queue {
     ///
     /// # Errors
     /// What the database answered; then nothing is taken.
-    pub async fn apply_meter_report(&self, report: &MeterReport, object: Option<Value>) -> sqlx::Result<bool> {
+    pub async fn apply_meter_report(
+        &self,
+        report: &MeterReport,
+        object: Option<Value>,
+    ) -> sqlx::Result<bool> {
         let taken = sqlx::query_scalar!(
             r#"select billing.apply_meter_report($1, $2, $3) as "taken!""#,
             report.event,

@@ -160,7 +160,11 @@ mod tests {
         for (status, error, outcome) in [
             (400, duplicate, Outcome::Sent),
             (400, json!({"code": "duplicate_meter_event"}), Outcome::Sent),
-            (400, json!({"code": "timestamp_too_far_in_past"}), Outcome::Late),
+            (
+                400,
+                json!({"code": "timestamp_too_far_in_past"}),
+                Outcome::Late,
+            ),
             (400, json!({"code": "timestamp_in_future"}), Outcome::Again),
             (400, json!({"code": "archived_meter"}), Outcome::Refused),
             (404, json!({"code": "resource_missing"}), Outcome::Refused),

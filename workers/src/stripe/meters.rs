@@ -33,10 +33,13 @@ impl StripeApi {
             if let Some((_, last)) = meters.last() {
                 query.push(("starting_after", last));
             }
-            let page = self.ask(self.get("v1/billing/meters")?.query(&query)).await?;
+            let page = self
+                .ask(self.get("v1/billing/meters")?.query(&query))
+                .await?;
             let before = meters.len();
             for meter in page["data"].as_array().into_iter().flatten() {
-                if let (Some(name), Some(id)) = (meter["event_name"].as_str(), meter["id"].as_str()) {
+                if let (Some(name), Some(id)) = (meter["event_name"].as_str(), meter["id"].as_str())
+                {
                     meters.push((name.to_owned(), id.to_owned()));
                 }
             }
@@ -55,7 +58,10 @@ impl StripeApi {
         plain(&day.stripe_meter)?;
         let (start, end) = (day.day.to_string(), (day.day + DAY).to_string());
         let request = self
-            .get(&format!("v1/billing/meters/{}/event_summaries", day.stripe_meter))?
+            .get(&format!(
+                "v1/billing/meters/{}/event_summaries",
+                day.stripe_meter
+            ))?
             .query(&[
                 ("customer", day.customer.as_str()),
                 ("start_time", &start),
@@ -68,7 +74,9 @@ impl StripeApi {
         let sums = page["data"].as_array().into_iter().flatten().map(|sum| {
             let second = sum["start_time"].as_i64();
             let value = sum["aggregated_value"].as_f64();
-            second.zip(value).map(|(second, value)| HourSum { second, value })
+            second
+                .zip(value)
+                .map(|(second, value)| HourSum { second, value })
         });
         match sums.collect::<Option<Vec<_>>>() {
             Some(sums) if page["has_more"] != true => Ok(sums),
@@ -87,7 +95,9 @@ impl StripeApi {
             .header("Stripe-Version", VERSION);
         let response = request.send().await.map_err(reqwest::Error::without_url)?;
         match response.status() {
-            StatusCode::OK => Ok(Some(response.json().await.map_err(reqwest::Error::without_url)?)),
+            StatusCode::OK => Ok(Some(
+                response.json().await.map_err(reqwest::Error::without_url)?,
+            )),
             StatusCode::NOT_FOUND => Ok(None),
             status => bail!("Stripe answered {status}"),
         }
@@ -95,7 +105,10 @@ impl StripeApi {
 
     fn get(&self, path: &str) -> anyhow::Result<RequestBuilder> {
         let url = self.settings.base.join(path)?;
-        Ok(self.client.get(url).bearer_auth(self.settings.key.expose_secret()))
+        Ok(self
+            .client
+            .get(url)
+            .bearer_auth(self.settings.key.expose_secret()))
     }
 
     async fn ask(&self, request: RequestBuilder) -> anyhow::Result<Value> {

@@ -21,10 +21,11 @@ async fn subscribed(pool: &PgPool) -> Stage {
     .execute(pool)
     .await
     .unwrap();
-    let start: i64 = sqlx::query_scalar("select extract(epoch from billing.hour_of(now()))::bigint - 48 * 3600")
-        .fetch_one(pool)
-        .await
-        .unwrap();
+    let start: i64 =
+        sqlx::query_scalar("select extract(epoch from billing.hour_of(now()))::bigint - 48 * 3600")
+            .fetch_one(pool)
+            .await
+            .unwrap();
     let told = [
         json!({"id": "evt_1", "object": "event", "type": "customer.created", "created": start, "livemode": false,
                "data": {"object": {"id": "cus_1", "object": "customer", "metadata": {"tenant_id": ALPHA}}}}),
@@ -64,7 +65,10 @@ async fn call(stage: &Stage, hours_ago: i32, tokens: i64) {
 }
 
 async fn run(stage: &Stage, sql: &'static str) {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&stage.pool).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&stage.pool)
+        .await
+        .unwrap();
 }
 
 fn worker(stage: &Stage, stripe: &StripeMeters) -> Worker {
@@ -82,9 +86,11 @@ fn worker(stage: &Stage, stripe: &StripeMeters) -> Worker {
 
 /// All that was counted is with Stripe.
 const ALL_SENT: &str = "select exists (select from billing.meter_events) and not exists (select from billing.meter_events where state <> 'sent') from public.tenants where id = $1";
-const COUNT: &str = "update billing.metered_tenants set count_at = now(); select billing.count_usage(10)";
+const COUNT: &str =
+    "update billing.metered_tenants set count_at = now(); select billing.count_usage(10)";
 /// Leases and back-offs are over.
-const DUE: &str = "update billing.meter_events set next_attempt_at = now() where next_attempt_at is not null";
+const DUE: &str =
+    "update billing.meter_events set next_attempt_at = now() where next_attempt_at is not null";
 
 async fn state(stage: &Stage) -> Vec<(i64, i32, String)> {
     sqlx::query_as("select value, seq, state from billing.meter_events where meter = 'llm_tokens' order by hour, seq")
@@ -124,18 +130,25 @@ async fn what_is_used_reaches_stripe_once_and_late_rows_too(pool: PgPool) {
         let book = stripe.book();
         assert_eq!(book.complaints, Vec::<String>::new());
         assert_eq!(book.sum("aias_llm_tokens"), used);
-        assert!(book.taken.iter().all(|(_, taken)| taken.customer == "cus_1"));
+        assert!(
+            book.taken
+                .iter()
+                .all(|(_, taken)| taken.customer == "cus_1")
+        );
         assert!(book.asked >= 2, "{}", book.asked);
     }
-    let drift: i64 = sqlx::query_scalar("select count(*) from billing.drift(now() - interval '3 days', now())")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let drift: i64 =
+        sqlx::query_scalar("select count(*) from billing.drift(now() - interval '3 days', now())")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
     assert_eq!(drift, 0);
-    let says: i64 = sqlx::query_scalar("select sum(value)::bigint from billing.meter_sums where meter = 'llm_tokens'")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let says: i64 = sqlx::query_scalar(
+        "select sum(value)::bigint from billing.meter_sums where meter = 'llm_tokens'",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
     assert_eq!(says, used);
 }
 
@@ -147,7 +160,10 @@ async fn a_worker_that_is_killed_between_sending_and_recording_bills_nothing_twi
     call(&stage, 3, 70).await;
     call(&stage, 4, 7).await;
     stripe.book().next = [Next::TakenAndSilent].into();
-    let variables = [("STRIPE_API_KEY", KEY), ("STRIPE_API_BASE", stripe.base.as_str())];
+    let variables = [
+        ("STRIPE_API_KEY", KEY),
+        ("STRIPE_API_BASE", stripe.base.as_str()),
+    ];
     let doomed = Process::start(&stage, &server, &variables);
     let begun = "select exists (select from billing.meter_events where tried_at is not null) from public.tenants where id = $1";
     assert!(stage.becomes_true(begun, ALPHA).await);
@@ -157,10 +173,11 @@ async fn a_worker_that_is_killed_between_sending_and_recording_bills_nothing_twi
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     doomed.kill();
-    let queued: i64 = sqlx::query_scalar("select count(*) from billing.meter_events where state = 'queued'")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let queued: i64 =
+        sqlx::query_scalar("select count(*) from billing.meter_events where state = 'queued'")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
     assert_eq!(queued, 2, "nothing was recorded");
 
     run(&stage, DUE).await;
@@ -206,7 +223,8 @@ async fn who_was_away_for_a_day_asks_what_stripe_has_before_it_sends_again(pool:
         book.taken.push((identifier, taken));
     }
     let first = worker(&stage, &stripe);
-    let unsure = "select count(*) = 2 from billing.meter_events where state = 'unsure' and tenant_id = $1";
+    let unsure =
+        "select count(*) = 2 from billing.meter_events where state = 'unsure' and tenant_id = $1";
     assert!(stage.becomes_true(unsure, ALPHA).await);
     first.stop().await;
     assert_eq!(stripe.book().taken.len(), 1, "it is not sent again");
@@ -260,7 +278,10 @@ async fn what_stripe_refuses_is_marked_and_can_be_sent_anew(pool: PgPool) {
             "sample_errors": [{"error_message": "Customer mapping key cus_1 not found.", "request": {"identifier": identifier}}],
         }]},
     });
-    stripe.book().reports.insert("evt_test_1".to_owned(), report);
+    stripe
+        .book()
+        .reports
+        .insert("evt_test_1".to_owned(), report);
     keep(&stage, &[note]).await;
     let second = worker(&stage, &stripe);
     let refused = "select exists (select from billing.meter_events where state = 'refused' and problem = 'meter_event_customer_not_found: Customer mapping key cus_1 not found.' and tenant_id = $1)";

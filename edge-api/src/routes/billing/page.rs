@@ -49,7 +49,9 @@ fn money(amount: f64, currency: &str) -> String {
 
 /// A decimal number divided by ten to the `places`, digit by digit.
 fn shifted(number: &str, places: usize) -> String {
-    let (sign, number) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
+    let (sign, number) = number
+        .strip_prefix('-')
+        .map_or(("", number), |rest| ("-", rest));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let whole = format!("{whole:0>width$}", width = places + 1);
     let (whole, moved) = whole.split_at(whole.len() - places);
@@ -62,7 +64,9 @@ fn shifted(number: &str, places: usize) -> String {
 
 /// 1234567.5 as 1,234,567.5.
 fn grouped(number: &str) -> String {
-    let (sign, number) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
+    let (sign, number) = number
+        .strip_prefix('-')
+        .map_or(("", number), |rest| ("-", rest));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let mut shown = String::new();
     for (place, digit) in whole.chars().enumerate() {

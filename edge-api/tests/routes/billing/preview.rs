@@ -48,7 +48,11 @@ async fn as_json_it_is_what_the_rpc_says(pool: PgPool) {
     assert_eq!(answer.header("vary"), Some("Accept"));
     let preview = answer.json();
     assert_eq!(
-        (&preview["currency"], &preview["total_before_tax"], &preview["lines"][0]["quantity"]),
+        (
+            &preview["currency"],
+            &preview["total_before_tax"],
+            &preview["lines"][0]["quantity"]
+        ),
         (&json!("eur"), &json!(9_800), &json!(2))
     );
 }
@@ -63,7 +67,10 @@ async fn as_a_page_it_can_be_read_and_runs_nothing(pool: PgPool) {
         .send()
         .await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
     let policy = answer.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
     let page = answer.text();

@@ -59,7 +59,10 @@ impl Book {
     }
 
     pub fn sum(&self, event_name: &str) -> i64 {
-        let of_it = self.taken.iter().filter(|(_, taken)| taken.event_name == event_name);
+        let of_it = self
+            .taken
+            .iter()
+            .filter(|(_, taken)| taken.event_name == event_name);
         of_it.map(|(_, taken)| taken.value).sum()
     }
 }
@@ -135,7 +138,11 @@ fn read<const N: usize>(
             Some(value) if !value.is_empty() => found[place] = value,
             _ => {
                 let message = format!("Missing required param: {name}.");
-                return Err(refuse(StatusCode::BAD_REQUEST, "parameter_missing", &message));
+                return Err(refuse(
+                    StatusCode::BAD_REQUEST,
+                    "parameter_missing",
+                    &message,
+                ));
             }
         }
     }
@@ -145,7 +152,11 @@ fn read<const N: usize>(
     match given.first() {
         Some((name, _)) => {
             let message = format!("Received unknown parameter: {name}");
-            Err(refuse(StatusCode::BAD_REQUEST, "parameter_unknown", &message))
+            Err(refuse(
+                StatusCode::BAD_REQUEST,
+                "parameter_unknown",
+                &message,
+            ))
         }
         None => Ok(found),
     }
@@ -154,15 +165,15 @@ fn read<const N: usize>(
 fn integer(name: &str, value: &str) -> Result<i64, Response> {
     value.parse().map_err(|_| {
         let message = format!("Invalid integer: {value} ({name})");
-        refuse(StatusCode::BAD_REQUEST, "parameter_invalid_integer", &message)
+        refuse(
+            StatusCode::BAD_REQUEST,
+            "parameter_invalid_integer",
+            &message,
+        )
     })
 }
 
-async fn take(
-    State(book): State<Arc<Mutex<Book>>>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
+async fn take(State(book): State<Arc<Mutex<Book>>>, headers: HeaderMap, body: String) -> Response {
     assert_eq!(headers["authorization"], "Bearer sk_test_of_these_tests");
     assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
     let taken = {
@@ -170,17 +181,29 @@ async fn take(
         let next = book.next.pop_front();
         match next {
             Some(Next::TooMany) => {
-                return refuse(StatusCode::TOO_MANY_REQUESTS, "lock_timeout", "Too many at a time.");
+                return refuse(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "lock_timeout",
+                    "Too many at a time.",
+                );
             }
             Some(Next::Archived) => {
-                return refuse(StatusCode::BAD_REQUEST, "archived_meter", "The meter is archived.");
+                return refuse(
+                    StatusCode::BAD_REQUEST,
+                    "archived_meter",
+                    "The meter is archived.",
+                );
             }
             _ => {}
         }
         (next, look_at(&mut book, &body))
     };
     match taken {
-        (Some(Next::TakenAnd500), Ok(_)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "", "Something went wrong."),
+        (Some(Next::TakenAnd500), Ok(_)) => refuse(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "",
+            "Something went wrong.",
+        ),
         (Some(Next::TakenAndSilent), Ok(_)) => std::future::pending().await,
         (_, Ok(answer)) => Json(answer).into_response(),
         (_, Err(refusal)) => refusal,
@@ -203,19 +226,36 @@ fn look_at(book: &mut Book, body: &str) -> Result<Value, Response> {
         read(body, known, &["expand[]"]).map_err(|refusal| complain(book, refusal))?;
     let timestamp = integer("timestamp", &timestamp).map_err(|refusal| complain(book, refusal))?;
     let whole = integer("payload[value]", &value).map_err(|refusal| complain(book, refusal))?;
-    if event_name.len() > 100 || identifier.len() > 100 || value.len() > 15 || !customer.starts_with("cus_") {
-        let refusal = refuse(StatusCode::BAD_REQUEST, "parameter_invalid_string", "Too long, or no customer.");
+    if event_name.len() > 100
+        || identifier.len() > 100
+        || value.len() > 15
+        || !customer.starts_with("cus_")
+    {
+        let refusal = refuse(
+            StatusCode::BAD_REQUEST,
+            "parameter_invalid_string",
+            "Too long, or no customer.",
+        );
         return Err(complain(book, refusal));
     }
     let now = book.now();
     if timestamp < now - 35 * 86_400 {
-        return Err(refuse(StatusCode::BAD_REQUEST, "timestamp_too_far_in_past", "Within the past 35 days."));
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "timestamp_too_far_in_past",
+            "Within the past 35 days.",
+        ));
     }
     if timestamp > now + 300 {
-        let refusal = refuse(StatusCode::BAD_REQUEST, "timestamp_in_future", "Up to 5 minutes in the future.");
+        let refusal = refuse(
+            StatusCode::BAD_REQUEST,
+            "timestamp_in_future",
+            "Up to 5 minutes in the future.",
+        );
         return Err(complain(book, refusal));
     }
-    let is_known = |(known, taken): &(String, Taken)| *known == identifier && taken.at > now - REMEMBERED;
+    let is_known =
+        |(known, taken): &(String, Taken)| *known == identifier && taken.at > now - REMEMBERED;
     if book.taken.iter().any(is_known) {
         book.duplicates += 1;
         let message = format!("An event already exists with identifier {identifier}.");
@@ -225,13 +265,29 @@ fn look_at(book: &mut Book, body: &str) -> Result<Value, Response> {
         "object": "billing.meter_event", "created": now, "event_name": event_name, "identifier": identifier, "livemode": false,
         "payload": {"stripe_customer_id": customer, "value": value}, "timestamp": timestamp,
     });
-    let taken = Taken { event_name, customer, timestamp, value: whole, at: now };
+    let taken = Taken {
+        event_name,
+        customer,
+        timestamp,
+        value: whole,
+        at: now,
+    };
     book.taken.push((identifier, taken));
     Ok(answer)
 }
 
 async fn list(State(book): State<Arc<Mutex<Book>>>, RawQuery(query): RawQuery) -> Response {
-    if let Err(refusal) = read(&query.unwrap_or_default(), [], &["status", "limit", "starting_after", "ending_before", "expand[]"]) {
+    if let Err(refusal) = read(
+        &query.unwrap_or_default(),
+        [],
+        &[
+            "status",
+            "limit",
+            "starting_after",
+            "ending_before",
+            "expand[]",
+        ],
+    ) {
         book.lock().unwrap().complaints.push("meters".to_owned());
         return refusal;
     }
@@ -248,7 +304,9 @@ async fn sums(
     book.asked += 1;
     let query = query.unwrap_or_default();
     match sums_of(&book, &id, &query) {
-        Ok(data) => Json(json!({"object": "list", "has_more": false, "data": data})).into_response(),
+        Ok(data) => {
+            Json(json!({"object": "list", "has_more": false, "data": data})).into_response()
+        }
         Err(refusal) => {
             book.complaints.push(query);
             refusal
@@ -258,19 +316,35 @@ async fn sums(
 
 fn sums_of(book: &Book, id: &str, query: &str) -> Result<Vec<Value>, Response> {
     let optional = ["ending_before", "starting_after", "expand[]"];
-    let known = ["customer", "start_time", "end_time", "value_grouping_window", "limit"];
+    let known = [
+        "customer",
+        "start_time",
+        "end_time",
+        "value_grouping_window",
+        "limit",
+    ];
     let [customer, start, end, window, limit] = read(query, known, &optional)?;
     let (start, end) = (integer("start_time", &start)?, integer("end_time", &end)?);
     let limit = integer("limit", &limit)?;
     // Aligned with hours, where it is grouped by them.
     if window != "hour" || start % 3_600 != 0 || end % 3_600 != 0 || !(1..=100).contains(&limit) {
-        return Err(refuse(StatusCode::BAD_REQUEST, "parameter_invalid", "No such window."));
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "parameter_invalid",
+            "No such window.",
+        ));
     }
     let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
     for (_, taken) in &book.taken {
-        let is_of_it = id == format!("mtr_test_{}", taken.event_name.replace("aias", "").replace('_', ""));
+        let is_of_it = id
+            == format!(
+                "mtr_test_{}",
+                taken.event_name.replace("aias", "").replace('_', "")
+            );
         if is_of_it && taken.customer == customer && (start..end).contains(&taken.timestamp) {
-            *hours.entry(taken.timestamp - taken.timestamp % 3_600).or_default() += taken.value;
+            *hours
+                .entry(taken.timestamp - taken.timestamp % 3_600)
+                .or_default() += taken.value;
         }
     }
     let sums = hours.into_iter().rev().map(|(hour, value)| {
