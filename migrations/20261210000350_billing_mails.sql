@@ -31,14 +31,13 @@ stable
 set search_path = ''
 as $$
   select u.id, u.email
-    from public.memberships m
-    join public.roles r on r.tenant_id = m.tenant_id and r.key = m.role
-    join public.users u on u.id = m.user_id
-   where m.tenant_id = tenant and 'billing.manage' = any (r.permissions)
+    from private.access a
+    join public.users u on u.id = a.principal
+   where a.tenant_id = tenant and a.ends_at > now() and (a.granted | a.granted_with_second_factor) & private.mask_of('{billing.manage}') <> 0
    order by u.id
 $$;
 
-comment on function billing.caretakers is 'Who looks after a tenant''s billing: members with billing.manage.';
+comment on function billing.caretakers is 'Who looks after a tenant''s billing: people with billing.manage, whether or not they have a second factor at the moment.';
 
 create function billing.promise_mail(tenant uuid, template text, about text, variables jsonb, expires_at timestamptz) returns integer
 language plpgsql

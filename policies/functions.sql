@@ -36,6 +36,7 @@ grant execute on function
   public.export_tenant(uuid),
   public.export_chunk(uuid, integer),
   public.verify_audit(uuid),
+  public.invoice_preview(uuid),
   -- the team
   public.invite_member(uuid, text, text),
   public.resend_invitation(uuid),
@@ -101,6 +102,7 @@ grant execute on function
   private.export_tenant(uuid),
   private.export_chunk(uuid, integer),
   private.verify_audit(uuid),
+  private.invoice_preview(uuid),
   private.invite_member(uuid, text, text),
   private.resend_invitation(uuid),
   private.revoke_invitation(uuid),

@@ -89,7 +89,17 @@ grant execute on function
   billing.claim_fetches(integer, boolean, interval),
   billing.apply_fetched(text, text, text, bigint, jsonb, bigint),
   billing.sweep(integer),
-  billing.inbox()
+  billing.inbox(),
+  billing.count_usage(integer),
+  billing.claim_meter_events(integer, boolean, interval),
+  billing.record_meter_events(text[], bigint[], text[], text[]),
+  billing.claim_meter_days(integer, boolean, interval),
+  billing.apply_meter_day(uuid, text, text, timestamptz, bigint, bigint[], double precision[]),
+  billing.meters_to_find(),
+  billing.learn_meters(text[], text[]),
+  billing.claim_meter_reports(integer, boolean, interval),
+  billing.apply_meter_report(text, bigint, jsonb),
+  billing.warn_of_limits(integer)
 to aias_worker;
 
 -- What an agent has called is called with the rights of its owner, a caller's. Who is to own a function has to be one who may make it; and who made

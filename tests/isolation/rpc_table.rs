@@ -49,6 +49,11 @@ const OF_A_TENANT: [Rpc; 40] = [
         [NOT_FOUND, NOT_FOUND, Works],
     ),
     rpc(
+        "invoice_preview(uuid)",
+        "{tenant}",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
         "set_spending_cap(uuid, numeric, uuid, uuid)",
         "{tenant}, 100",
         [NOT_FOUND, FORBIDDEN, Works],

@@ -31,7 +31,7 @@ create temp table lent as
     'private.create_tenant(text, text, text)', 'private.close_tenant(uuid, text)', 'private.reopen_tenant(uuid)', 'private.my_tenants()',
     'private.quota_status(uuid)', 'private.add_domain(uuid, text)', 'private.check_domain(uuid)', 'private.remove_domain(uuid)', 'private.set_spending_cap(uuid, numeric, uuid, uuid)',
     'private.set_rate_limit(uuid, uuid, text, integer, integer)',
-    'private.export_tenant(uuid)', 'private.export_chunk(uuid, integer)', 'private.verify_audit(uuid)',
+    'private.export_tenant(uuid)', 'private.export_chunk(uuid, integer)', 'private.verify_audit(uuid)', 'private.invoice_preview(uuid)',
     'private.invite_member(uuid, text, text)', 'private.resend_invitation(uuid)', 'private.revoke_invitation(uuid)',
     'private.look_at_invitation(text)', 'private.accept_invitation(text)', 'private.decline_invitation(text)',
     'private.change_member_role(uuid, uuid, text)', 'private.remove_member(uuid, uuid)', 'private.leave_tenant(uuid)',
@@ -70,7 +70,11 @@ create temp table lent as
     'queue.rotate_key(uuid, integer, bytea, text, text[], text[], bytea[], bytea[], bytea[])',
     'billing.apply_events(integer, boolean)', 'billing.claim_fetches(integer, boolean, interval)',
     'billing.apply_fetched(text, text, text, bigint, jsonb, bigint)', 'billing.sweep(integer)',
-    'billing.inbox()'
+    'billing.inbox()', 'billing.count_usage(integer)', 'billing.claim_meter_events(integer, boolean, interval)',
+    'billing.record_meter_events(text[], bigint[], text[], text[])', 'billing.claim_meter_days(integer, boolean, interval)',
+    'billing.apply_meter_day(uuid, text, text, timestamptz, bigint, bigint[], double precision[])', 'billing.meters_to_find()',
+    'billing.learn_meters(text[], text[])', 'billing.claim_meter_reports(integer, boolean, interval)',
+    'billing.apply_meter_report(text, bigint, jsonb)', 'billing.warn_of_limits(integer)'
   ]::regprocedure[])
   union all
   select 'aias_worker', p.oid::regprocedure from pg_catalog.pg_proc p where p.pronamespace = 'queue'::regnamespace and p.proname = 'record'

@@ -9,7 +9,8 @@ use vault::Vault;
 
 use super::{
     AuditChainer, Background, BillingSweeper, Dns, DomainChecker, Embedder, Eraser, Exporter,
-    Historian, Scheduler, StripeEvents, StripeFetcher, Sweeper,
+    Historian, LimitWatcher, MeterEvents, MeterSums, Scheduler, StripeEvents, StripeFetcher,
+    Sweeper, UsageCounter,
 };
 use crate::execution::Drain;
 use crate::listener::Wakes;
@@ -97,7 +98,17 @@ impl Chores {
             queue: queue(),
             with_fetching: self.stripe.is_some(),
         });
+        background.start(UsageCounter { queue: queue() });
+        background.start(LimitWatcher { queue: queue() });
         if let Some(api) = self.stripe {
+            background.start(MeterEvents {
+                queue: queue(),
+                api: api.clone(),
+            });
+            background.start(MeterSums {
+                queue: queue(),
+                api: api.clone(),
+            });
             background.start(StripeFetcher {
                 queue: queue(),
                 api,

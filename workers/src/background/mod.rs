@@ -14,11 +14,15 @@ mod eraser;
 mod exporter;
 mod historian;
 mod key_keeper;
+mod limit_watcher;
+mod meter_events;
+mod meter_sums;
 mod repeat;
 mod scheduler;
 mod stripe_events;
 mod stripe_fetcher;
 mod sweeper;
+mod usage_counter;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +42,14 @@ pub use embedder::Embedder;
 pub use eraser::Eraser;
 pub use exporter::Exporter;
 pub use historian::Historian;
+pub use limit_watcher::LimitWatcher;
+pub use meter_events::MeterEvents;
+pub use meter_sums::MeterSums;
 pub use scheduler::Scheduler;
 pub use stripe_events::StripeEvents;
 pub use stripe_fetcher::StripeFetcher;
 pub use sweeper::Sweeper;
+pub use usage_counter::UsageCounter;
 
 /// One kind of work, done in turns. A turn is bounded, and seen through unless the process ends; whatever it was in the middle of then is
 /// done again by whoever comes next.

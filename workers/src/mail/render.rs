@@ -36,8 +36,9 @@ macro_rules! template {
 }
 
 /// Each a subject, a text and a page.
-const TEMPLATES: [(&str, [&str; 3]); 4] = [
+const TEMPLATES: [(&str, [&str; 3]); 5] = [
     template!("invitation"),
+    template!("limit"),
     template!("payment_failed"),
     template!("receipt"),
     template!("trial_ending"),
@@ -230,6 +231,39 @@ mod tests {
         );
         assert!(
             mail.text.contains("The link works once. Whoever"),
+            "{}",
+            mail.text
+        );
+    }
+
+    #[test]
+    fn a_limit_reads_well() {
+        let render = |threshold: &str, resets_at: Value| {
+            let variables = json!({
+                "tenant_name": "Alpha & Sons", "meter": "llm_tokens", "threshold": threshold, "used": "80,000", "limit": "100,000", "resets_at": resets_at
+            });
+            let mail = Templates::new().unwrap().render("limit", &variables, LINK);
+            mail.unwrap_or_else(|error| panic!("{error:#}"))
+        };
+        let mail = render("80", json!("2026-02-01T00:00:00Z"));
+        assert_eq!(mail.subject, "Alpha & Sons has used 80 % of its tokens");
+        assert_eq!(
+            mail.text,
+            "Alpha & Sons has used 80 % of its tokens: 80,000 of 100,000.\n\n\
+             When all is used, what would take more is refused; it begins anew on 1 February 2026, 00:00 UTC.\n\
+             A larger plan has more:\n\n\
+             https://app.example.com/invitations#token=abc"
+        );
+        assert!(
+            mail.html
+                .contains("<strong>Alpha &amp; Sons</strong> has used 80 % of its tokens"),
+            "{}",
+            mail.html
+        );
+        let mail = render("100", Value::Null);
+        assert_eq!(mail.subject, "Alpha & Sons has used all of its tokens");
+        assert!(
+            mail.text.contains("What would take more is refused.\n"),
             "{}",
             mail.text
         );

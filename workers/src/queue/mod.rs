@@ -1,8 +1,10 @@
-//! The functions of schema `queue`, and those of `billing` that take what Stripe says: the worker's only way to the database. One file a function.
+//! The functions of schema `queue`, and those of `billing`: the worker's only way to the database. One file a function.
 
 mod agent;
 mod agent_functions;
 mod apply_fetched;
+mod apply_meter_day;
+mod apply_meter_report;
 mod apply_stripe_events;
 mod begin_embedding;
 mod chain_audit;
@@ -11,12 +13,17 @@ mod claim_domain_checks;
 mod claim_embeddings;
 mod claim_fetches;
 mod claim_mails;
+mod claim_meter_days;
+mod claim_meter_events;
+mod claim_meter_reports;
 mod claim_schedules;
+mod count_usage;
 mod erase_next_tenant;
 mod fail_embeddings;
 mod fail_export;
 mod failure;
 mod keys_to_rewrap;
+mod learn_meters;
 mod mail_token;
 mod next_due;
 mod next_key_to_rotate;
@@ -30,6 +37,7 @@ mod record_domain_check;
 mod record_embeddings;
 mod record_mail;
 mod record_query_embedding;
+mod record_meter_events;
 mod record_round;
 mod renew;
 mod rewrap_key;
@@ -46,6 +54,7 @@ mod sweep;
 mod sweep_billing;
 mod tend_history;
 mod time;
+mod warn_of_limits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +73,9 @@ pub use claim_domain_checks::DomainCheck;
 pub use claim_embeddings::EmbeddingClaim;
 pub use claim_fetches::FetchKey;
 pub use claim_mails::{Mail, MailKey};
+pub use claim_meter_days::MeterDay;
+pub use claim_meter_events::MeterEvent;
+pub use claim_meter_reports::MeterReport;
 pub use claim_schedules::{Schedule, ScheduleKey};
 pub use fail_embeddings::{EmbeddingFailure, EmbeddingOutcome};
 pub use failure::{Refusal, is_refused_content, refusal};

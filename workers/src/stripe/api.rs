@@ -26,8 +26,8 @@ pub struct Answer {
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct StripeApi {
-    client: Client,
-    settings: StripeSettings,
+    pub(super) client: Client,
+    pub(super) settings: StripeSettings,
 }
 
 impl StripeApi {
@@ -91,12 +91,17 @@ fn url(base: &Url, kind: &str, id: &str) -> anyhow::Result<Url> {
         "dispute" => "disputes",
         _ => bail!("nobody knows where Stripe has objects of kind {kind}"),
     };
-    // An id could lead to another address.
+    plain(id)?;
+    Ok(base.join(&format!("v1/{collection}/{id}"))?)
+}
+
+/// An id could lead to another address.
+pub(super) fn plain(id: &str) -> anyhow::Result<()> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if id.is_empty() || !id.bytes().all(is_plain) {
         bail!("\"{id}\" is no id of Stripe");
     }
-    Ok(base.join(&format!("v1/{collection}/{id}"))?)
+    Ok(())
 }
 
 fn said_at(headers: &header::HeaderMap) -> Option<Timestamp> {

@@ -22,6 +22,7 @@ mod mail_delivery;
 mod mail_login;
 mod mails;
 mod many;
+mod metering;
 mod outage;
 mod own_keys;
 mod pausing;

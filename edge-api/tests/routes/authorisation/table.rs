@@ -81,6 +81,7 @@ pub const ROUTES: &[Route] = &[
             ..SECRETS
         },
     ),
+    of_alpha("GET", "/v1/billing/preview", EXPORT),
     of_alpha("GET", "/v1/models", MODELS),
     of_alpha("POST", "/v1/chat/completions", MODELS),
     of_alpha("POST", "/v1/embeddings", MODELS),
@@ -146,4 +147,5 @@ pub const ALL_SCOPES: &[&str] = &[
     "secrets.manage",
     "models.call",
     "providers.manage",
+    "billing.read",
 ];

@@ -196,6 +196,18 @@ begin
       from generate_series(1, 2) i) r;
   perform fuzz.add('billing.customers', tenant, to_jsonb(r)) from (select format('cus_of_%s', number) as id, 'checkout' as known_by) r;
   perform fuzz.add('billing.accounts', tenant, to_jsonb(r)) from (select false as is_suspended) r;
+  perform fuzz.add('billing.removed_executions', tenant, to_jsonb(r)) from (select day as used_at, number as amount) r;
+  perform fuzz.add('billing.metered_tenants', tenant, to_jsonb(r)) from (
+    select day as counted_through, '2100-01-01'::timestamptz as count_at, '2100-01-01'::timestamptz as recount_at) r;
+  perform fuzz.add('billing.meter_events', tenant, to_jsonb(r)) from (
+    select 'executions' as meter, billing.hour_of(day) as hour, 1 as seq, format('event of %s', number) as identifier, 'executions' as event_name,
+           format('cus_of_%s', number) as customer, false as livemode, number as value, billing.hour_of(day) as happened_at, 'sent' as state,
+           null::timestamptz as next_attempt_at, day as finished_at, day as created_at) r;
+  perform fuzz.add('billing.meter_days', tenant, to_jsonb(r)) from (
+    select 'executions' as meter, format('cus_of_%s', number) as customer, billing.day_of(day) as day, false as livemode, day as asked_at) r;
+  perform fuzz.add('billing.meter_sums', tenant, to_jsonb(r)) from (
+    select 'executions' as meter, format('cus_of_%s', number) as customer, billing.day_of(day) as day, billing.hour_of(day) as hour, number as value) r;
+  perform fuzz.add('billing.limit_warnings', tenant, to_jsonb(r)) from (select 'executions' as meter, 80 as threshold, day as period_start, day as warned_at) r;
 
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,

@@ -14,6 +14,7 @@ pub mod secrets;
 pub mod server;
 pub mod smtp;
 pub mod vectors;
+pub mod stripe_meters;
 pub mod worker;
 
 use std::time::Duration;
