@@ -2,12 +2,16 @@
 
 select private.close_table(closed::regclass) from unnest(array[
   'billing.accounts',
+  'billing.checkouts',
   'billing.customers',
   'billing.customers_that_count',
   'billing.dead_letters',
   'billing.events',
   'billing.objects',
   'billing.plan_prices',
+  'billing.reconciliation_findings',
+  'billing.reconciliation_report',
+  'billing.reconciliations',
   'billing.settings',
   'billing.subscriptions',
   'private.access',

@@ -189,6 +189,8 @@ begin
       from generate_series(1, 2) i) r;
   perform fuzz.add('billing.customers', tenant, to_jsonb(r)) from (select format('cus_of_%s', number) as id, 'checkout' as known_by) r;
   perform fuzz.add('billing.accounts', tenant, to_jsonb(r)) from (select false as is_suspended) r;
+  perform fuzz.add('billing.checkouts', tenant, to_jsonb(r)) from (
+    select 1 as generation, format('wanted by %s', number) as wanted, format('cs_of_%s', number) as session, '{}'::text[] as to_expire) r;
 
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,
