@@ -1,5 +1,6 @@
 //! Every address this service answers, one file an operation.
 
+pub mod billing;
 pub mod chat;
 pub mod docs;
 pub mod executions;
@@ -24,6 +25,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
         .merge(chat::router(app))
         .merge(providers::router(app))
         .merge(hooks::router(app))
+        .merge(billing::router(app))
         .merge(stripe::router(app))
         .merge(tenant::router(app))
         .merge(health::router())

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod billing;
 mod chat;
 mod docs;
 mod executions;

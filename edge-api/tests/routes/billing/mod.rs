@@ -1,0 +1,4 @@
+mod change_subscription;
+mod create_checkout;
+mod create_portal;
+mod failures;
