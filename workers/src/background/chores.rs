@@ -8,7 +8,7 @@ use vault::Vault;
 
 use super::{
     AuditChainer, Background, BillingSweeper, Dns, DomainChecker, Eraser, Exporter, Historian,
-    Scheduler, StripeEvents, StripeFetcher, Sweeper,
+    Scheduler, StripeEvents, StripeFetcher, StripeReconciler, Sweeper,
 };
 use crate::execution::Drain;
 use crate::listener::Wakes;
@@ -85,6 +85,10 @@ impl Chores {
             with_fetching: self.stripe.is_some(),
         });
         if let Some(api) = self.stripe {
+            background.start(StripeReconciler {
+                queue: queue(),
+                api: api.clone(),
+            });
             background.start(StripeFetcher {
                 queue: queue(),
                 api,

@@ -17,6 +17,7 @@ mod repeat;
 mod scheduler;
 mod stripe_events;
 mod stripe_fetcher;
+mod stripe_reconciler;
 mod sweeper;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use historian::Historian;
 pub use scheduler::Scheduler;
 pub use stripe_events::StripeEvents;
 pub use stripe_fetcher::StripeFetcher;
+pub use stripe_reconciler::StripeReconciler;
 pub use sweeper::Sweeper;
 
 /// One kind of work, done in turns. A turn is bounded, and seen through unless the process ends; whatever it was in the middle of then is

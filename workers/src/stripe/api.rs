@@ -26,8 +26,8 @@ pub struct Answer {
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct StripeApi {
-    client: Client,
-    settings: StripeSettings,
+    pub(super) client: Client,
+    pub(super) settings: StripeSettings,
 }
 
 impl StripeApi {

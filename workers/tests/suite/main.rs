@@ -24,6 +24,7 @@ mod many;
 mod outage;
 mod own_keys;
 mod pausing;
+mod reconcile;
 mod retrying;
 mod schedules;
 mod secrets;
