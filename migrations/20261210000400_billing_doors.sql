@@ -345,7 +345,8 @@ begin
   if not is_gone then
     perform billing.readable(object_kind, object);
   end if;
-  newest := known.seen[1];
+  -- Without a sighting it is one that a reconciliation has found, and nobody has told of.
+  newest := coalesce(known.seen[1], (false, 0, null)::billing.sighting);
   update billing.objects o
      set fetched = case when not is_gone then object end, fetched_second = asked_second, fetched_ticket = apply_fetched.ticket,
          fetch_at = case when o.fetch_ticket > apply_fetched.ticket then o.fetch_at end,

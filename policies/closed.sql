@@ -1,8 +1,10 @@
 -- Tables that no API role reads or writes. Functions that run as their owner do, each of which says why in its comment.
 
 select private.close_table(closed::regclass) from unnest(array[
+  'audit.heads',
   'billing.accounts',
   'billing.billable_spans',
+  'billing.checkouts',
   'billing.customers',
   'billing.customers_that_count',
   'billing.dead_letters',
@@ -18,6 +20,9 @@ select private.close_table(closed::regclass) from unnest(array[
   'billing.meters',
   'billing.objects',
   'billing.plan_prices',
+  'billing.reconciliation_findings',
+  'billing.reconciliation_report',
+  'billing.reconciliations',
   'billing.removed_executions',
   'billing.settings',
   'billing.subscriptions',
@@ -30,9 +35,9 @@ select private.close_table(closed::regclass) from unnest(array[
   'private.document_chunks',
   'private.document_vectors',
   'private.embedding_models',
-  'private.execution_keys',
   'private.event_sources',
   'private.event_subscriptions',
+  'private.execution_keys',
   'private.export_chunks',
   'private.invitation_tokens',
   'private.llm_prices',
@@ -53,8 +58,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'queue.tenants',
   'queue.waits',
   'queue.watched',
-  'queue.workers',
-  'audit.heads'
+  'queue.workers'
 ]) as closed;
 
 -- Months: read through the table that they are of, never by themselves.

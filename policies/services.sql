@@ -33,7 +33,18 @@ grant execute on function
   edge.keep_answers(jsonb),
   edge.keep_contents(jsonb),
   -- Signed by Stripe.
-  edge.keep_stripe_events(text[])
+  edge.keep_stripe_events(text[]),
+  -- With the claims of its caller, who needs billing.manage.
+  edge.customer_for_checkout(uuid, text, text),
+  edge.link_customer(uuid, text),
+  edge.begin_checkout(uuid, text, text, bigint, text),
+  edge.record_checkout(uuid, bigint, text, text[]),
+  edge.end_checkout(uuid, bigint),
+  edge.billing_customer(uuid),
+  edge.subscription_to_change(uuid),
+  edge.plan_to_change_to(uuid, text, text),
+  edge.check_seats(uuid, boolean, bigint),
+  edge.subscription_changed(uuid, text, jsonb)
 to aias_edge;
 
 grant execute on function
@@ -99,7 +110,10 @@ grant execute on function
   billing.learn_meters(text[], text[]),
   billing.claim_meter_reports(integer, boolean, interval),
   billing.apply_meter_report(text, bigint, jsonb),
-  billing.warn_of_limits(integer)
+  billing.warn_of_limits(integer),
+  billing.claim_reconciliation(boolean, interval),
+  billing.record_reconciled(bigint, bigint, jsonb, boolean),
+  billing.put_off_reconciliation(bigint, bigint, interval, text)
 to aias_worker;
 
 -- What an agent has called is called with the rights of its owner, a caller's. Who is to own a function has to be one who may make it; and who made

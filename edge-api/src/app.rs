@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::model_calls::{Keeper, Ledger, ModelCalls};
 use crate::openapi::{self, Description};
 use crate::streams::{self, Streams};
-use crate::stripe::{Inbox, WebhookSecrets};
+use crate::stripe::{Inbox, ReturnUrls, StripeApi, WebhookSecrets};
 use crate::{cors, observe, routes};
 
 /// What every request may ask for. Cheap to clone.
@@ -39,6 +39,8 @@ pub struct App {
     pub(crate) model_calls: ModelCalls,
     pub(crate) stripe_secrets: WebhookSecrets,
     pub(crate) stripe_events: Inbox,
+    pub(crate) stripe_api: Option<StripeApi>,
+    pub(crate) return_urls: ReturnUrls,
     pub(crate) places: Places,
     pub(crate) metrics: Metrics,
     pub(crate) description: Description,
@@ -65,6 +67,8 @@ impl App {
             vault,
             models,
             stripe_secrets,
+            stripe_api,
+            return_urls,
             hosts,
             cors_origins,
             limits,
@@ -80,6 +84,8 @@ impl App {
             keeper: Arc::new(Mutex::new(Some(keeper))),
             stripe_secrets,
             stripe_events: Inbox::new(database.clone()),
+            stripe_api,
+            return_urls,
             hosts: Hosts::new(database.clone(), hosts),
             database,
             verifier: Arc::new(Verifier::new(&jwt)),

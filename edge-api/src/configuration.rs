@@ -18,6 +18,9 @@
 //! | `OTEL_EXPORTER_OTLP_ENDPOINT` | where traces of calls to models go, by OTLP over HTTP (`traces/README.md`) | none: nowhere |
 //! | `STRIPE_WEBHOOK_SECRETS` | the signing secret of the webhook's endpoint in Stripe; several while one is being replaced, with commas between them | none: events are not taken |
 //! | `STRIPE_WEBHOOK_SECRETS_FILE` | a file with such secrets instead, one a line | none |
+//! | `STRIPE_API_KEY` | a secret or restricted key to Stripe's API, live or test | none: nothing can be bought |
+//! | `STRIPE_API_BASE` | what stands in for `https://api.stripe.com` | Stripe's own |
+//! | `AIAS_RETURN_ORIGINS` | comma-separated origins of frontends that Stripe's pages may lead back to, `https://app.example.com`, or `https://*.apps.example.com` for any name below | none: nowhere, so no checkout |
 //! | `AIAS_BASE_DOMAIN` | tenants are at `<subdomain>.` this; without it, at domains of their own only | none |
 //! | `AIAS_TRUST_FORWARDED_HOST` | `true` behind a proxy that sets `X-Forwarded-Host` to the host it was asked for | `false` |
 //! | `AIAS_CORS_ORIGINS` | comma-separated origins of browser frontends, or `*` | `*` |
@@ -41,7 +44,7 @@ use self::reader::Reader;
 use crate::auth::JwksPace;
 use crate::hosts::HostConfiguration;
 use crate::model_calls::ModelConfiguration;
-use crate::stripe::WebhookSecrets;
+use crate::stripe::{ReturnUrls, StripeApi, WebhookSecrets};
 
 /// Everything that [`crate::App`] is built from.
 pub struct Configuration {
@@ -54,6 +57,9 @@ pub struct Configuration {
     pub models: ModelConfiguration,
     /// None: events of Stripe are not taken.
     pub stripe_secrets: WebhookSecrets,
+    /// None: nothing can be bought.
+    pub stripe_api: Option<StripeApi>,
+    pub return_urls: ReturnUrls,
     pub hosts: HostConfiguration,
     pub cors_origins: CorsOrigins,
     pub log: LogFormat,
@@ -150,6 +156,8 @@ impl Configuration {
         let vault = reader.vault();
         let models = reader.models();
         let stripe_secrets = reader.stripe_secrets();
+        let stripe_api = reader.stripe_api();
+        let return_urls = reader.return_urls();
         let hosts = reader.hosts();
         let cors_origins = reader.cors_origins();
         let log = reader.log();
@@ -170,6 +178,8 @@ impl Configuration {
                 vault,
                 models,
                 stripe_secrets,
+                stripe_api,
+                return_urls,
                 hosts,
                 cors_origins,
                 log,

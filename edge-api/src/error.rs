@@ -5,6 +5,7 @@
 mod body;
 mod database;
 mod model;
+mod stripe;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use llm::LlmError;
 pub use self::body::ErrorBody;
 pub use self::database::{Refusal, is_unreachable};
 use crate::request_id;
+use crate::stripe::StripeError;
 
 /// Everything that can go wrong with a request. Each variant names its status and its code.
 #[derive(Debug)]
@@ -75,6 +77,16 @@ pub enum ApiError {
     SecretsNotConfigured,
     /// 503 `stripe_not_configured`: this service was given no signing secret of a webhook.
     StripeNotConfigured,
+    /// 503 `billing_not_configured`: this service was given no key to Stripe's API.
+    BillingNotConfigured,
+    /// 402 `payment_failed`, 502 `stripe_refused` or 503 `stripe_unavailable`: what Stripe was to do is not done.
+    Stripe(Box<StripeError>),
+    /// 409, with a code of its own: not in the state that things are in.
+    Conflict {
+        code: &'static str,
+        message: &'static str,
+        hint: &'static str,
+    },
     /// 503 `not_ready`: readiness only.
     NotReady { message: String, hint: &'static str },
     /// What the database decided, status, headers and body.
@@ -119,9 +131,12 @@ impl ApiError {
             | Self::Unavailable(_)
             | Self::SecretsNotConfigured
             | Self::StripeNotConfigured
+            | Self::BillingNotConfigured
             | Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Model { error, .. } => model::status(error.kind),
+            Self::Stripe(error) => stripe::status(error),
+            Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::Refused(refusal) => refusal.status,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -210,6 +225,17 @@ impl ApiError {
                 "this service was given no signing secret, so it cannot tell who sent this",
             )
             .hint("ask the operator to set STRIPE_WEBHOOK_SECRETS or STRIPE_WEBHOOK_SECRETS_FILE"),
+            Self::BillingNotConfigured => ErrorBody::new(
+                "billing_not_configured",
+                "this service was given no key to Stripe's API, so nothing can be bought here",
+            )
+            .hint("ask the operator to set STRIPE_API_KEY"),
+            Self::Stripe(error) => stripe::body(error),
+            Self::Conflict {
+                code,
+                message,
+                hint,
+            } => ErrorBody::new(*code, *message).hint(*hint),
             Self::NotReady { message, hint } => {
                 ErrorBody::new("not_ready", message.clone()).hint(*hint)
             }
@@ -249,6 +275,11 @@ impl ApiError {
                     insert_retry_after(&mut headers, after);
                 }
             }
+            Self::Stripe(error) => {
+                if let Some(after) = stripe::retry_after(error) {
+                    insert_retry_after(&mut headers, after);
+                }
+            }
             Self::Refused(refusal) => headers = refusal.headers.clone(),
             _ => {}
         }
@@ -266,6 +297,7 @@ impl ApiError {
                 error,
                 with_own_key,
             } => model::record(error, *with_own_key),
+            Self::Stripe(error) => stripe::record(error),
             _ => {}
         }
     }

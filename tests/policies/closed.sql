@@ -74,7 +74,9 @@ create temp table lent as
     'billing.record_meter_events(text[], bigint[], text[], text[])', 'billing.claim_meter_days(integer, boolean, interval)',
     'billing.apply_meter_day(uuid, text, text, timestamptz, bigint, bigint[], double precision[])', 'billing.meters_to_find()',
     'billing.learn_meters(text[], text[])', 'billing.claim_meter_reports(integer, boolean, interval)',
-    'billing.apply_meter_report(text, bigint, jsonb)', 'billing.warn_of_limits(integer)'
+    'billing.apply_meter_report(text, bigint, jsonb)', 'billing.warn_of_limits(integer)',
+    'billing.claim_reconciliation(boolean, interval)', 'billing.record_reconciled(bigint, bigint, jsonb, boolean)',
+    'billing.put_off_reconciliation(bigint, bigint, interval, text)'
   ]::regprocedure[])
   union all
   select 'aias_worker', p.oid::regprocedure from pg_catalog.pg_proc p where p.pronamespace = 'queue'::regnamespace and p.proname = 'record'
@@ -89,7 +91,11 @@ create temp table lent as
     'edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text)', 'edge.delete_provider_key(uuid, text)',
     'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb)', 'edge.models(uuid)', 'edge.version_of_agent(uuid, uuid, text, jsonb)', 'edge.end_model_calls(jsonb, jsonb)',
     'edge.kept_of_calls(uuid)', 'edge.cached_answer(uuid, bytea)', 'edge.keep_answers(jsonb)', 'edge.keep_contents(jsonb)',
-    'edge.keep_stripe_events(text[])'
+    'edge.keep_stripe_events(text[])',
+    'edge.customer_for_checkout(uuid, text, text)', 'edge.link_customer(uuid, text)', 'edge.begin_checkout(uuid, text, text, bigint, text)',
+    'edge.record_checkout(uuid, bigint, text, text[])', 'edge.end_checkout(uuid, bigint)', 'edge.billing_customer(uuid)',
+    'edge.subscription_to_change(uuid)', 'edge.plan_to_change_to(uuid, text, text)', 'edge.check_seats(uuid, boolean, bigint)',
+    'edge.subscription_changed(uuid, text, jsonb)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

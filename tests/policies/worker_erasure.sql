@@ -43,6 +43,7 @@ insert into public.invoices (tenant_id, id, customer_id, status, currency, subto
   values (:'closed', 'in_closed', 'cus_closed', 'open', 'usd', 1, 1, 1, 0, 1, 0, now());
 insert into billing.customers (tenant_id, id) values (:'closed', 'cus_closed');
 insert into billing.accounts (tenant_id) values (:'closed');
+insert into billing.checkouts (tenant_id) values (:'closed');
 insert into billing.objects (kind, id, livemode, customer, data, seen) values ('customer', 'cus_closed', true, 'cus_closed', '{}', '{}');
 insert into public.agent_documents (tenant_id, agent_id, title, content) select a.tenant_id, a.id, 'Handbook', 'Closed.' from public.ai_agents a where a.tenant_id = :'closed';
 insert into private.document_vectors (tenant_id, document_id, digest, agent_id, model, refusal)

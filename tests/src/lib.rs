@@ -20,6 +20,7 @@ pub mod jwt;
 pub mod policies;
 pub mod queue;
 pub mod seed;
+pub mod stripe;
 pub mod world;
 
 use std::path::PathBuf;

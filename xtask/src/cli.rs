@@ -41,6 +41,8 @@ pub enum Command {
     Extension(ExtensionArgs),
     /// Write `.sqlx`, which lets queries be checked without a database.
     Prepare(PrepareArgs),
+    /// Make products and prices in Stripe what the plans are, and note the prices in the plans. The key is read from STRIPE_API_KEY.
+    StripeSyncPlans(SyncPlansArgs),
     /// Run every gate.
     Test(TestArgs),
     /// Ask random requests as the people of one tenant, in search of anything of another.
@@ -278,6 +280,15 @@ pub struct DbTarget {
     /// Another database than the stack's.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SyncPlansArgs {
+    #[command(flatten)]
+    pub target: DbTarget,
+    /// Show what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -33,7 +33,7 @@ pub async fn run(command: DbCommand) -> Result<ExitCode> {
     }
 }
 
-fn url(target: &DbTarget) -> Result<String> {
+pub(crate) fn url(target: &DbTarget) -> Result<String> {
     match &target.database_url {
         Some(url) => Ok(url.clone()),
         None => Ok(Stack::demand(&target.dir.layout()?)?.database_url),

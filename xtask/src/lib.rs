@@ -25,6 +25,7 @@ pub mod crash;
 pub mod demo;
 pub mod fuzz;
 pub mod prepare;
+pub mod stripe_sync_plans;
 pub mod test;
 
 mod command;

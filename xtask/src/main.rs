@@ -6,7 +6,10 @@ use anyhow::Result;
 use clap::Parser;
 use xtask::cli::{Cli, Command};
 use xtask::progress::{self, Lines};
-use xtask::{bench, crash, db, demo, down, fuzz, prepare, service, setup, status, test, up};
+use xtask::{
+    bench, crash, db, demo, down, fuzz, prepare, service, setup, status, stripe_sync_plans, test,
+    up,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -30,6 +33,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Db(args) => return db::run(args.command).await,
         Command::Extension(args) => xtask::build::extension_command(&args).await?,
         Command::Prepare(args) => prepare::run(&args).await?,
+        Command::StripeSyncPlans(args) => stripe_sync_plans::run(&args).await?,
         Command::Test(args) => return test::run(&args).await,
         Command::FuzzTenancy(args) => return fuzz::run(&args).await,
         Command::CrashTest(args) => return crash::run(&args).await,

@@ -12,7 +12,7 @@ use vault::{KeyRing, Vault};
 use crate::auth::JwksPace;
 use crate::hosts::{HostConfiguration, HostPace};
 use crate::model_calls::ModelConfiguration;
-use crate::stripe::WebhookSecrets;
+use crate::stripe::{ReturnUrls, StripeApi, StripeSettings, WebhookSecrets};
 
 use super::{CorsOrigins, JwtConfiguration, LogFormat};
 
@@ -168,6 +168,43 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         WebhookSecrets::of(secrets.filter(|secret| !secret.is_empty()))
     }
 
+    pub fn stripe_api(&mut self) -> Option<StripeApi> {
+        let key = self.get("STRIPE_API_KEY");
+        let base = self.get("STRIPE_API_BASE");
+        let base = base.as_deref().unwrap_or("https://api.stripe.com");
+        let base = Url::parse(base).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none()
+        });
+        if base.is_none() {
+            self.problems
+                .push("STRIPE_API_BASE must be an http or https URL without a path".to_owned());
+        }
+        let key = key.filter(|key| {
+            let is_secret = is_secret_key(key);
+            if !is_secret {
+                self.problems.push("STRIPE_API_KEY must be a secret or restricted key: sk_live_…, rk_live_…, sk_test_… or rk_test_…".to_owned());
+            }
+            is_secret
+        });
+        let settings = StripeSettings {
+            key: key?.into(),
+            base: base?,
+        };
+        let api = StripeApi::new(settings);
+        api.map_err(|error| self.problems.push(format!("STRIPE_API_KEY {error:#}")))
+            .ok()
+    }
+
+    pub fn return_urls(&mut self) -> ReturnUrls {
+        let Some(list) = self.get("AIAS_RETURN_ORIGINS") else {
+            return ReturnUrls::default();
+        };
+        ReturnUrls::read(&list).unwrap_or_else(|| {
+            self.problems.push("AIAS_RETURN_ORIGINS must be origins such as https://app.example.com or https://*.apps.example.com, separated by commas".to_owned());
+            ReturnUrls::default()
+        })
+    }
+
     pub fn hosts(&mut self) -> HostConfiguration {
         let base_domain = self.get("AIAS_BASE_DOMAIN").and_then(|value| {
             self.parse(
@@ -204,4 +241,11 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
         CorsOrigins::Listed(origins)
     }
+}
+
+/// <https://docs.stripe.com/keys>
+fn is_secret_key(key: &str) -> bool {
+    let rest = key.strip_prefix("sk_").or(key.strip_prefix("rk_"));
+    let rest = rest.and_then(|rest| rest.strip_prefix("live_").or(rest.strip_prefix("test_")));
+    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
 }

@@ -15,7 +15,7 @@ use self::table::{ALL_SCOPES, Door, READ_SCOPES, ROUTES, Route, Statuses};
 use crate::support::keys::{SigningKey, hs256_with, hs256_with_critical_extension, unsigned};
 use crate::support::upstream::Upstream;
 use crate::support::{
-    ApiKey, Hook, SECRET, STRIPE_SECRET, TestApp, exports, providers, secrets, stripe,
+    ApiKey, Hook, SECRET, STRIPE_SECRET, TestApp, billing, exports, providers, secrets, stripe,
 };
 
 fn body(route: &Route) -> Option<Value> {
@@ -26,6 +26,9 @@ fn body(route: &Route) -> Option<Value> {
         ),
         (_, "/v1/embeddings") => Some(json!({"model": "openai/vectors", "input": "Hello!"})),
         (_, "/webhooks/stripe") => Some(stripe::event("evt_1")),
+        (_, "/v1/billing/checkout") => Some(billing::wanted("professional")),
+        (_, "/v1/billing/portal") => Some(json!({"return_url": billing::BACK})),
+        (_, "/v1/billing/subscription") => Some(json!({"action": "cancel"})),
         ("PUT", "/v1/secrets/{name}") => Some(json!({"value": "hunter2"})),
         ("PUT", "/v1/providers/{provider}") => Some(json!({"key": "sk-hunter2"})),
         _ => None,
@@ -104,7 +107,10 @@ async fn who_may_what(pool: PgPool) {
     let published = SigningKey::rs256("published");
     let keys = crate::jwks::Server::start(json!({"keys": [published.published()]})).await;
     let upstream = Upstream::start().await;
+    let shop = tests::stripe::Stripe::start().await;
     let app = TestApp::with(pool, |configuration| {
+        configuration.stripe_api = Some(billing::api(&shop.url, tests::stripe::KEY));
+        configuration.return_urls = billing::return_urls();
         configuration.models.providers = upstream.providers();
         configuration.jwt = JwtConfiguration {
             secret: Some(SECRET.into()),
@@ -115,6 +121,8 @@ async fn who_may_what(pool: PgPool) {
         configuration.hosts.base_domain = Some("apps.test".parse().unwrap());
     })
     .await;
+
+    billing::sell(&app.pool, &shop).await;
 
     let claims = ALPHA_OWNER.claims();
     let stranger_key = SigningKey::rs256("published");

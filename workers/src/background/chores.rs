@@ -10,7 +10,7 @@ use vault::Vault;
 use super::{
     AuditChainer, Background, BillingSweeper, Dns, DomainChecker, Embedder, Eraser, Exporter,
     Historian, LimitWatcher, MeterEvents, MeterSums, Scheduler, StripeEvents, StripeFetcher,
-    Sweeper, UsageCounter,
+    StripeReconciler, Sweeper, UsageCounter,
 };
 use crate::execution::Drain;
 use crate::listener::Wakes;
@@ -106,6 +106,10 @@ impl Chores {
                 api: api.clone(),
             });
             background.start(MeterSums {
+                queue: queue(),
+                api: api.clone(),
+            });
+            background.start(StripeReconciler {
                 queue: queue(),
                 api: api.clone(),
             });

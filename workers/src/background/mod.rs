@@ -21,6 +21,7 @@ mod repeat;
 mod scheduler;
 mod stripe_events;
 mod stripe_fetcher;
+mod stripe_reconciler;
 mod sweeper;
 mod usage_counter;
 
@@ -48,6 +49,7 @@ pub use meter_sums::MeterSums;
 pub use scheduler::Scheduler;
 pub use stripe_events::StripeEvents;
 pub use stripe_fetcher::StripeFetcher;
+pub use stripe_reconciler::StripeReconciler;
 pub use sweeper::Sweeper;
 pub use usage_counter::UsageCounter;
 

@@ -26,6 +26,7 @@ mod metering;
 mod outage;
 mod own_keys;
 mod pausing;
+mod reconcile;
 mod retrying;
 mod schedules;
 mod searching;

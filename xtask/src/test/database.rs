@@ -12,7 +12,7 @@ const SUITES: [&[&str]; 3] = [
     // Each of their tests makes a database of its own. The isolation suite is a gate of its own, and the end-to-end tests want a stack.
     &[
         "-E",
-        "package(edge-api) | package(workers) | (package(tests) - binary_id(tests::isolation) - binary_id(tests::e2e))",
+        "package(edge-api) | package(workers) | (package(tests) - binary_id(tests::isolation) - binary_id(tests::e2e)) | binary_id(xtask::stripe_sync_plans)",
     ],
     // By itself, because it opens many sessions.
     &["-E", "package(aias-extension-tests) - binary(quota_load)"],

@@ -64,6 +64,14 @@ const MODELS: Statuses = EXPORT;
 /// As secrets.
 const PROVIDERS: Statuses = SECRETS;
 
+/// As secrets; and there is no subscription to change.
+const BILLING: Statuses = SECRETS;
+const CHANGE_OF_SUBSCRIPTION: Statuses = Statuses {
+    owner: 409,
+    key: 409,
+    ..BILLING
+};
+
 pub const ROUTES: &[Route] = &[
     credential("POST", "/v1/executions", ENQUEUE),
     credential("GET", "/v1/executions/{id}", READ),
@@ -96,6 +104,10 @@ pub const ROUTES: &[Route] = &[
             ..PROVIDERS
         },
     ),
+    of_alpha("POST", "/v1/billing/checkout", BILLING),
+    // Of the customer that the checkout has made.
+    of_alpha("POST", "/v1/billing/portal", BILLING),
+    of_alpha("POST", "/v1/billing/subscription", CHANGE_OF_SUBSCRIPTION),
     open("POST", "/hooks/{token}", "?a=1", 202),
     open("POST", "/webhooks/stripe", "", 200),
     open("GET", "/v1/tenant", "", 200),
@@ -148,4 +160,5 @@ pub const ALL_SCOPES: &[&str] = &[
     "models.call",
     "providers.manage",
     "billing.read",
+    "billing.manage",
 ];

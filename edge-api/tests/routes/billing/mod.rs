@@ -1,1 +1,5 @@
+mod change_subscription;
+mod create_checkout;
+mod create_portal;
+mod failures;
 mod preview;

@@ -8,7 +8,7 @@ use edge_api::auth::JwksPace;
 use edge_api::configuration::{CorsOrigins, JwtConfiguration, Limits, LogFormat};
 use edge_api::hosts::HostConfiguration;
 use edge_api::model_calls::ModelConfiguration;
-use edge_api::stripe::WebhookSecrets;
+use edge_api::stripe::{ReturnUrls, WebhookSecrets};
 use edge_api::{App, Configuration};
 use llm::Providers;
 use serde_json::Value;
@@ -178,6 +178,8 @@ pub fn configuration(database: PgConnectOptions) -> Configuration {
         },
         vault: Some(Vault::new(KeyRing::of([7; 32]))),
         stripe_secrets: WebhookSecrets::of([STRIPE_SECRET]),
+        stripe_api: None,
+        return_urls: ReturnUrls::default(),
         models: ModelConfiguration {
             providers: Providers::builder().build().expect("providers"),
             spool: None,

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod api_keys;
 pub mod app;
+pub mod billing;
 pub mod events;
 pub mod exports;
 pub mod hooks;

@@ -208,6 +208,8 @@ begin
   perform fuzz.add('billing.meter_sums', tenant, to_jsonb(r)) from (
     select 'executions' as meter, format('cus_of_%s', number) as customer, billing.day_of(day) as day, billing.hour_of(day) as hour, number as value) r;
   perform fuzz.add('billing.limit_warnings', tenant, to_jsonb(r)) from (select 'executions' as meter, 80 as threshold, day as period_start, day as warned_at) r;
+  perform fuzz.add('billing.checkouts', tenant, to_jsonb(r)) from (
+    select 1 as generation, format('wanted by %s', number) as wanted, format('cs_of_%s', number) as session, '{}'::text[] as to_expire) r;
 
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,
