@@ -67,7 +67,11 @@ grant execute on function
   public.decide_approval(uuid, text, boolean, text),
   -- agents
   public.search_documents(uuid, text, integer),
-  public.restore_agent_version(uuid, integer)
+  public.restore_agent_version(uuid, integer),
+  -- the marketplace
+  public.change_listing_state(uuid, text),
+  public.accept_listing_price(uuid, uuid, bigint, text),
+  public.seller_statement(uuid, timestamptz, timestamptz)
 to authenticated;
 
 -- Behind policies. What they answer depends on the caller's claims alone.
@@ -125,7 +129,11 @@ grant execute on function
   private.send_event(uuid, text, jsonb, text),
   private.broadcast_event(uuid, text, jsonb, text),
   private.decide_approval(uuid, text, boolean, text),
-  private.search_documents(uuid, text, integer)
+  private.search_documents(uuid, text, integer),
+  private.listing_may_become(text, text),
+  private.change_listing_state(uuid, text),
+  private.accept_listing_price(uuid, uuid, bigint, text),
+  private.seller_statement(uuid, timestamptz, timestamptz)
 to authenticated;
 
 -- The workflow language is no secret.

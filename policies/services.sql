@@ -31,6 +31,8 @@ grant execute on function
   edge.end_model_calls(jsonb, jsonb),
   edge.keep_answers(jsonb),
   edge.keep_contents(jsonb),
+  -- With the claims of its caller, who needs billing.manage.
+  edge.begin_purchase(uuid, uuid),
   -- Signed by Stripe.
   edge.keep_stripe_events(text[])
 to aias_edge;
@@ -41,6 +43,7 @@ grant execute on function
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
   queue.agent(uuid, uuid, integer),
+  queue.listed_agent(uuid, text),
   queue.search_documents(uuid, uuid, text, integer),
   queue.agent_functions(text[]),
   queue.call_agent_function(uuid, uuid, bigint, text, jsonb),

@@ -5,6 +5,7 @@ mod fetching;
 mod grace;
 mod histories;
 mod links;
+mod marketplace;
 mod order;
 mod random;
 mod stage;
