@@ -14,8 +14,9 @@ set search_path = ''
 as $$
   select l.id, v.model,
          -- What was reviewed, and nothing that is new since: what an agent may say of itself, and the functions that it declares.
-         (select jsonb_object_agg(f.key, f.value) from jsonb_each(v.config) f
-           where f.key in ('temperature', 'max_tokens', 'system_prompt', 'output_schema', 'fallback_models', 'tools')),
+         (select coalesce(jsonb_object_agg(f.key, f.value), '{}') from jsonb_each(v.config) f
+           where f.key in ('temperature', 'max_tokens', 'system_prompt', 'output_schema', 'fallback_models', 'tools')
+          having v.config is not null),
          case when l.id is null then 'listing_not_found'
               when l.state = 'suspended' then 'listing_suspended'
               when p.is_active is not true then 'listing_not_purchased' end

@@ -47,16 +47,25 @@ async fn open(pool: &PgPool, seed: u64) -> Market<'_> {
     let mut tenants = Vec::new();
     for n in 0..5 {
         let tenant: Uuid = sqlx::query_scalar(
-            "with made as (insert into public.tenants (name, subdomain, plan_id)
-               select 'Buyer', 'buyer-' || $1, p.id from public.subscription_plans p where p.key = 'starter' returning id),
-             member as (insert into public.memberships (tenant_id, user_id, role) select id, $2, 'owner' from made)
-             select id from made",
+            "insert into public.tenants (name, subdomain, plan_id)
+             select 'Buyer', 'buyer-' || $1, p.id from public.subscription_plans p where p.key = 'starter' returning id",
         )
         .bind(n)
-        .bind(BETA_OWNER.id)
         .fetch_one(&mut session)
         .await
         .unwrap();
+        for sql in [
+            "insert into public.roles (tenant_id, key, name, permissions, built_in)
+             select $1, r.key, r.name, r.permissions, true from private.built_in_roles r where $2::uuid is not null",
+            "insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'owner')",
+        ] {
+            sqlx::query(sql)
+                .bind(tenant)
+                .bind(BETA_OWNER.id)
+                .execute(&mut session)
+                .await
+                .unwrap();
+        }
         tenants.push(tenant);
     }
     let second: Uuid = sqlx::query_scalar(
@@ -653,7 +662,7 @@ async fn the_books_balance_and_everybody_has_what_they_paid_for(pool: PgPool) {
     );
 }
 
-/// Of a refund the seller would give everything and the platform nothing: it balances, and is wrong.
+/// The seller would give all that goes back, and the platform nothing: every transaction balances, and the books are wrong.
 #[sqlx::test(migrations = "../migrations")]
 async fn a_fee_that_is_kept_of_a_refund_is_found(pool: PgPool) {
     let mistake = "create or replace function billing.fee_of(gross bigint, gone_back bigint, fee_basis_points integer) returns bigint
@@ -667,7 +676,7 @@ async fn a_fee_that_is_kept_of_a_refund_is_found(pool: PgPool) {
     );
 }
 
-/// Posting the whole fact, and not what is new of it.
+/// What is paid opens, and what goes back closes nothing; and the books are left behind.
 #[sqlx::test(migrations = "../migrations")]
 async fn a_refund_that_keeps_the_entitlement_is_found(pool: PgPool) {
     let mistake = "create or replace function billing.derive_purchases(purchases uuid[]) returns void language plpgsql set search_path = '' as $$
