@@ -66,7 +66,7 @@ comment on column public.listings.published_version is 'The version of the agent
 comment on column public.listings.review_note is 'What the reviewer said last.';
 
 create table public.catalogue (
-  id uuid primary key,
+  listing_id uuid primary key,
   slug text not null unique,
   title text not null,
   description text not null,
@@ -177,13 +177,13 @@ set search_path = ''
 as $$
 begin
   if tg_op = 'DELETE' or new.state <> 'published' then
-    delete from public.catalogue c where c.id = old.id;
+    delete from public.catalogue c where c.listing_id = old.id;
     return null;
   end if;
-  insert into public.catalogue (id, slug, title, description, category, seller_name, price_kind, amount, currency, "interval")
+  insert into public.catalogue (listing_id, slug, title, description, category, seller_name, price_kind, amount, currency, "interval")
   select new.id, new.slug, new.title, new.description, new.category, t.name, new.price_kind, new.amount, new.currency, new."interval"
     from public.tenants t where t.id = new.tenant_id
-  on conflict (id) do nothing;
+  on conflict (listing_id) do nothing;
   return null;
 end
 $$;
@@ -204,7 +204,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  update public.catalogue c set seller_name = new.name from public.listings l where l.tenant_id = new.id and l.id = c.id;
+  update public.catalogue c set seller_name = new.name from public.listings l where l.tenant_id = new.id and l.id = c.listing_id;
   return null;
 end
 $$;

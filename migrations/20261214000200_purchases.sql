@@ -136,7 +136,7 @@ declare
   purchase public.purchases;
 begin
   perform private.demand(tenant, 'billing.manage');
-  select c.* into offered from public.catalogue c where c.id = listing;
+  select c.* into offered from public.catalogue c where c.listing_id = listing;
   if offered.price_kind = 'per_use' then
     return query select null::uuid, 'none', offered.title, offered.amount, offered.currency, offered."interval";
     return;
@@ -162,7 +162,7 @@ declare
   purchase public.purchases;
 begin
   perform private.demand(tenant, 'billing.manage');
-  if exists (select from public.catalogue c where c.id = listing and c.price_kind <> 'per_use') then
+  if exists (select from public.catalogue c where c.listing_id = listing and c.price_kind <> 'per_use') then
     perform private.refuse(409, 'listing_is_not_paid_by_use', 'this listing is bought by Checkout', null, 'POST /v1/billing/checkout begins one');
   end if;
   purchase := private.sell(tenant, listing, 'active');

@@ -16,17 +16,17 @@
 create table billing.ledger_accounts (
   id bigint generated always as identity primary key,
   kind text not null,
-  tenant_id uuid,
+  owner_id uuid,
   currency text not null,
-  constraint ledger_account_is_one unique nulls not distinct (kind, tenant_id, currency),
+  constraint ledger_account_is_one unique nulls not distinct (kind, owner_id, currency),
   constraint ledger_account_kind_is_known check (kind in ('cash', 'buyer_receivable', 'platform_fee', 'seller_payable')),
-  constraint ledger_account_is_of_whom_its_kind_says check ((tenant_id is not null) = (kind in ('buyer_receivable', 'seller_payable')))
+  constraint ledger_account_is_of_whom_its_kind_says check ((owner_id is not null) = (kind in ('buyer_receivable', 'seller_payable')))
 );
-create index ledger_accounts_tenant on billing.ledger_accounts (tenant_id);
+create index ledger_accounts_owner on billing.ledger_accounts (owner_id);
 alter table billing.ledger_accounts enable row level security;
 
 comment on table billing.ledger_accounts is 'The accounts of the marketplace''s ledger.';
-comment on column billing.ledger_accounts.tenant_id is 'No reference: the books are kept when a tenant is erased, and its id names nobody by then.';
+comment on column billing.ledger_accounts.owner_id is 'The tenant whose it is. No reference: the books are kept when a tenant is erased, and its id names nobody by then.';
 
 create table billing.ledger_transactions (
   id uuid primary key default aias.uuid7(),
@@ -139,15 +139,15 @@ declare
   account bigint;
 begin
   select a.id into account from billing.ledger_accounts a
-   where a.kind = account_of.kind and a.tenant_id is not distinct from tenant and a.currency = account_of.currency;
+   where a.kind = account_of.kind and a.owner_id is not distinct from tenant and a.currency = account_of.currency;
   if not found then
-    insert into billing.ledger_accounts (kind, tenant_id, currency) values (account_of.kind, tenant, account_of.currency)
+    insert into billing.ledger_accounts (kind, owner_id, currency) values (account_of.kind, tenant, account_of.currency)
     on conflict on constraint ledger_account_is_one do nothing returning id into account;
   end if;
   if account is null then
     -- Somebody else has just made it.
     select a.id into account from billing.ledger_accounts a
-     where a.kind = account_of.kind and a.tenant_id is not distinct from tenant and a.currency = account_of.currency;
+     where a.kind = account_of.kind and a.owner_id is not distinct from tenant and a.currency = account_of.currency;
   end if;
   return account;
 end
@@ -342,7 +342,7 @@ begin
       join billing.ledger_accounts a on a.id = e.account_id
      where t.at >= starts_at and t.at < ends_at
        and t.id in (select o.transaction_id from billing.ledger_entries o join billing.ledger_accounts x on x.id = o.account_id
-                     where x.kind = 'seller_payable' and x.tenant_id = tenant)
+                     where x.kind = 'seller_payable' and x.owner_id = tenant)
      group by t.id
      order by t.at, t.id;
 end

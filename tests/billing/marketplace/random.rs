@@ -550,7 +550,7 @@ impl Market<'_> {
         }
         let mut complaints = problems(&mut self.session).await;
         let rows: Vec<(String, Option<Uuid>, String, i64)> = sqlx::query_as(
-            "select a.kind, a.tenant_id, a.currency, sum(e.amount)::bigint from billing.ledger_entries e
+            "select a.kind, a.owner_id, a.currency, sum(e.amount)::bigint from billing.ledger_entries e
                join billing.ledger_accounts a on a.id = e.account_id group by 1, 2, 3 having sum(e.amount) <> 0",
         )
         .fetch_all(&mut self.session)

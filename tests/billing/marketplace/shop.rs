@@ -114,9 +114,9 @@ pub async fn accept(
 ) -> Result<Uuid, String> {
     let row = in_the_name_of_the_buyer(
         session,
-        "select p.id from public.catalogue c cross join lateral private.accept_listing_price($1, c.id, c.amount, c.currency) p where c.id = $2
+        "select p.id from public.catalogue c cross join lateral private.accept_listing_price($1, c.listing_id, c.amount, c.currency) p where c.listing_id = $2
          union all
-         select p.id from private.accept_listing_price($1, $2, 1, 'usd') p where not exists (select from public.catalogue c where c.id = $2)",
+         select p.id from private.accept_listing_price($1, $2, 1, 'usd') p where not exists (select from public.catalogue c where c.listing_id = $2)",
         tenant,
         listing,
     )
