@@ -203,10 +203,11 @@ comment on function queue.agent(uuid, uuid) is 'The agent as it is now: for work
 
 -- Which version it was --------------------------------------------------------------------------------------------------------------
 
-alter table public.usage add column agent_version integer;
+alter table public.usage add column agent_version integer, add column listing_id uuid;
 alter table public.execution_steps add column agent_version integer;
 
 comment on column public.usage.agent_version is 'The version of the agent that a step asked; null where none was asked, and for calls through the API.';
+comment on column public.usage.listing_id is 'The listing of the marketplace whose agent was asked; null for the tenant''s own. No reference: history outlives what it is of.';
 comment on column public.execution_steps.agent_version is 'The version of the agent that the last attempt asked. No reference: history outlives what it is of.';
 
 create or replace function queue.record_usage(
@@ -225,12 +226,12 @@ declare
 begin
   cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output, cache_write, reasoning);
   insert into public.usage (
-    tenant_id, idempotency_key, execution_id, node_id, agent_id, agent_version, provider, model,
+    tenant_id, idempotency_key, execution_id, node_id, agent_id, agent_version, listing_id, provider, model,
     input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
     -- The first round is called as the only one of a step without tools, by whatever worker.
     tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt, case when round > 1 then 'round' || round end),
-    execution, node, (call ->> 'agent_id')::uuid, (call ->> 'agent_version')::integer, call ->> 'provider', call ->> 'model',
+    execution, node, (call ->> 'agent_id')::uuid, (call ->> 'agent_version')::integer, (call ->> 'listing_id')::uuid, call ->> 'provider', call ->> 'model',
     input, cached, cache_write, output, reasoning, cost,
     coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;

@@ -83,7 +83,10 @@ create view billing.subscriptions as
   select c.tenant_id, o.id, o.customer as customer_id,
          case when o.is_deleted and o.data ->> 'status' is distinct from 'incomplete_expired' then 'canceled' else o.data ->> 'status' end as status,
          (select p.plan_id from billing.plan_prices p join public.subscription_plans l on l.id = p.plan_id
-           where p.price = any (i.price_ids) order by l.price_monthly desc, l.key limit 1) as plan_id,
+           where p.price = any (i.price_ids)
+             -- What is bought in the marketplace is no plan, whatever its price is named.
+             and o.data #>> '{metadata,purchase_id}' is null
+           order by l.price_monthly desc, l.key limit 1) as plan_id,
          coalesce(i.price_ids, '{}') as price_ids, i.quantity, o.data ->> 'currency' as currency,
          -- On the items since 2025-03-31.basil, on the subscription before.
          coalesce(billing.at(o.data, 'current_period_start'), i.period_start) as current_period_start,

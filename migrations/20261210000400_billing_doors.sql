@@ -70,8 +70,10 @@ begin
       perform billing.at(data, attribute);
     end loop;
     perform (data ->> 'attempt_count')::integer, billing.at(data #> '{status_transitions}', 'finalized_at'), billing.at(data #> '{status_transitions}', 'paid_at');
-  elsif kind = 'charge' then
-    perform (data ->> 'amount_refunded')::bigint;
+  else
+    foreach attribute in array array['amount', 'amount_captured', 'amount_refunded', 'amount_received', 'amount_total'] loop
+      perform (data ->> attribute)::bigint;
+    end loop;
   end if;
   if kind in ('subscription', 'invoice') and billing.at(data, 'created') is null then
     raise exception 'nothing says when it was created';

@@ -69,7 +69,11 @@ grant execute on function
   -- agents
   public.search_documents(uuid, text, integer, real[]),
   public.embedding_status(uuid),
-  public.restore_agent_version(uuid, integer)
+  public.restore_agent_version(uuid, integer),
+  -- the marketplace
+  public.change_listing_state(uuid, text),
+  public.accept_listing_price(uuid, uuid, bigint, text),
+  public.seller_statement(uuid, timestamptz, timestamptz)
 to authenticated;
 
 -- Behind policies. What they answer depends on the caller's claims alone.
@@ -129,7 +133,11 @@ grant execute on function
   private.broadcast_event(uuid, text, jsonb, text),
   private.decide_approval(uuid, text, boolean, text),
   private.search_documents(uuid, text, integer, real[]),
-  private.embedding_status(uuid)
+  private.embedding_status(uuid),
+  private.listing_may_become(text, text),
+  private.change_listing_state(uuid, text),
+  private.accept_listing_price(uuid, uuid, bigint, text),
+  private.seller_statement(uuid, timestamptz, timestamptz)
 to authenticated;
 
 -- The workflow language is no secret.

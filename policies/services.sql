@@ -32,6 +32,8 @@ grant execute on function
   edge.end_model_calls(jsonb, jsonb),
   edge.keep_answers(jsonb),
   edge.keep_contents(jsonb),
+  -- With the claims of its caller, who needs billing.manage.
+  edge.begin_purchase(uuid, uuid),
   -- Signed by Stripe.
   edge.keep_stripe_events(text[]),
   -- With the claims of its caller, who needs billing.manage.
@@ -53,6 +55,7 @@ grant execute on function
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
   queue.agent(uuid, uuid, integer),
+  queue.listed_agent(uuid, text),
   queue.search_documents(uuid, uuid, text, integer),
   queue.search_documents(uuid, uuid, text, integer, real[]),
   queue.prepare_query_embedding(uuid, uuid, bigint, uuid, bigint),

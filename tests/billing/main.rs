@@ -10,6 +10,7 @@ mod limits;
 mod links;
 mod mails;
 mod meters;
+mod marketplace;
 mod order;
 mod outbox;
 mod preview;

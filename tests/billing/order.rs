@@ -12,17 +12,7 @@ use crate::stripe::{PROFESSIONAL, Stripe};
 
 /// All outcomes of all orders. An order is taken one step at a time, and back again; orders of the same events that have come to the same rows go on
 /// together, since what is applied to the same rows comes to the same. Where the rows differ, each is followed.
-const OUTCOMES: &str = "
-  create function pg_temp.rows() returns text language sql as $$
-    select md5(string_agg(r.line, '|' order by r.line)) from (
-      select to_jsonb(x)::text from billing.objects x
-      union all select to_jsonb(x)::text from billing.customers x
-      union all select to_jsonb(x)::text from billing.accounts x
-      union all select to_jsonb(x)::text from public.subscriptions x
-      union all select to_jsonb(x)::text from public.invoices x
-      union all select (to_jsonb(x) - 'updated_at')::text from public.tenants x
-    ) r (line)
-  $$;
+pub const FOLLOW: &str = "
   create function pg_temp.follow(left_over text[], inout been text[], inout outcomes jsonb[]) language plpgsql as $$
   declare
     here constant text := left_over::text || pg_temp.rows();
@@ -45,6 +35,19 @@ const OUTCOMES: &str = "
       end;
     end loop;
   end
+  $$";
+
+/// All that is derived of tenants.
+const ROWS: &str = "
+  create function pg_temp.rows() returns text language sql as $$
+    select md5(string_agg(r.line, '|' order by r.line)) from (
+      select to_jsonb(x)::text from billing.objects x
+      union all select to_jsonb(x)::text from billing.customers x
+      union all select to_jsonb(x)::text from billing.accounts x
+      union all select to_jsonb(x)::text from public.subscriptions x
+      union all select to_jsonb(x)::text from public.invoices x
+      union all select (to_jsonb(x) - 'updated_at')::text from public.tenants x
+    ) r (line)
   $$";
 
 /// The rule that does not work: whatever came last is how it is.
@@ -77,10 +80,9 @@ fn in_short(outcome: &Value) -> Value {
 async fn every_order_comes_to_what_is_right(pool: PgPool) {
     set(&pool).await;
     let mut session = session(&pool).await;
-    sqlx::raw_sql(OUTCOMES)
-        .execute(&mut *session)
-        .await
-        .unwrap();
+    for sql in [ROWS, FOLLOW] {
+        sqlx::raw_sql(sql).execute(&mut *session).await.unwrap();
+    }
     for history in histories::all() {
         let mut transaction = sqlx::Connection::begin(&mut *session).await.unwrap();
         keep(&mut transaction, &history.stripe.events).await;
@@ -96,7 +98,7 @@ async fn every_order_comes_to_what_is_right(pool: PgPool) {
 async fn the_last_event_is_not_the_newest(pool: PgPool) {
     set(&pool).await;
     let mut session = session(&pool).await;
-    for sql in [OUTCOMES, LAST_EVENT_WINS] {
+    for sql in [ROWS, FOLLOW, LAST_EVENT_WINS] {
         sqlx::raw_sql(sql).execute(&mut *session).await.unwrap();
     }
     for mut history in histories::all() {

@@ -78,7 +78,7 @@ impl Stripe {
     fn tell(&mut self, event: &str, object: Value, previous: Option<Value>) -> &mut Self {
         // Ids say nothing of the order: the later one is often the smaller.
         let number = self.events.len();
-        let id = format!("evt_{:03}", (number * 37 + 11) % 101);
+        let id = format!("evt_{:03}_{}", (number * 37 + 11) % 101, number / 101);
         let mut data = json!({"object": object});
         if let Some(previous) = previous {
             data["previous_attributes"] = previous;

@@ -34,9 +34,10 @@ pub enum Whose {
 }
 
 /// What can stand in braces.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "tenant",
     "agent",
+    "listing",
     "member",
     "viewer",
     "invitation",
@@ -54,6 +55,7 @@ pub fn value(name: &str, whose: Whose) -> String {
     let thing = match name {
         "tenant" => None,
         "agent" => Some(Thing::Agent),
+        "listing" => Some(Thing::Listing),
         "member" => Some(Thing::Editor),
         "viewer" => Some(Thing::Viewer),
         "invitation" => Some(Thing::PendingInvitation),

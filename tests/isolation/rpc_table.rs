@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 40] = [
+const OF_A_TENANT: [Rpc; 42] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -151,6 +151,21 @@ const OF_A_TENANT: [Rpc; 40] = [
     rpc(
         "restore_agent_version(uuid, integer)",
         "{agent}, 1",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "change_listing_state(uuid, text)",
+        "{listing}, 'submitted'",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "accept_listing_price(uuid, uuid, bigint, text)",
+        "{tenant}, '01930000-0000-7000-8000-000600000033', 7, 'usd'",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "seller_statement(uuid, timestamptz, timestamptz)",
+        "{tenant}",
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(

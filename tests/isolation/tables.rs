@@ -119,6 +119,7 @@ impl Table {
     pub fn written(&self) -> &'static str {
         match self.name.as_str() {
             "roles" => "key = 'spare'",
+            "listings" => "state = 'draft'",
             _ => "true",
         }
     }

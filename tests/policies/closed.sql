@@ -43,13 +43,15 @@ create temp table lent as
     'private.send_event(uuid, text, jsonb, text)', 'private.broadcast_event(uuid, text, jsonb, text)',
     'private.decide_approval(uuid, text, boolean, text)', 'private.search_documents(uuid, text, integer, real[])',
     'private.embedding_status(uuid)',
+    'private.listing_may_become(text, text)', 'private.change_listing_state(uuid, text)',
+    'private.accept_listing_price(uuid, uuid, bigint, text)', 'private.seller_statement(uuid, timestamptz, timestamptz)',
     -- the workflow language
     'aias.uuid7()', 'aias.workflow_problems(jsonb, jsonb)', 'aias.workflow_is_valid(jsonb, jsonb)'
   ]::regprocedure[])
   union all
   select 'aias_worker', unnest(array[
     'queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer)', 'queue.was_capped(text)',
-    'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.agent(uuid, uuid, integer)',
+    'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.agent(uuid, uuid, integer)', 'queue.listed_agent(uuid, text)',
     'queue.agent_functions(text[])', 'queue.call_agent_function(uuid, uuid, bigint, text, jsonb)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
     'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[])',
     'queue.prepare_llm_call(uuid, uuid, bigint, uuid, text[], bigint, bigint)',
@@ -95,7 +97,8 @@ create temp table lent as
     'edge.customer_for_checkout(uuid, text, text)', 'edge.link_customer(uuid, text)', 'edge.begin_checkout(uuid, text, text, bigint, text)',
     'edge.record_checkout(uuid, bigint, text, text[])', 'edge.end_checkout(uuid, bigint)', 'edge.billing_customer(uuid)',
     'edge.subscription_to_change(uuid)', 'edge.plan_to_change_to(uuid, text, text)', 'edge.check_seats(uuid, boolean, bigint)',
-    'edge.subscription_changed(uuid, text, jsonb)'
+    'edge.subscription_changed(uuid, text, jsonb)',
+    'edge.begin_purchase(uuid, uuid)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::PgPool;
 
 /// Tables of a tenant whose changes the audit log does not tell, and why.
-const UNAUDITED: [(&str, &str); 9] = [
+const UNAUDITED: [(&str, &str); 10] = [
     (
         "executions",
         "written by workers, and a record themselves; a cancellation is told as an event",
@@ -32,6 +32,10 @@ const UNAUDITED: [(&str, &str); 9] = [
         "set and deleted by events that are told, without the last characters",
     ),
     ("provider_keys", "as secrets"),
+    (
+        "marketplace_charges",
+        "written with the usage that each is for, and never changed",
+    ),
     (
         "captured_calls",
         "written by edge-api, never changed, and a record themselves",

@@ -74,6 +74,8 @@ pub enum Thing {
     ExpiredKey = 24,
     Agent = 30,
     SecondAgent = 31,
+    /// A draft.
+    Listing = 32,
     /// Active: version 1 is published.
     Workflow = 40,
     Draft = 41,

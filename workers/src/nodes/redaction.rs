@@ -45,11 +45,25 @@ impl Redaction {
         if shown.get("auth") != filled.get("auth") {
             redaction.hide_basic(filled);
         }
-        redaction.hidden.sort_unstable_by(|one, other| {
+        redaction.longest_first();
+        redaction
+    }
+
+    /// Hides texts that are no secrets and are nobody's to read all the same.
+    pub fn of_passages(passages: &[&str]) -> Self {
+        let mut redaction = Self::default();
+        for passage in passages {
+            redaction.hide(passage);
+        }
+        redaction.longest_first();
+        redaction
+    }
+
+    fn longest_first(&mut self) {
+        self.hidden.sort_unstable_by(|one, other| {
             other.len().cmp(&one.len()).then_with(|| one.cmp(other))
         });
-        redaction.hidden.dedup();
-        redaction
+        self.hidden.dedup();
     }
 
     pub fn is_empty(&self) -> bool {

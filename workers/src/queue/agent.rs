@@ -3,11 +3,15 @@ use uuid::Uuid;
 
 use super::Queue;
 
-/// An agent of a tenant, a model with a role to play, in one of its versions.
+/// An agent, a model with a role to play, in one of its versions: of the tenant, or of a listing that it has bought.
 #[derive(Debug, Clone)]
 pub struct Agent {
+    /// The listing's where it is one's.
     pub id: Uuid,
+    /// 0 where it is a listing's: which one it is, is the seller's affair.
     pub version: i32,
+    /// Whether it is a seller's. Then nothing of its config is shown to anybody.
+    pub is_listed: bool,
     /// `provider/model`
     pub model: String,
     /// `temperature`, `max_tokens`, `system_prompt`, `output_schema`, `tools`
@@ -50,6 +54,7 @@ impl Queue {
             (Some(version), Some(model), Some(config)) => FoundAgent::Agent(Agent {
                 id: row.id,
                 version,
+                is_listed: false,
                 model,
                 config,
             }),

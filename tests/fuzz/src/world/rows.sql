@@ -211,6 +211,22 @@ begin
   perform fuzz.add('billing.checkouts', tenant, to_jsonb(r)) from (
     select 1 as generation, format('wanted by %s', number) as wanted, format('cs_of_%s', number) as session, '{}'::text[] as to_expire) r;
 
+  perform fuzz.add('public.listings', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0011', i) as id, fuzz.id(number, '0002', i) as agent_id, 1 as agent_version, format('listing-%s-of-%s', i, number) as slug,
+           format('Listing %s of %s', i, number) as title, '' as description, 'writing' as category, 'per_use' as price_kind, number as amount, 'usd' as currency,
+           'draft' as state, author as created_by, day as created_at, day as updated_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('public.purchases', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0012', i) as id, fuzz.id(0, '0011', i) as listing_id, format('bought-%s-by-%s', i, number) as slug, format('Bought %s by %s', i, number) as title,
+           'per_use' as price_kind, number as amount, 'usd' as currency, (array['active', 'ended'])[i] as state, author as created_by, day as created_at, day as updated_at
+      from generate_series(1, 2) i) r;
+  perform fuzz.add('billing.sales', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0012', i) as purchase_id, fuzz.id(0, '0000', i) as seller_id, 1500 as fee_basis_points from generate_series(1, 2) i) r;
+  perform fuzz.add('public.marketplace_charges', tenant, to_jsonb(r)) from (
+    select fuzz.id(number, '0013', i) as id, fuzz.id(0, '0011', i) as listing_id, fuzz.id(number, '0012', i) as purchase_id, number as amount, 'usd' as currency,
+           format('use %s of %s', i, number) as usage_key, day as created_at
+      from generate_series(1, 2) i) r;
+
   perform fuzz.add('public.tenant_domains', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0009', i) as id, format('app%s.tenant%s.test', i, number) as domain, md5(format('%s %s', i, number)) as verification_token,
            case i when 1 then day end as verified_at, author as created_by, day as created_at

@@ -4,6 +4,7 @@
 //! Whoever has keys of its own to providers calls with them, and what is recorded of a call has none of them in it.
 
 mod error;
+mod listing;
 pub(crate) mod own_keys;
 mod request;
 mod rounds;
@@ -12,7 +13,8 @@ mod usage;
 
 use std::time::Duration;
 
-use agents::{Conversation, Ended};
+use agents::{Conversation, Ended, Limits, Toolbox};
+use llm::ChatRequest;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,7 +25,7 @@ use crate::queue::{Agent, FoundAgent, Queue};
 /// Has the conversation of a rendered config. The time-out is for all of it.
 ///
 /// # Errors
-/// `agent_not_found`, `agent_version_not_found`, `invalid_config`, `quota_exceeded`, `too_many_rounds`, `mcp_unavailable`, `llm_<kind>` for what the provider did, what
+/// `agent_not_found`, `agent_version_not_found`, `listing_<why not>`, `invalid_config`, `quota_exceeded`, `too_many_rounds`, `mcp_unavailable`, `llm_<kind>` for what the provider did, what
 /// [`Opener::provider_keys`](crate::secrets::Opener::provider_keys) says; or the claim is lost.
 pub async fn run(
     world: &Effects,
@@ -31,18 +33,38 @@ pub async fn run(
     timeout: Duration,
     reserved: Reserved,
 ) -> Result<Success, Stopped> {
+    if let Some(slug) = listing::slug(&call.config) {
+        let agent = listing::agent(&world.queue, call, slug).await?;
+        let node = listing::only_the_prompt(&call.config);
+        let request = request::build(&node, Some(&agent))?;
+        let rounds = Rounds::new(world, call, Some(&agent), timeout, reserved);
+        // Tools act with what their owner has, which is neither the seller's to lend nor the buyer's to guess.
+        let toolbox = Toolbox::default();
+        let result = converse(rounds, request, &toolbox, Limits::default()).await?;
+        return Ok(listing::without_what_was_told(&agent, result)?);
+    }
     let agent = agent(&world.queue, call).await?;
     let request = request::build(&call.config, agent.as_ref())?;
     let limits = tools::limits(&call.config, agent.as_ref())?;
     let toolbox = tools::toolbox(world, call, agent.as_ref()).await?;
+    let rounds = Rounds::new(world, call, agent.as_ref(), timeout, reserved);
+    Ok(converse(rounds, request, &toolbox, limits).await??)
+}
 
-    let mut rounds = Rounds::new(world, call, agent.as_ref(), timeout, reserved);
-    let result = match agents::converse(&mut rounds, request, &toolbox, limits).await {
+/// # Errors
+/// The claim is lost; everything else is in the result.
+async fn converse(
+    mut rounds: Rounds<'_>,
+    request: ChatRequest,
+    toolbox: &Toolbox<'_>,
+    limits: Limits,
+) -> Result<Result<Success, Failure>, Stopped> {
+    let result = match agents::converse(&mut rounds, request, toolbox, limits).await {
         Ok(conversation) => ended(&rounds, &conversation),
         Err(Stopped::Failed(failure)) => Err(failure),
         Err(Stopped::ClaimLost) => return Err(Stopped::ClaimLost),
     };
-    Ok(rounds.redact(result)?)
+    Ok(rounds.redact(result))
 }
 
 /// The last round is paid with the record of the step.

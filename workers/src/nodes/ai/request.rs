@@ -88,6 +88,7 @@ mod tests {
         let agent = Agent {
             id: Uuid::nil(),
             version: 1,
+            is_listed: false,
             model: "openai/gpt-4o-mini".to_owned(),
             config: json!({"temperature": 0.2, "max_tokens": "100", "system_prompt": "Be kind.", "tools": [
                 {"type": "function", "function": {"name": "look", "description": "Looks."}}]}),

@@ -22,6 +22,7 @@ pub(super) struct Rounds<'a> {
     world: &'a Effects,
     call: &'a Call,
     agent: Option<(Uuid, i32)>,
+    listing: Option<Uuid>,
     /// When the whole step has to be done.
     deadline: Instant,
     reserved: Reserved,
@@ -44,7 +45,12 @@ impl<'a> Rounds<'a> {
         Self {
             world,
             call,
-            agent: agent.map(|agent| (agent.id, agent.version)),
+            agent: agent
+                .filter(|agent| !agent.is_listed)
+                .map(|agent| (agent.id, agent.version)),
+            listing: agent
+                .filter(|agent| agent.is_listed)
+                .map(|agent| agent.id),
             deadline: Instant::now() + timeout,
             reserved,
             reservation: None,
@@ -68,6 +74,7 @@ impl<'a> Rounds<'a> {
     fn payer(&self, model: &str) -> Payer {
         Payer {
             agent: self.agent,
+            listing: self.listing,
             has_own_key: own_keys::provider_of(model)
                 .is_some_and(|name| self.own_keys.contains_key(name)),
         }

@@ -28,6 +28,8 @@ pub(super) fn expected<'a>(
 pub(super) struct Payer {
     /// The agent, and in which version it was asked.
     pub agent: Option<(Uuid, i32)>,
+    /// The listing whose agent was asked.
+    pub listing: Option<Uuid>,
     /// Whether it was made with the tenant's own key.
     pub has_own_key: bool,
 }
@@ -40,6 +42,7 @@ pub(super) fn to_json(model: &str, usage: &Usage, payer: Payer, round: u32) -> V
         "model": name,
         "agent_id": payer.agent.map(|(id, _)| id),
         "agent_version": payer.agent.map(|(_, version)| version),
+        "listing_id": payer.listing,
         "own_key": payer.has_own_key,
         "round": round,
         "input_tokens": usage.input_tokens,
