@@ -88,6 +88,8 @@ begin
         join billing.used_in_period(tenant, period.period_start, least(now(), period.period_end)) u on u.meter = m.key
         cross join lateral (select greatest(0, u.used - c.included) as billable) b
        where m.event_name is not null and c.unit_amount is not null
+         -- Uses of another currency are on an invoice of that.
+         and (m.line <> 'marketplace' or m.key = 'marketplace_' || coalesce(s.currency, plan.currency))
     ) l;
   return jsonb_build_object(
     'tenant_id', tenant, 'as_of', now(),

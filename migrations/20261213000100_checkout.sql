@@ -112,6 +112,19 @@ $$;
 
 comment on function billing.check_seats is 'Refuses fewer seats than there are members: 409 too_few_seats; and more than one of a plan without: 400 plan_has_no_seats.';
 
+create function billing.payer(tenant uuid) returns table (customer text, name text, key text)
+language sql
+stable
+set search_path = ''
+as $$
+  -- The key is the same for all who ask at once, and another one when a customer is gone: Stripe would answer it with that one for a day.
+  select billing.customer_of(t.id), t.name, format('customer-%s-%s', t.id, (select count(*) from billing.customers c where c.tenant_id = t.id))
+    from public.tenants t where t.id = tenant
+$$;
+
+comment on function billing.payer is
+  'Who in Stripe is to pay; where that is null, the name of the customer to be made, and the idempotency key by which all who try at once make one.';
+
 create function edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) returns table (customer text, name text, key text)
 language plpgsql
 stable
@@ -124,15 +137,11 @@ begin
   perform billing.demand_open(tenant);
   -- Nobody becomes a customer by asking for what is not sold.
   perform billing.find_plan(plan_key, billing_interval);
-  return query
-    -- The key is the same for all who ask at once, and another one when a customer is gone: Stripe would answer it with that one for a day.
-    select billing.customer_of(t.id), t.name, format('customer-%s-%s', t.id, (select count(*) from billing.customers c where c.tenant_id = t.id))
-      from public.tenants t where t.id = tenant;
+  return query select * from billing.payer(tenant);
 end
 $$;
 
-comment on function edge.customer_for_checkout is
-  'Who in Stripe is to pay; where that is null, the name of the customer to be made, and the idempotency key by which all who try at once make one.';
+comment on function edge.customer_for_checkout is 'Who in Stripe is to pay, of a tenant that may buy this plan: see billing.payer.';
 
 create function edge.link_customer(tenant uuid, customer text) returns text
 language plpgsql

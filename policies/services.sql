@@ -34,6 +34,9 @@ grant execute on function
   edge.keep_contents(jsonb),
   -- With the claims of its caller, who needs billing.manage.
   edge.begin_purchase(uuid, uuid),
+  edge.purchase_page(uuid, uuid),
+  edge.record_purchase_page(uuid, uuid, integer, text),
+  edge.end_purchase_page(uuid, uuid, text),
   -- Signed by Stripe.
   edge.keep_stripe_events(text[]),
   -- With the claims of its caller, who needs billing.manage.

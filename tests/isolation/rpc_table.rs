@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 42] = [
+const OF_A_TENANT: [Rpc; 44] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",

@@ -98,7 +98,8 @@ create temp table lent as
     'edge.record_checkout(uuid, bigint, text, text[])', 'edge.end_checkout(uuid, bigint)', 'edge.billing_customer(uuid)',
     'edge.subscription_to_change(uuid)', 'edge.plan_to_change_to(uuid, text, text)', 'edge.check_seats(uuid, boolean, bigint)',
     'edge.subscription_changed(uuid, text, jsonb)',
-    'edge.begin_purchase(uuid, uuid)'
+    'edge.begin_purchase(uuid, uuid)', 'edge.purchase_page(uuid, uuid)', 'edge.record_purchase_page(uuid, uuid, integer, text)',
+    'edge.end_purchase_page(uuid, uuid, text)'
   ]::regprocedure[]);
 
 select plan((select count(*) * 5 from hidden_tables)::integer + (select count(*) * 5 from our_functions)::integer + 20);

@@ -4,6 +4,7 @@ mod change_subscription;
 mod checkout_session;
 mod create_checkout;
 mod create_portal;
+mod create_purchase;
 mod customer;
 mod interval;
 mod page;
@@ -23,6 +24,7 @@ pub fn router(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create_checkout::create_checkout))
         .routes(routes!(create_portal::create_portal))
+        .routes(routes!(create_purchase::create_purchase))
         .routes(routes!(change_subscription::change_subscription))
         .routes(routes!(preview::preview_invoice))
         .route_layer(from_fn_with_state(

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::http::{HeaderMap, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
@@ -49,6 +51,12 @@ impl IdempotencyKey {
     /// For what is one thing whoever asks and however often. The parameters have to be the same as well, or Stripe refuses.
     pub fn of(what: impl Into<String>) -> Self {
         Self(what.into())
+    }
+
+    /// The same, of words that are longer than Stripe takes: 255 characters.
+    pub fn digest(what: &str) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, what.as_bytes());
+        Self(URL_SAFE_NO_PAD.encode(digest))
     }
 
     /// For what may be done each time that somebody asks: the tries of one request are one.

@@ -27,6 +27,9 @@ fn body(route: &Route) -> Option<Value> {
         (_, "/v1/embeddings") => Some(json!({"model": "openai/vectors", "input": "Hello!"})),
         (_, "/webhooks/stripe") => Some(stripe::event("evt_1")),
         (_, "/v1/billing/checkout") => Some(billing::wanted("professional")),
+        (_, "/v1/billing/purchases") => Some(
+            json!({"listing_id": billing::listing("greeter"), "success_url": billing::BACK, "cancel_url": billing::BACK}),
+        ),
         (_, "/v1/billing/portal") => Some(json!({"return_url": billing::BACK})),
         (_, "/v1/billing/subscription") => Some(json!({"action": "cancel"})),
         ("PUT", "/v1/secrets/{name}") => Some(json!({"value": "hunter2"})),
@@ -123,6 +126,7 @@ async fn who_may_what(pool: PgPool) {
     .await;
 
     billing::sell(&app.pool, &shop).await;
+    billing::publish(&app.pool, BETA, "greeter", ("one_time", None)).await;
 
     let claims = ALPHA_OWNER.claims();
     let stranger_key = SigningKey::rs256("published");

@@ -75,10 +75,22 @@ impl Account {
         let customer = asked.parameter("customer").unwrap_or_default();
         self.find(customer)?;
         let price = asked.parameter("line_items[0][price]");
-        let price = price.ok_or_else(|| {
-            Refusal::invalid("", "You must pass line_items in subscription mode.")
-        })?;
-        self.find(price)?;
+        let amount = number(asked, "line_items[0][price_data][unit_amount]");
+        match price {
+            Some(price) => drop(self.find(price)?),
+            None if amount.is_none() => {
+                return Err(Refusal::invalid("", "You must pass line_items."));
+            }
+            None => {}
+        }
+        let interval = asked.parameter("line_items[0][price_data][recurring][interval]");
+        let is_payment = asked.parameter("mode") == Some("payment");
+        if is_payment && interval.is_some() || price.is_none() && !is_payment && interval.is_none() {
+            return Err(Refusal::invalid(
+                "line_items",
+                "A recurring price goes with subscription mode, and no other.",
+            ));
+        }
         let days = asked.parameter("subscription_data[trial_period_days]");
         if days.is_some_and(|days| !(1..=730).contains(&days.parse().unwrap_or(0))) {
             return Err(Refusal::invalid(
@@ -91,10 +103,11 @@ impl Account {
             "id": id, "object": "checkout.session", "created": created, "expires_at": created + 86_400, "livemode": false, "mode": asked.parameter("mode"),
             "customer": customer, "client_reference_id": asked.parameter("client_reference_id"), "status": "open", "payment_status": "unpaid",
             "subscription": null, "url": format!("https://checkout.stripe.com/c/pay/{id}"), "success_url": asked.parameter("success_url"),
-            "cancel_url": asked.parameter("cancel_url"), "allow_promotion_codes": asked.parameter("allow_promotion_codes") == Some("true"), "metadata": {},
+            "cancel_url": asked.parameter("cancel_url"), "allow_promotion_codes": asked.parameter("allow_promotion_codes") == Some("true"),
+            "metadata": metadata(asked, "metadata"), "amount_total": amount, "currency": asked.parameter("line_items[0][price_data][currency]"),
             // Not shown: what the payment begins.
             "_begins": {"price": price, "quantity": number(asked, "line_items[0][quantity]").unwrap_or(1), "trial_days": number(asked, "subscription_data[trial_period_days]"),
-                        "metadata": metadata(asked, "subscription_data[metadata]")},
+                        "metadata": metadata(asked, if is_payment { "payment_intent_data[metadata]" } else { "subscription_data[metadata]" })},
         })))
     }
 

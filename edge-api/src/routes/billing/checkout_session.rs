@@ -43,7 +43,16 @@ impl CheckoutSession {
             .with("success_url", &wanted.success_url)
             .with("cancel_url", &wanted.cancel_url);
         let key = IdempotencyKey::of(format!("checkout-{tenant}-{}", begun.generation));
-        let made = api.post("checkout/sessions", &form, &key).await?;
+        Self::make(api, &form, &key).await
+    }
+
+    /// Made once of this key.
+    pub async fn make(
+        api: &StripeApi,
+        form: &Form,
+        key: &IdempotencyKey,
+    ) -> Result<Self, ApiError> {
+        let made = api.post("checkout/sessions", form, key).await?;
         Ok(Self::read(api, &made).await?)
     }
 

@@ -14,6 +14,14 @@ pub enum Payer {
 }
 
 impl Payer {
+    /// As the database tells it.
+    pub fn of(customer: Option<String>, name: String, key: String) -> Self {
+        match customer {
+            Some(customer) => Self::Known(customer),
+            None => Self::Unknown { name, key },
+        }
+    }
+
     /// The customer's id, of a customer that is made where there was none. However many ask at once, there is one.
     pub async fn customer(self, whose: &Whose, api: &StripeApi) -> Result<String, ApiError> {
         let (name, key) = match self {
@@ -60,13 +68,7 @@ impl Whose {
         .fetch_one(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(match row.customer {
-            Some(customer) => Payer::Known(customer),
-            None => Payer::Unknown {
-                name: row.name,
-                key: row.key,
-            },
-        })
+        Ok(Payer::of(row.customer, row.name, row.key))
     }
 
     /// The tenant's customer: this one, or one that came before it.

@@ -105,6 +105,7 @@ pub const ROUTES: &[Route] = &[
         },
     ),
     of_alpha("POST", "/v1/billing/checkout", BILLING),
+    of_alpha("POST", "/v1/billing/purchases", BILLING),
     // Of the customer that the checkout has made.
     of_alpha("POST", "/v1/billing/portal", BILLING),
     of_alpha("POST", "/v1/billing/subscription", CHANGE_OF_SUBSCRIPTION),

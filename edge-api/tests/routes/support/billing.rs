@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tests::seed::{ALPHA, ALPHA_OWNER, Person};
 use tests::stripe::{KEY, Stripe};
+use uuid::Uuid;
 
 use super::{Answer, TestApp};
 
@@ -126,4 +127,42 @@ pub async fn tell(pool: &PgPool, object: &Value) {
         .await
         .expect("applied");
     assert_eq!(applied, 1);
+}
+
+/// Somebody's agent, in the marketplace at a price. The id is of the slug.
+pub async fn publish(
+    pool: &PgPool,
+    seller: Uuid,
+    slug: &str,
+    (kind, interval): (&str, Option<&str>),
+) -> Uuid {
+    let agent: Uuid = sqlx::query_scalar(
+        "insert into public.ai_agents (tenant_id, name, slug, model) values ($1, 'Greeter', $2, 'openai/gpt-4o-mini') returning id",
+    )
+    .bind(seller)
+    .bind(slug)
+    .fetch_one(pool)
+    .await
+    .expect("an agent");
+    let listing = listing(slug);
+    sqlx::query(
+        "insert into public.listings (tenant_id, id, agent_id, agent_version, slug, title, category, price_kind, amount, currency, \"interval\", state, published_version)
+         values ($1, $2, $3, 1, $4, 'Greeter & Co', 'greeting', $5, 1999, 'usd', $6, 'published', 1)",
+    )
+    .bind(seller)
+    .bind(listing)
+    .bind(agent)
+    .bind(slug)
+    .bind(kind)
+    .bind(interval)
+    .execute(pool)
+    .await
+    .expect("a listing");
+    listing
+}
+
+pub fn listing(slug: &str) -> Uuid {
+    let mut id = [0; 16];
+    id[..slug.len()].copy_from_slice(slug.as_bytes());
+    Uuid::from_bytes(id)
 }
