@@ -13,6 +13,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'billing.ledger_transactions',
   'billing.marketplace_payments',
   'billing.objects',
+  'billing.parties',
   'billing.plan_prices',
   'billing.purchase_states',
   'billing.sales',
