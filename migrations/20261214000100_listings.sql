@@ -38,7 +38,7 @@ create table public.listings (
   constraint listing_id_is_global unique (id),
   constraint listing_slug_is_global unique (slug),
   constraint listing_sells_a_version_of_an_agent foreign key (tenant_id, agent_id, agent_version)
-    references public.agent_versions (tenant_id, agent_id, version),
+    references public.agent_versions (tenant_id, agent_id, version) on delete cascade,
   constraint listing_slug_is_a_word check (slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
   constraint listing_title_is_not_empty check (length(btrim(title)) between 1 and 200),
   constraint listing_description_is_short check (length(description) <= 10000),
@@ -81,6 +81,7 @@ create table public.catalogue (
 create index catalogue_category on public.catalogue (category, published_at desc);
 alter table public.catalogue enable row level security;
 
+comment on column public.catalogue.seller_name is 'As it was when this was published.';
 comment on table public.catalogue is 'The listings that are published, for everybody who is signed in: of the seller its name, and of the agent nothing. Kept by the database.';
 
 -- States -----------------------------------------------------------------------------------------------------------------------------
@@ -196,23 +197,6 @@ create trigger _200_keep_catalogue_as_it_is after update on public.listings
   for each row when (new.state <> old.state) execute function private.keep_catalogue();
 create trigger _200_leave_catalogue after delete on public.listings
   for each row execute function private.keep_catalogue();
-
-create function private.rename_seller() returns trigger
-language plpgsql
--- Definer: nobody else writes the catalogue.
-security definer
-set search_path = ''
-as $$
-begin
-  update public.catalogue c set seller_name = new.name from public.listings l where l.tenant_id = new.id and l.id = c.listing_id;
-  return null;
-end
-$$;
-
-comment on function private.rename_seller is 'A tenant that has a new name sells under it.';
-
-create trigger _200_rename_seller after update of name on public.tenants
-  for each row when (new.name <> old.name) execute function private.rename_seller();
 
 -- What the seller does ---------------------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ create table public.purchases (
   constraint purchase_price_kind_is_known check (price_kind in ('per_use', 'subscription', 'one_time')),
   constraint purchase_state_is_known check (state in ('pending', 'active', 'paused', 'ended', 'refunded', 'disputed'))
 );
-create index purchases_listing on public.purchases (tenant_id, listing_id);
+create index purchases_listing on public.purchases (listing_id, tenant_id);
 create index purchases_created_by on public.purchases (created_by);
 alter table public.purchases enable row level security;
 
@@ -47,6 +47,57 @@ create trigger _800_audit after insert or update or delete on public.purchases
 create trigger _900_touch before update on public.purchases
   for each row execute function private.touch_updated_at();
 
+create function private.keep_sold_agent() returns trigger
+language plpgsql
+-- Definer: it looks at what others have bought.
+security definer
+set search_path = ''
+as $$
+begin
+  -- Whoever buys one of these just now is waited for, and seen below.
+  perform from public.listings l where l.tenant_id = old.tenant_id and l.agent_id = old.id for update;
+  if exists (
+       select from public.listings l join public.purchases p on p.listing_id = l.id
+        where l.tenant_id = old.tenant_id and l.agent_id = old.id and p.state in ('active', 'paused'))
+     -- A tenant that goes takes all along.
+     and exists (select from public.tenants t where t.id = old.tenant_id) then
+    perform private.refuse(409, 'agent_is_sold', 'somebody has bought this agent', null, 'withdraw its listing: then nobody else does');
+  end if;
+  return old;
+end
+$$;
+
+comment on function private.keep_sold_agent is 'Refuses to delete an agent that others have bought and still have.';
+
+create trigger _060_keep_sold_agent before delete on public.ai_agents
+  for each row execute function private.keep_sold_agent();
+
+create table billing.parties (
+  tenant_id uuid primary key references public.tenants (id) on delete cascade,
+  id uuid not null default aias.uuid7(),
+  constraint party_is_of_one_tenant unique (id)
+);
+alter table billing.parties enable row level security;
+
+comment on table billing.parties is 'What tenants are called in the books. It goes with the tenant: then the books are kept, and nobody can say whose they were.';
+
+create function billing.party_of(tenant uuid) returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  party uuid := (select p.id from billing.parties p where p.tenant_id = tenant);
+begin
+  if party is null then
+    insert into billing.parties (tenant_id) values (tenant) on conflict (tenant_id) do nothing;
+    select p.id into party from billing.parties p where p.tenant_id = tenant;
+  end if;
+  return party;
+end
+$$;
+
+comment on function billing.party_of is 'What a tenant is called in the books.';
+
 create table billing.sales (
   tenant_id uuid not null,
   purchase_id uuid not null,
@@ -59,7 +110,7 @@ create table billing.sales (
 alter table billing.sales enable row level security;
 
 comment on table billing.sales is 'The other side of each purchase: who sold it, and what the platform''s part is. As it was when it was begun.';
-comment on column billing.sales.seller_id is 'A tenant. No reference: the ledger outlives it.';
+comment on column billing.sales.seller_id is 'Of billing.parties. No reference: what was sold outlives who sold it.';
 
 create table public.marketplace_charges (
   tenant_id uuid not null references public.tenants (id) on delete cascade,
@@ -117,7 +168,7 @@ begin
   values (tenant, listing, offered.slug, offered.title, offered.price_kind, offered.amount, offered.currency, offered."interval", becomes, (select auth.uid()))
   returning * into purchase;
   insert into billing.sales (tenant_id, purchase_id, seller_id, fee_basis_points)
-  select tenant, purchase.id, offered.tenant_id, s.marketplace_fee_basis_points from billing.settings s;
+  select tenant, purchase.id, billing.party_of(offered.tenant_id), s.marketplace_fee_basis_points from billing.settings s;
   return purchase;
 end
 $$;

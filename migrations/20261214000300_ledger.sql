@@ -26,7 +26,7 @@ create index ledger_accounts_owner on billing.ledger_accounts (owner_id);
 alter table billing.ledger_accounts enable row level security;
 
 comment on table billing.ledger_accounts is 'The accounts of the marketplace''s ledger.';
-comment on column billing.ledger_accounts.owner_id is 'The tenant whose it is. No reference: the books are kept when a tenant is erased, and its id names nobody by then.';
+comment on column billing.ledger_accounts.owner_id is 'Whose it is, by billing.parties. No reference: the books are kept when a tenant is erased.';
 
 create table billing.ledger_transactions (
   id uuid primary key default aias.uuid7(),
@@ -130,7 +130,7 @@ $$;
 
 comment on function billing.fee_of is 'What the platform keeps of a payment of which so much went back. The seller''s share is what else is left of it.';
 
-create function billing.account_of(kind text, tenant uuid, currency text) returns bigint
+create function billing.account_of(kind text, party uuid, currency text) returns bigint
 language plpgsql
 set search_path = ''
 as $$
@@ -139,15 +139,15 @@ declare
   account bigint;
 begin
   select a.id into account from billing.ledger_accounts a
-   where a.kind = account_of.kind and a.owner_id is not distinct from tenant and a.currency = account_of.currency;
+   where a.kind = account_of.kind and a.owner_id is not distinct from party and a.currency = account_of.currency;
   if not found then
-    insert into billing.ledger_accounts (kind, owner_id, currency) values (account_of.kind, tenant, account_of.currency)
+    insert into billing.ledger_accounts (kind, owner_id, currency) values (account_of.kind, party, account_of.currency)
     on conflict on constraint ledger_account_is_one do nothing returning id into account;
   end if;
   if account is null then
     -- Somebody else has just made it.
     select a.id into account from billing.ledger_accounts a
-     where a.kind = account_of.kind and a.owner_id is not distinct from tenant and a.currency = account_of.currency;
+     where a.kind = account_of.kind and a.owner_id is not distinct from party and a.currency = account_of.currency;
   end if;
   return account;
 end
@@ -170,11 +170,11 @@ begin
   becomes.at := now();
   insert into billing.ledger_transactions select becomes.*;
   insert into billing.ledger_entries (transaction_id, account_id, amount)
-  select becomes.id, billing.account_of(e.kind, e.tenant_id, becomes.currency), e.amount
+  select becomes.id, billing.account_of(e.kind, e.party, becomes.currency), e.amount
     -- In one order for everybody: of two who make the same accounts one waits, and neither for the other.
-    from (values (1, money, case money when 'buyer_receivable' then sale.tenant_id end, kept - kept_before),
+    from (values (1, money, case money when 'buyer_receivable' then billing.party_of(sale.tenant_id) end, kept - kept_before),
                  (2, 'platform_fee', null::uuid, -fee),
-                 (3, 'seller_payable', sale.seller_id, fee - (kept - kept_before))) e (n, kind, tenant_id, amount)
+                 (3, 'seller_payable', sale.seller_id, fee - (kept - kept_before))) e (n, kind, party, amount)
    where e.amount <> 0
    order by e.n;
   return becomes;
@@ -342,7 +342,7 @@ begin
       join billing.ledger_accounts a on a.id = e.account_id
      where t.at >= starts_at and t.at < ends_at
        and t.id in (select o.transaction_id from billing.ledger_entries o join billing.ledger_accounts x on x.id = o.account_id
-                     where x.kind = 'seller_payable' and x.owner_id = tenant)
+                     where x.kind = 'seller_payable' and x.owner_id = (select p.id from billing.parties p where p.tenant_id = tenant))
      group by t.id
      order by t.at, t.id;
 end

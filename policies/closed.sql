@@ -25,6 +25,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'billing.metered_tenants',
   'billing.meters',
   'billing.objects',
+  'billing.parties',
   'billing.plan_prices',
   'billing.purchase_states',
   'billing.reconciliation_findings',

@@ -164,7 +164,7 @@ const OF_A_TENANT: [Rpc; 44] = [
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(
-        "seller_statement(uuid, timestamptz, timestamptz)",
+        "seller_statement(uuid, timestamp with time zone, timestamp with time zone)",
         "{tenant}",
         [NOT_FOUND, FORBIDDEN, Works],
     ),

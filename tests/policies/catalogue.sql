@@ -2,14 +2,15 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(21);
+select plan(33);
 
 select sees(actor, 'select from public.catalogue', 3, 'reads what is sold, by whomever')
-  from unnest(array['owner@alpha.test', 'viewer@beta.test', 'billing@alpha.test', 'stranger@gamma.test', 'key:robot']) actor where actor <> 'viewer@beta.test';
+  from unnest(array['owner@alpha.test', 'billing@alpha.test', 'stranger@gamma.test', 'key:robot']) actor;
 select unreachable('anon', 'select from public.catalogue', 'cannot even ask for the catalogue');
-select results_eq($$select attname::text from pg_catalog.pg_attribute where attrelid = 'public.catalogue'::regclass and attnum > 0 and not attisdropped order by 1$$,
-  array['amount', 'category', 'currency', 'description', 'interval', 'listing_id', 'price_kind', 'published_at', 'seller_name', 'slug', 'title'],
-  'it has nothing of an agent, and of the seller its name');
+select is(string_agg(attname::text, ' ' order by attnum),
+  'listing_id slug title description category seller_name price_kind amount currency interval published_at',
+  'it has nothing of an agent, and of the seller its name')
+  from pg_catalog.pg_attribute where attrelid = 'public.catalogue'::regclass and attnum > 0 and not attisdropped;
 
 select denied(actor, $$insert into public.catalogue (listing_id, slug, title, description, category, seller_name, price_kind, amount, currency)
     values (aias.uuid7(), 'x', 'x', 'x', 'x', 'x', 'one_time', 1, 'usd')$$, 'sells nothing by hand')

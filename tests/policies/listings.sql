@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(50);
+select plan(65);
 
 \set draft '01900000-0000-7000-8000-00000000a01d'
 \set published '01900000-0000-7000-8000-00000000a015'
@@ -25,7 +25,7 @@ select refused(actor, format('update public.listings set state = %L where id = %
 select answers('editor@alpha.test', pg_temp.drafting(', state, published_version, review_note', $$, 'published', 1, 'fine'$$) || $$ returning concat_ws(' ', state, published_version, review_note)$$,
   'draft', 'begins with a draft, whatever they send');
 select throws_ok(format($$update public.listings set state = 'published' where id = %L$$, :'draft'), 'PGRST', null, 'even the operator goes by the review');
-select denied('editor@alpha.test', replace(pg_temp.drafting(), 'a0a1', 'b0a1'), 'sells no agent of another tenant');
+select is((attempt('editor@alpha.test', replace(pg_temp.drafting(), 'a0a1', 'b0a1'))).sqlstate, '23503', 'editor@alpha.test: sells no agent of another tenant');
 select denied('editor@alpha.test', replace(pg_temp.drafting(), 'a000', 'b000'), 'sells nothing in the name of another tenant');
 
 -- viewer, billing, auditor, stranger, the other tenant, anon --------------------------------------------------------------------------------
@@ -42,7 +42,10 @@ select unreachable('anon', 'select from public.listings', 'cannot even ask for l
 
 -- What hangs on it --------------------------------------------------------------------------------------------------------------------------
 
-select throws_ok($$delete from public.ai_agents where id = '01900000-0000-7000-8000-00000000a0a1'$$, '23503', null, 'an agent that is sold stays');
+update public.purchases set state = 'active' where listing_id = :'published';
+select refused('editor@alpha.test', $$delete from public.ai_agents where id = '01900000-0000-7000-8000-00000000a0a1'$$, 409, 'agent_is_sold', 'deletes no agent that others have');
+update public.purchases set state = 'refunded' where listing_id = :'published';
+select allowed('editor@alpha.test', $$delete from public.ai_agents where id = '01900000-0000-7000-8000-00000000a0a1'$$, 1, 'deletes one that nobody has any more');
 select throws_ok(format('update public.listings set currency = %L where id = %L', 'USD', :'draft'), '23514', null, 'a currency is Stripe''s code');
 
 select * from finish();

@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(36);
+select plan(61);
 
 -- owner, editor, viewer: agents.read --------------------------------------------------------------------------------------------------------
 

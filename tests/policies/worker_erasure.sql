@@ -10,7 +10,7 @@ create temp table tables_of_tenants as
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
 
-select plan(72);
+select plan(70);
 
 select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
 
@@ -49,10 +49,11 @@ insert into public.listings (tenant_id, agent_id, agent_version, slug, title, ca
   select a.tenant_id, a.id, 1, 'closed-by-use', 'Greeter', 'greeting', 'per_use', 7, 'usd', 'published', 1 from public.ai_agents a where a.tenant_id = :'closed' limit 1;
 insert into public.purchases (tenant_id, id, listing_id, slug, title, price_kind, amount, currency, state)
   values (:'closed', '01900000-0000-7000-8000-00000000e0b8', '01900000-0000-7000-8000-00000000a015', 'alpha-by-use', 'Greeter', 'per_use', 7, 'usd', 'active');
-insert into billing.sales (tenant_id, purchase_id, seller_id, fee_basis_points) values (:'closed', '01900000-0000-7000-8000-00000000e0b8', :'alpha', 1500);
+insert into billing.sales (tenant_id, purchase_id, seller_id, fee_basis_points) values (:'closed', '01900000-0000-7000-8000-00000000e0b8', billing.party_of(:'alpha'), 1500);
 insert into public.marketplace_charges (tenant_id, id, listing_id, purchase_id, amount, currency, usage_key)
   values (:'closed', '01900000-0000-7000-8000-00000000e0c7', '01900000-0000-7000-8000-00000000a015', '01900000-0000-7000-8000-00000000e0b8', 7, 'usd', 'a use');
 select billing.post_charge(c) from public.marketplace_charges c where c.tenant_id = :'closed' \g /dev/null
+select billing.party_of(:'closed') as party \gset
 select billing.refund_charge(:'closed', '01900000-0000-7000-8000-00000000e0c7', 3, 'a complaint') \g /dev/null
 insert into public.agent_documents (tenant_id, agent_id, title, content) select a.tenant_id, a.id, 'Handbook', 'Closed.' from public.ai_agents a where a.tenant_id = :'closed';
 insert into private.document_vectors (tenant_id, document_id, digest, agent_id, model, refusal)
@@ -118,7 +119,7 @@ select results_eq(format('select tenant, name, n from before where tenant <> %L'
     order by array_position(array[%1$L, %2$L], tenant), name', :'alpha', :'beta'), 'nobody else has lost or got a row');
 select isnt_empty(format('select from aias.rate_limits where key = %L', 'tenant:' || :'beta'), 'nor a count of requests');
 select is_empty($$select from public.catalogue where slug = 'closed-by-use'$$, 'what it sold is not sold any more');
-select results_eq(format($$select sum(e.amount)::bigint from billing.ledger_entries e join billing.ledger_accounts a on a.id = e.account_id where a.owner_id = %L$$, :'closed'),
+select results_eq(format($$select sum(e.amount)::bigint from billing.ledger_entries e join billing.ledger_accounts a on a.id = e.account_id where a.owner_id = %L$$, :'party'),
   array[4::bigint], 'what it owes is in the books still');
 select isnt_empty($$select from public.users where email = 'owner@closed.test'$$, 'its people are people still');
 select is(keep('aias_worker', 'select queue.chain_audit(100000)'), '0', 'aias_worker: nothing of its end is left to be chained');

@@ -148,7 +148,7 @@ select is_empty($$
   select t.name, operation.name from our_tables t, (values ('insert', 4), ('delete', 8), ('update', 16)) operation (name, bit)
    where t.schema = 'public' and (t.of_a_tenant or t.relname = 'tenants')
      -- Written by what is told elsewhere: a version repeats its workflow or agent; what a run leaves is its own record; an export, a secret or a provider's key is told as an event.
-     and t.relname not in ('workflow_versions', 'agent_versions', 'executions', 'execution_steps', 'usage', 'tenant_exports', 'tenant_secrets', 'provider_keys', 'captured_calls')
+     and t.relname not in ('workflow_versions', 'agent_versions', 'executions', 'execution_steps', 'usage', 'tenant_exports', 'tenant_secrets', 'provider_keys', 'captured_calls', 'marketplace_charges')
      and not exists (
        select from pg_catalog.pg_trigger g
         where g.tgrelid = t.oid and g.tgfoid = 'aias.record_change()'::regprocedure and g.tgenabled = 'O'

@@ -550,8 +550,8 @@ impl Market<'_> {
         }
         let mut complaints = problems(&mut self.session).await;
         let rows: Vec<(String, Option<Uuid>, String, i64)> = sqlx::query_as(
-            "select a.kind, a.owner_id, a.currency, sum(e.amount)::bigint from billing.ledger_entries e
-               join billing.ledger_accounts a on a.id = e.account_id group by 1, 2, 3 having sum(e.amount) <> 0",
+            "select a.kind, p.tenant_id, a.currency, sum(e.amount)::bigint from billing.ledger_entries e
+               join billing.ledger_accounts a on a.id = e.account_id left join billing.parties p on p.id = a.owner_id group by 1, 2, 3 having sum(e.amount) <> 0",
         )
         .fetch_all(&mut self.session)
         .await

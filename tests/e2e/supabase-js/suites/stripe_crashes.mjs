@@ -34,15 +34,17 @@ function history(tenant, customer, subscriptions) {
 async function hold(tenant) {
   const { promise: isLetGo, resolve: letGo } = withResolvers()
   const { promise: isHeld, resolve: held } = withResolvers()
-  const over = sql.begin(async (session) => {
-    await session`select from public.tenants where id = ${tenant} for update`
-    held()
-    await isLetGo
-  })
+  const over = sql
+    .begin(async (session) => {
+      await session`select from public.tenants where id = ${tenant} for update`
+      held()
+      await isLetGo
+    })
+    .catch(() => {})
   await isHeld
   return () => {
     letGo()
-    return over.catch(() => {})
+    return over
   }
 }
 
