@@ -61,7 +61,7 @@ impl IdempotencyKey {
 
     /// For what may be done each time that somebody asks: the tries of one request are one.
     pub fn fresh() -> Self {
-        Self(Uuid::new_v4().to_string())
+        Self(Uuid::now_v7().to_string())
     }
 }
 

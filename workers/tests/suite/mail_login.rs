@@ -18,7 +18,7 @@ const PASSWORD: &str = "hush-7f3a";
 async fn a_password_opens_the_mail_server_and_is_not_logged(pool: PgPool) {
     let stage = Stage::set(&pool).await;
     let sink = SmtpSink::start_with_login("aias", PASSWORD).await;
-    let log = std::env::temp_dir().join(format!("aias-worker-log-{}", uuid::Uuid::new_v4()));
+    let log = std::env::temp_dir().join(format!("aias-worker-log-{}", uuid::Uuid::now_v7()));
     let right = format!("smtp://aias:{PASSWORD}@{}", sink.address);
     let wrong = format!("smtp://aias:{PASSWORD}x@{}", sink.address);
     let invitation = Invitation::send(&stage).await;

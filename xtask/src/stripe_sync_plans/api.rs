@@ -77,7 +77,7 @@ impl Stripe {
 
     pub async fn update_product(&self, id: &str, plan: &Plan) -> Result<()> {
         // It says what is, whatever was: no key is needed to say it twice, and one of yesterday would say what was.
-        let key = uuid::Uuid::new_v4().to_string();
+        let key = uuid::Uuid::now_v7().to_string();
         let form = [("name", &*plan.name), ("active", "true")];
         self.post(&format!("products/{id}"), &form, &key).await?;
         Ok(())

@@ -25,7 +25,7 @@ impl Certificate {
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key)
             .unwrap();
-        let file = std::env::temp_dir().join(format!("aias-certificate-{}", uuid::Uuid::new_v4()));
+        let file = std::env::temp_dir().join(format!("aias-certificate-{}", uuid::Uuid::now_v7()));
         std::fs::write(&file, made.cert.pem()).unwrap();
         Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
