@@ -81,7 +81,8 @@ create table private.document_vectors (
   model text not null,
   refusal text,
   primary key (tenant_id, document_id, digest),
-  constraint vector_belongs_to_a_document foreign key (tenant_id, document_id) references public.agent_documents (tenant_id, id) on delete cascade
+  constraint vector_belongs_to_a_document foreign key (tenant_id, document_id) references public.agent_documents (tenant_id, id) on delete cascade,
+  constraint who_refuses_says_why check (refusal <> '')
 );
 create index document_vectors_agent on private.document_vectors (tenant_id, agent_id, model);
 alter table private.document_vectors enable row level security;
@@ -286,6 +287,7 @@ set search_path = ''
 as $$
 declare
   place text;
+  its regprocedure;
 begin
   lock table private.document_vectors in access exclusive mode;
   if private.has_vectors() then
@@ -305,6 +307,13 @@ begin
         using hint = 'have it created in schema extensions, then: select private.use_vectors()';
       return false;
     end;
+    -- What we make is nobody's to call until policies/ says so. This is not ours: others use it for tables of their own.
+    for its in
+      select d.objid from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
+       where e.extname = 'vector' and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.classid = 'pg_catalog.pg_proc'::regclass and d.deptype = 'e'
+    loop
+      execute format('grant execute on routine %s to public', its);
+    end loop;
   elsif place <> 'extensions' then
     raise warning 'the extension vector is in schema % and not in extensions', place
       using hint = 'alter extension vector set schema extensions; select private.use_vectors()';

@@ -113,7 +113,10 @@ impl Asker<'_> {
     }
 
     fn usage(&self, model: &EmbeddingModel, input_tokens: u64, is_estimated: bool) -> Value {
-        let (provider, name) = model.name.split_once('/').unwrap_or(("unknown", &model.name));
+        let (provider, name) = model
+            .name
+            .split_once('/')
+            .unwrap_or(("unknown", &model.name));
         let has_own_key =
             provider_of(&model.name).is_some_and(|name| self.own_keys.contains_key(name));
         json!({

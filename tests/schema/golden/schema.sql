@@ -24,6 +24,9 @@ CREATE SCHEMA edge;
 -- SCHEMA edge; Type: COMMENT; Schema: -
 COMMENT ON SCHEMA edge IS 'The few functions that edge-api calls as itself, before it knows who asks. Not exposed by PostgREST.';
 
+-- extensions; Type: SCHEMA; Schema: -
+CREATE SCHEMA extensions;
+
 -- history; Type: SCHEMA; Schema: -
 CREATE SCHEMA history;
 
@@ -47,6 +50,12 @@ CREATE EXTENSION IF NOT EXISTS aias WITH SCHEMA aias;
 
 -- EXTENSION aias; Type: COMMENT; Schema: -
 COMMENT ON EXTENSION aias IS 'Workflow validation and exact quotas for AIAS';
+
+-- vector; Type: EXTENSION; Schema: -
+CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA extensions;
+
+-- EXTENSION vector; Type: COMMENT; Schema: -
+COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
 
 -- sighting; Type: TYPE; Schema: billing
 CREATE TYPE billing.sighting AS (
@@ -1453,7 +1462,7 @@ begin
     with call as (
       select distinct on (c.tenant_id, c.id) c.*, c.input_tokens + c.output_tokens as total
         from jsonb_to_recordset(calls) as c (
-          id uuid, tenant_id uuid, blocks jsonb, caps jsonb, user_id uuid, api_key_id uuid, agent_id uuid, provider text, model text,
+          id uuid, tenant_id uuid, blocks jsonb, caps jsonb, user_id uuid, api_key_id uuid, agent_id uuid, agent_version integer, provider text, model text,
           input_tokens bigint, cached_input_tokens bigint, cache_write_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint,
           is_estimated boolean, own_key boolean, ended_at timestamptz)
         -- A tenant that is no more has no quota either.
@@ -1461,9 +1470,9 @@ begin
        order by c.tenant_id, c.id
     ), counted as (
       insert into public.usage (
-        tenant_id, idempotency_key, user_id, api_key_id, agent_id, provider, model,
+        tenant_id, idempotency_key, user_id, api_key_id, agent_id, agent_version, provider, model,
         input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, is_estimated, own_key, cost_usd, created_at)
-      select c.tenant_id, 'call:' || c.id, c.user_id, c.api_key_id, c.agent_id, c.provider, c.model,
+      select c.tenant_id, 'call:' || c.id, c.user_id, c.api_key_id, c.agent_id, c.agent_version, c.provider, c.model,
              c.input_tokens, c.cached_input_tokens, coalesce(c.cache_write_input_tokens, 0), c.output_tokens, c.reasoning_tokens, c.is_estimated, c.own_key,
              private.llm_cost_usd(c.provider, c.model, c.ended_at, c.input_tokens, c.cached_input_tokens, c.output_tokens,
                                   coalesce(c.cache_write_input_tokens, 0), c.reasoning_tokens),
@@ -1780,6 +1789,22 @@ $$;
 
 -- FUNCTION tenant_of_host(host text, base_domain text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.tenant_of_host(host text, base_domain text) IS 'Whose host it is: <subdomain>.<base_domain>, or a verified domain of a tenant that is not cancelled.';
+
+-- version_of_agent(uuid, uuid, text, jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.version_of_agent(tenant uuid, agent uuid, model text, config jsonb) RETURNS integer
+    LANGUAGE sql STRICT SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select v.version
+    from public.agent_versions v
+   where v.tenant_id = tenant and v.agent_id = agent
+     and v.model = version_of_agent.model and v.config = version_of_agent.config
+   order by v.version desc
+   limit 1
+$$;
+
+-- FUNCTION version_of_agent(tenant uuid, agent uuid, model text, config jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.version_of_agent(tenant uuid, agent uuid, model text, config jsonb) IS 'Which version of an agent has this model and config: the newest, where there are several. By what it says, hence whatever has become of the agent since it was read.';
 
 -- watch_executions(uuid[]); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.watch_executions(executions uuid[]) RETURNS void
@@ -2280,6 +2305,28 @@ begin
 end
 $$;
 
+-- check_embedding_model(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.check_embedding_model() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known text;
+begin
+  -- As private.check_agent_tools: whoever may not write here is refused by row-level security.
+  if current_setting('role') in ('anon', 'authenticated')
+     and not new.tenant_id = any (array(select private.tenants_with('agents.write'))) then
+    return new;
+  end if;
+  if not exists (select from private.embedding_models m where m.model = new.embedding_model) then
+    select string_agg(m.model, ', ' order by m.model) into known from private.embedding_models m;
+    perform private.refuse(400, 'embedding_model_unknown', format('%s is no model that embeds documents here', new.embedding_model), null,
+      format('these do: %s', known));
+  end if;
+  return new;
+end
+$$;
+
 -- check_event(text, text, jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.check_event(event_name text, event_key text, payload jsonb) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -2431,9 +2478,16 @@ CREATE FUNCTION private.chunk_document() RETURNS trigger
     AS $$
 begin
   delete from private.document_chunks c where c.tenant_id = new.tenant_id and c.document_id = new.id;
-  insert into private.document_chunks (tenant_id, document_id, position, agent_id, content)
-  select new.tenant_id, new.id, c.position, new.agent_id, c.content
+  insert into private.document_chunks (tenant_id, document_id, position, agent_id, content, digest)
+  select new.tenant_id, new.id, c.position, new.agent_id, c.content, sha256(convert_to(c.content, 'UTF8'))
     from unnest(private.chunks_of(new.content)) with ordinality c (content, position);
+  -- What is no longer said leaves nothing.
+  if tg_op = 'UPDATE' then
+    delete from private.document_vectors v
+     where v.tenant_id = new.tenant_id and v.document_id = new.id
+       and not exists (
+         select from private.document_chunks c where c.tenant_id = v.tenant_id and c.document_id = v.document_id and c.digest = v.digest);
+  end if;
   return null;
 end
 $$;
@@ -3092,6 +3146,72 @@ begin
 end
 $$;
 
+-- embed_changed_documents(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.embed_changed_documents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.want_embeddings(array_agg(i.tenant_id), array_agg(i.agent_id))
+     from inserted i join deleted d on d.tenant_id = i.tenant_id and d.id = i.id
+    where i.content <> d.content
+   having count(*) > 0;
+  return null;
+end
+$$;
+
+-- embed_new_documents(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.embed_new_documents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.want_embeddings(array_agg(i.tenant_id), array_agg(i.agent_id)) from inserted i;
+  return null;
+end
+$$;
+
+-- embedding_status(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.embedding_status(agent uuid) RETURNS TABLE(model text, state text, pieces bigint, embedded bigint, refused bigint, reason text, next_try_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  tenants uuid[];
+begin
+  select array_agg(a.tenant_id) into tenants
+    from public.ai_agents a
+   where a.id = agent and a.tenant_id = any (array(select private.tenants_with('agents.read')));
+  if tenants is null then
+    perform private.refuse(404, 'not_found', 'there is no such agent');
+  end if;
+  if cardinality(tenants) > 1 then
+    perform private.refuse(409, 'ambiguous_id', 'two of your tenants have an agent with this id');
+  end if;
+  return query
+    select a.embedding_model,
+           case when a.embedding_model is null then 'off'
+                when not private.has_vectors() then 'unavailable'
+                when j.agent_id is null then 'complete'
+                when j.gave_up_at is not null then 'failed'
+                when j.reason is not null and j.claimed_by is null and j.run_at > now() then 'waiting'
+                else 'queued' end,
+           counted.pieces, counted.embedded, counted.refused,
+           coalesce(j.reason, counted.refusal),
+           case when j.gave_up_at is null and j.claimed_by is null then j.run_at end
+      from public.ai_agents a
+      left join queue.embedding_jobs j on j.tenant_id = a.tenant_id and j.agent_id = a.id
+     cross join lateral (
+       select count(*) as pieces, count(*) filter (where v.digest is not null and v.refusal is null) as embedded,
+              count(v.refusal) as refused, min(v.refusal) as refusal
+         from private.document_chunks c
+         left join private.document_vectors v
+           on v.tenant_id = c.tenant_id and v.document_id = c.document_id and v.digest = c.digest and v.model = a.embedding_model
+        where c.tenant_id = a.tenant_id and c.agent_id = a.id) counted
+     where a.tenant_id = tenants[1] and a.id = agent;
+end
+$$;
+
 -- empty_stock(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.empty_stock() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3460,6 +3580,26 @@ $$;
 -- FUNCTION first_id_at(instant timestamp with time zone); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.first_id_at(instant timestamp with time zone) IS 'Sorts before every id that was made at this instant or later.';
 
+-- follow_embedding_model(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.follow_embedding_model() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from private.document_vectors v
+   where v.tenant_id = new.tenant_id and v.agent_id = new.id and (v.model is distinct from new.embedding_model or v.refusal is not null);
+  if new.embedding_model is null then
+    delete from queue.embedding_jobs j where j.tenant_id = new.tenant_id and j.agent_id = new.id;
+    return null;
+  end if;
+  insert into queue.embedding_jobs as j (tenant_id, agent_id) values (new.tenant_id, new.id)
+  on conflict (tenant_id, agent_id) do update
+    -- Who has claimed it keeps it: taken away, its call would be paid for nothing.
+    set run_at = case when j.claimed_by is null then now() else j.run_at end, attempts = 0, batch = 64, reason = null, gave_up_at = null;
+  return null;
+end
+$$;
+
 -- forget_all_quotas(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.forget_all_quotas() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3628,6 +3768,19 @@ $$;
 
 -- FUNCTION has_second_factor(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.has_second_factor() IS 'Whether the session was signed in by two factors.';
+
+-- has_vectors(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.has_vectors() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from pg_catalog.pg_attribute
+     where attrelid = 'private.document_vectors'::regclass and attname = 'embedding' and not attisdropped)
+$$;
+
+-- FUNCTION has_vectors(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.has_vectors() IS 'Whether this database keeps vectors.';
 
 -- held_in(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.held_in(tenant uuid) RETURNS bigint
@@ -3928,6 +4081,22 @@ $$;
 
 -- FUNCTION keep_columns(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.keep_columns() IS 'Refuses a change, by an API role, of the columns that the trigger''s arguments name.';
+
+-- keep_dimensions(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_dimensions() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if (new.model, new.dimensions) is distinct from (old.model, old.dimensions) then
+    raise exception 'a model keeps its name and its dimensions: there may be vectors of it' using errcode = 'restrict_violation';
+  end if;
+  return new;
+end
+$$;
+
+-- FUNCTION keep_dimensions(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.keep_dimensions() IS 'Refuses to change a model for embeddings.';
 
 -- keep_final_step(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.keep_final_step() RETURNS trigger
@@ -4378,6 +4547,41 @@ CREATE FUNCTION private.my_tenants() RETURNS TABLE(tenant_id uuid, name text, su
    where a.principal = private.principal() and a.ends_at > now()
    order by t.name, t.id
 $$;
+
+-- nearest_chunks(uuid, uuid, real[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.nearest_chunks(tenant uuid, agent uuid, question real[]) RETURNS TABLE(document_id uuid, "position" integer, place bigint)
+    LANGUAGE plpgsql STABLE ROWS 50
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  if question is null or not private.has_vectors() then
+    return;
+  end if;
+  return query
+    -- Once, and not for each row that it is compared with.
+    with asked as materialized (
+      select question::extensions.vector as vector
+    ),
+    nearest as (
+      select v.document_id, v.digest, v.embedding operator(extensions.<=>) a.vector as distance
+        from asked a
+        join private.document_vectors v on v.tenant_id = tenant and v.agent_id = agent and v.embedding is not null
+       where v.model = (select g.embedding_model from public.ai_agents g where g.tenant_id = tenant and g.id = agent)
+       order by 3
+       -- As a number, so that the planner knows how few they are.
+       limit 50
+    )
+    select c.document_id, c.position, row_number() over (order by n.distance, c.document_id, c.position)
+      from nearest n
+      join private.document_chunks c on c.tenant_id = tenant and c.document_id = n.document_id and c.digest = n.digest
+     order by 3
+     limit 50;
+end
+$$;
+
+-- FUNCTION nearest_chunks(tenant uuid, agent uuid, question real[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.nearest_chunks(tenant uuid, agent uuid, question real[]) IS 'The 50 pieces of an agent''s documents whose vectors are nearest to one, by their cosine, with their places from 1. None where no vectors are kept.';
 
 -- note_cancellation(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.note_cancellation() RETURNS trigger
@@ -4900,6 +5104,23 @@ begin
 end
 $$;
 
+-- retry_embeddings_with_key(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.retry_embeddings_with_key() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update queue.embedding_jobs j set run_at = now(), attempts = 0, reason = null, gave_up_at = null
+    from public.ai_agents a
+   where j.tenant_id = new.tenant_id and j.gave_up_at is not null
+     and a.tenant_id = j.tenant_id and a.id = j.agent_id and split_part(a.embedding_model, '/', 1) = new.provider;
+  return null;
+end
+$$;
+
+-- FUNCTION retry_embeddings_with_key(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.retry_embeddings_with_key() IS 'A new key to a provider: what was given up for the old one is tried again.';
+
 -- retry_execution(uuid, text, jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.retry_execution(wanted_execution uuid, from_node text, new_input jsonb) RETURNS public.executions
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5077,7 +5298,7 @@ COMMENT ON FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) IS 
 
 -- search_chunks(uuid, uuid, text, integer); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 50
     SET search_path TO ''
     SET client_min_messages TO 'warning'
     AS $$
@@ -5105,13 +5326,53 @@ $$;
 -- FUNCTION search_chunks(tenant uuid, agent uuid, question text, at_most integer); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) IS 'The pieces of an agent''s documents that fit a question best. Whether they may be seen is up to the caller.';
 
--- search_documents(uuid, text, integer); Type: FUNCTION; Schema: private
-CREATE FUNCTION private.search_documents(agent uuid, question text, at_most integer) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+-- search_chunks(uuid, uuid, text, integer, real[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+    LANGUAGE plpgsql STABLE ROWS 50
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  -- Of each list. What is in neither is not found.
+  considered constant integer := 50;
+  -- Cormack, Clarke, Buettcher: Reciprocal Rank Fusion, SIGIR 2009, https://doi.org/10.1145/1571941.1572114
+  k constant integer := 60;
+begin
+  if question_vector is null or not private.has_vectors() then
+    return query select s.* from private.search_chunks(tenant, agent, question, at_most) s;
+    return;
+  end if;
+  return query
+    with said as (
+      select s.document_id, s.position, row_number() over (order by s.rank desc, s.document_id, s.position) as place
+        from private.search_chunks(tenant, agent, question, considered) s
+    ),
+    fused as (
+      select document_id, position, coalesce(1.0 / (k + said.place), 0) + coalesce(1.0 / (k + meant.place), 0) as score
+        from said
+        full join private.nearest_chunks(tenant, agent, question_vector) meant using (document_id, position)
+    )
+    select f.document_id, d.title, f.position, c.content, f.score::real
+      from fused f
+      join private.document_chunks c on c.tenant_id = tenant and c.document_id = f.document_id and c.position = f.position
+      join public.agent_documents d on d.tenant_id = tenant and d.id = f.document_id
+     order by f.score desc, f.document_id, f.position
+     limit least(greatest(coalesce(at_most, 5), 1), 50);
+end
+$$;
+
+-- FUNCTION search_chunks(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]) IS 'The pieces of an agent''s documents that fit a question best, by its words and by its vector; without a vector as by its words alone. Whether they may be seen is up to the caller.';
+
+-- search_documents(uuid, text, integer, real[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.search_documents(agent uuid, question text, at_most integer, question_vector real[]) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
 declare
   tenants uuid[];
+  embedded_by text;
+  wanted integer;
 begin
   select array_agg(a.tenant_id) into tenants
     from public.ai_agents a
@@ -5122,7 +5383,19 @@ begin
   if cardinality(tenants) > 1 then
     perform private.refuse(409, 'ambiguous_id', 'two of your tenants have an agent with this id');
   end if;
-  return query select s.* from private.search_chunks(tenants[1], agent, question, at_most) s;
+  if question_vector is not null then
+    select m.model, m.dimensions into embedded_by, wanted
+      from public.ai_agents a join private.embedding_models m on m.model = a.embedding_model
+     where a.tenant_id = tenants[1] and a.id = agent;
+    if embedded_by is null then
+      question_vector := null;
+    elsif array_ndims(question_vector) is distinct from 1 or cardinality(question_vector) <> wanted or array_position(question_vector, null) is not null
+       or question_vector && array['NaN', 'Infinity', '-Infinity']::real[] then
+      perform private.refuse(400, 'embedding_invalid', format('the vector of a question to this agent has %s numbers', wanted), null,
+        format('have it made by %s, with POST /v1/embeddings; or leave it out', embedded_by));
+    end if;
+  end if;
+  return query select s.* from private.search_chunks(tenants[1], agent, question, at_most, question_vector) s;
 end
 $$;
 
@@ -5901,6 +6174,61 @@ $_$;
 -- FUNCTION trigger_problems(nodes jsonb); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.trigger_problems(nodes jsonb) IS 'What is wrong with a trigger that only the operator''s settings can tell.';
 
+-- use_vectors(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.use_vectors() RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  place text;
+  its regprocedure;
+begin
+  lock table private.document_vectors in access exclusive mode;
+  if private.has_vectors() then
+    return true;
+  end if;
+  select n.nspname into place
+    from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+   where e.extname = 'vector';
+  if place is null then
+    if not exists (select from pg_catalog.pg_available_extensions where name = 'vector') then
+      return false;
+    end if;
+    begin
+      create extension vector schema extensions;
+    exception when insufficient_privilege then
+      raise warning 'the extension vector is there, and % may not create it', current_user
+        using hint = 'have it created in schema extensions, then: select private.use_vectors()';
+      return false;
+    end;
+    -- What we make is nobody's to call until policies/ says so. This is not ours: others use it for tables of their own.
+    for its in
+      select d.objid from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
+       where e.extname = 'vector' and d.refclassid = 'pg_catalog.pg_extension'::regclass and d.classid = 'pg_catalog.pg_proc'::regclass and d.deptype = 'e'
+    loop
+      execute format('grant execute on routine %s to public', its);
+    end loop;
+  elsif place <> 'extensions' then
+    raise warning 'the extension vector is in schema % and not in extensions', place
+      using hint = 'alter extension vector set schema extensions; select private.use_vectors()';
+    return false;
+  end if;
+  -- Of vectors that there were, and that went with the extension.
+  delete from private.document_vectors where refusal is null;
+  -- Its length is its model's, hence not the column's.
+  alter table private.document_vectors
+    add column embedding extensions.vector,
+    add constraint vector_or_refusal check ((embedding is null) = (refusal is not null));
+  -- In the row where it fits: a search reads all of an agent's, and each would be looked up elsewhere in pieces.
+  alter table private.document_vectors alter column embedding set storage main;
+  perform private.want_embeddings(array_agg(d.tenant_id), array_agg(d.agent_id)) from public.agent_documents d;
+  return true;
+end
+$$;
+
+-- FUNCTION use_vectors(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.use_vectors() IS 'Begins to keep vectors of documents, where the extension vector can be had; answers whether they are kept. For the operator to call once the extension has come.';
+
 -- verify_audit(uuid); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.verify_audit(tenant uuid) RETURNS TABLE(seq bigint, id uuid, problem text, message text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5911,6 +6239,28 @@ begin
   return query select * from audit.verify(tenant);
 end
 $$;
+
+-- want_embeddings(uuid[], uuid[]); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.want_embeddings(tenants uuid[], agents uuid[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  insert into queue.embedding_jobs as j (tenant_id, agent_id)
+  select distinct a.tenant_id, a.id
+    from unnest(tenants, agents) wanted (tenant_id, agent_id)
+    join public.ai_agents a on a.tenant_id = wanted.tenant_id and a.id = wanted.agent_id and a.embedding_model is not null
+   -- Always in the same order, so that two who write documents do not wait for each other.
+   order by 1, 2
+  -- Written even where nothing changes: whoever is about to find that the agent needs nothing has to wait for what is being written.
+  on conflict (tenant_id, agent_id) do update
+    set run_at = case when j.gave_up_at is null then j.run_at else now() end,
+        attempts = case when j.gave_up_at is null then j.attempts else 0 end,
+        reason = case when j.gave_up_at is null then j.reason end,
+        gave_up_at = null
+$$;
+
+-- FUNCTION want_embeddings(tenants uuid[], agents uuid[]); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.want_embeddings(tenants uuid[], agents uuid[]) IS 'Has the pieces of these agents embedded that have no vector, where their agent wants vectors. What was given up is tried again.';
 
 -- watch_storage(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.watch_storage() RETURNS boolean
@@ -6201,6 +6551,17 @@ CREATE FUNCTION public.disable_hook_signing(workflow_id uuid) RETURNS void
 -- FUNCTION disable_hook_signing(workflow_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.disable_hook_signing(workflow_id uuid) IS 'From now on the address alone is enough to start this workflow.';
 
+-- embedding_status(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.embedding_status(agent_id uuid) RETURNS TABLE(model text, state text, pieces bigint, embedded bigint, refused bigint, reason text, next_try_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select * from private.embedding_status(agent_id)
+$$;
+
+-- FUNCTION embedding_status(agent_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.embedding_status(agent_id uuid) IS 'How far the pieces of an agent''s documents are embedded: off (it has no embedding_model), unavailable (this database keeps no vectors), queued, waiting (the last attempt failed or the plan has no tokens left: reason says why, next_try_at when it goes on), failed (given up; reason says why), complete. Pieces that the model refuses are counted as refused, and found by their words.';
+
 -- enable_hook_signing(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.enable_hook_signing(workflow_id uuid) RETURNS text
     LANGUAGE sql
@@ -6331,6 +6692,7 @@ CREATE TABLE public.ai_agents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     version integer DEFAULT 1 NOT NULL,
+    embedding_model text,
     CONSTRAINT agent_config_is_an_object CHECK (((jsonb_typeof(config) = 'object'::text) AND (pg_column_size(config) <= 262144))),
     CONSTRAINT agent_max_rounds_is_between_1_and_32 CHECK (((NOT (config ? 'max_rounds'::text)) OR ((config ->> 'max_rounds'::text) ~ '^([1-9]|[12][0-9]|3[0-2])$'::text))),
     CONSTRAINT agent_max_tokens_is_a_positive_integer CHECK (((NOT (config ? 'max_tokens'::text)) OR ((config ->> 'max_tokens'::text) ~ '^[1-9][0-9]{0,6}$'::text))),
@@ -6352,6 +6714,9 @@ COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, 
 
 -- COLUMN ai_agents.version; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.ai_agents.version IS 'The version in force, which model and config are of. Kept by the database.';
+
+-- COLUMN ai_agents.embedding_model; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.ai_agents.embedding_model IS 'Which model embeds the agent''s documents, as provider/model. Null: none, and they are searched by their words. Another one embeds them anew; to write it again, even the same, tries again what was given up. No part of a version.';
 
 -- restore_agent_version(uuid, integer); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.restore_agent_version(agent_id uuid, version integer) RETURNS public.ai_agents
@@ -6434,16 +6799,16 @@ CREATE FUNCTION public.rotate_webhook(workflow_id uuid) RETURNS text
 -- FUNCTION rotate_webhook(workflow_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.rotate_webhook(workflow_id uuid) IS 'Gives a workflow a new address. The old one is nobody''s from this moment on.';
 
--- search_documents(uuid, text, integer); Type: FUNCTION; Schema: public
-CREATE FUNCTION public.search_documents(agent_id uuid, query text, at_most integer DEFAULT 5) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
+-- search_documents(uuid, text, integer, real[]); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.search_documents(agent_id uuid, query text, at_most integer DEFAULT 5, query_embedding real[] DEFAULT NULL::real[]) RETURNS TABLE(document_id uuid, title text, "position" integer, content text, rank real)
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
-  select * from private.search_documents(agent_id, query, at_most)
+  select * from private.search_documents(agent_id, query, at_most, query_embedding)
 $$;
 
--- FUNCTION search_documents(agent_id uuid, query text, at_most integer); Type: COMMENT; Schema: public
-COMMENT ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) IS 'The pieces of an agent''s documents that fit a question best, at most 50. As the agent''s own tool search_documents finds them.';
+-- FUNCTION search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]) IS 'The pieces of an agent''s documents that fit a question best, at most 50. By its words; with query_embedding, a vector of the question by the agent''s embedding_model (POST /v1/embeddings), also by its meaning, and as the agent''s own tool search_documents finds them. The vector is left out of account where the agent embeds nothing. rank orders the rows of one answer and says nothing else.';
 
 -- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text) RETURNS boolean
@@ -6605,6 +6970,81 @@ $$;
 
 -- FUNCTION ask_to_end(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.ask_to_end(tenant uuid, execution uuid) IS 'Asks for the end of an execution that nobody waits for any more. Its own worker ends it.';
+
+-- begin_embedding(uuid, uuid, bigint); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.begin_embedding(tenant uuid, agent uuid, token bigint) RETURNS TABLE(model text, dimensions integer, digests bytea[], texts text[], reservation uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  chars_per_token constant integer := 4;
+  -- Longer than the lease of a job.
+  kept_for constant interval := '15 minutes';
+  -- More than those that end with a record: they ended with their workers.
+  most_claims constant integer := 20;
+  tokens bigint;
+  capped text[];
+  pieces integer;
+  claims integer;
+begin
+  -- Whoever wants something embedded writes the job, and is waited for here: what it wants is seen below.
+  select j.batch, j.attempts into pieces, claims
+    from queue.embedding_jobs j
+   where j.tenant_id = tenant and j.agent_id = agent and j.fencing_token = token
+     for update;
+  if not found then
+    return;
+  end if;
+  if claims > most_claims then
+    update queue.embedding_jobs j
+       set gave_up_at = now(), claimed_by = null, reason = 'it was taken up many times, and none of the workers came back to say what became of it'
+     where j.tenant_id = tenant and j.agent_id = agent;
+    return;
+  end if;
+  select m.model, m.dimensions into model, dimensions
+    from public.ai_agents a
+    join private.embedding_models m on m.model = a.embedding_model
+   where a.tenant_id = tenant and a.id = agent;
+  select array_agg(missing.digest), array_agg(missing.content), sum(1 + length(missing.content) / chars_per_token)
+    into digests, texts, tokens
+    from (
+      select c.digest, min(c.content) as content
+        from private.document_chunks c
+       where c.tenant_id = tenant and c.agent_id = agent
+         and not exists (
+           select from private.document_vectors v
+            where v.tenant_id = c.tenant_id and v.document_id = c.document_id and v.digest = c.digest and v.model = begin_embedding.model)
+       group by c.digest
+       order by min(c.document_id::text), min(c.position)
+       limit pieces) missing;
+  if model is null or digests is null then
+    delete from queue.embedding_jobs j where j.tenant_id = tenant and j.agent_id = agent;
+    return;
+  end if;
+  begin
+    reservation := aias.quota_reserve(tenant, 'llm_tokens', tokens, kept_for);
+    capped := private.capped_meters(tenant, agent, null);
+    if cardinality(capped) > 0 then
+      insert into queue.capped_calls (tenant_id, reservation, caps)
+      values (tenant, reservation, private.set_dollars_aside(tenant, capped, array[model], tokens, 0));
+    end if;
+  exception when sqlstate 'PGRST' then
+    -- The plan or a cap has nothing left. That is no failure, and is looked at again until there is some.
+    update queue.embedding_jobs j
+       set run_at = now() + interval '5 minutes' * (0.75 + random() / 2), claimed_by = null, attempts = 0, reason = sqlerrm::jsonb ->> 'message'
+     where j.tenant_id = tenant and j.agent_id = agent;
+    return;
+  end;
+  select s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+    into generation, wrapped, master_key_id, names, nonces, ciphertexts
+    from private.sealed(tenant, 'provider_key', array[split_part(model, '/', 1)]) s;
+  return next;
+end
+$$;
+
+-- FUNCTION begin_embedding(tenant uuid, agent uuid, token bigint); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.begin_embedding(tenant uuid, agent uuid, token bigint) IS 'The next texts of a claimed agent to be embedded, with the tokens set aside and the tenant''s own key to the model''s provider, sealed. No row: the lease is lost, nothing is left to embed, or the plan has no tokens, and the job is gone or put off.';
 
 -- begin_wait(uuid, uuid, text, integer, jsonb); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) RETURNS void
@@ -6928,6 +7368,44 @@ $$;
 -- FUNCTION claim_domain_checks(worker text, max_checks integer, lease interval); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) IS 'Takes domains whose DNS is to be looked at, for a lease.';
 
+-- claim_embeddings(text, integer, interval); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.claim_embeddings(worker text, most integer, lease interval) RETURNS TABLE(tenant_id uuid, agent_id uuid, fencing_token bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  if not private.has_vectors() then
+    return;
+  end if;
+  return query
+    with due as (
+      select j.tenant_id, j.agent_id, j.run_at, row_number() over (partition by j.tenant_id order by j.run_at, j.agent_id) as turn
+        from queue.embedding_jobs j
+        join public.tenants t on t.id = j.tenant_id and t.status = 'active'
+       where j.gave_up_at is null and j.run_at <= now()
+    ),
+    next as (
+      select j.tenant_id, j.agent_id
+        from queue.embedding_jobs j
+        join due d on d.tenant_id = j.tenant_id and d.agent_id = j.agent_id
+       where j.gave_up_at is null and j.run_at <= now()
+       -- One of each tenant before a second of any.
+       order by d.turn, d.run_at
+       limit most
+         for update of j skip locked
+    )
+    update queue.embedding_jobs j
+       set run_at = now() + lease, claimed_by = worker, attempts = j.attempts + 1, fencing_token = nextval('queue.embedding_fencing_tokens')
+      from next n
+     where j.tenant_id = n.tenant_id and j.agent_id = n.agent_id
+    returning j.tenant_id, j.agent_id, j.fencing_token;
+end
+$$;
+
+-- FUNCTION claim_embeddings(worker text, most integer, lease interval); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.claim_embeddings(worker text, most integer, lease interval) IS 'Takes agents whose documents have pieces without a vector, for a lease; none where no vectors are kept.';
+
 -- claim_mails(text, integer, interval); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) RETURNS TABLE(tenant_id uuid, id uuid, fencing_token bigint, attempt integer, idempotency_key text, template text, recipient text, variables jsonb, expires_at timestamp with time zone)
     LANGUAGE sql SECURITY DEFINER
@@ -7145,6 +7623,60 @@ $$;
 -- FUNCTION erase_next_tenant(batch integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.erase_next_tenant(batch integer) IS 'Erases a bounded piece of a tenant that was cancelled 30 days ago, and at last its row. Answers whose; null when none is due. Files in Storage are erased through Storage''s own API.';
 
+-- fail_embeddings(uuid, uuid, bigint, uuid, jsonb, text, text, interval, bytea[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.fail_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, outcome text, why text, retry_after interval, digests bytea[]) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  -- With the waits below, some seven hours; and a model that refuses so many texts, each alone, one after the other, refuses something else.
+  most_attempts constant integer := 15;
+  most_refusals constant integer := 5;
+  wanted constant text := queue.lock_embedded(tenant, agent, digests);
+  job queue.embedding_jobs;
+  is_alone constant boolean := cardinality(digests) = 1;
+begin
+  select j.* into job
+    from queue.embedding_jobs j
+   where j.tenant_id = fail_embeddings.tenant and j.agent_id = agent and j.fencing_token = token
+     for update;
+  perform queue.pay_embedding(tenant, reservation, case when job.agent_id is not null then call end, null, null);
+  if job.agent_id is null then
+    return false;
+  end if;
+  job.reason := why;
+  if outcome = 'refused' and not is_alone then
+    -- One of them is the cause. Halves find it.
+    job.batch := greatest(1, cardinality(digests) / 2);
+    job.attempts := 0;
+    job.run_at := now();
+  elsif outcome = 'refused' then
+    job.run_at := now();
+    if job.attempts >= most_refusals then
+      job.gave_up_at := now();
+    else
+      insert into private.document_vectors as v (tenant_id, document_id, digest, agent_id, model, refusal)
+      select distinct c.tenant_id, c.document_id, c.digest, c.agent_id, wanted, why
+        from private.document_chunks c
+       where c.tenant_id = fail_embeddings.tenant and c.agent_id = fail_embeddings.agent and c.digest = digests[1] and wanted is not null
+      on conflict (tenant_id, document_id, digest) do nothing;
+    end if;
+  else
+    job.run_at := now() + greatest(retry_after, least(interval '1 hour', interval '10 seconds' * 2 ^ job.attempts) * (0.5 + random() / 2));
+    if outcome = 'failed' or job.attempts >= most_attempts then
+      job.gave_up_at := now();
+    end if;
+  end if;
+  update queue.embedding_jobs j
+     set run_at = job.run_at, claimed_by = null, attempts = job.attempts, batch = job.batch, reason = job.reason, gave_up_at = job.gave_up_at
+   where j.tenant_id = fail_embeddings.tenant and j.agent_id = agent;
+  return true;
+end
+$$;
+
+-- FUNCTION fail_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, outcome text, why text, retry_after interval, digests bytea[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.fail_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, outcome text, why text, retry_after interval, digests bytea[]) IS 'Writes down that texts of a claimed agent have no vectors, and why. `later`: tried again, ever later, 15 times. `refused`: the model takes some of them not: tried again in halves until it is known which, and that one has none. `failed`: no attempt would do. What the call took all the same is paid. False when the lease was lost.';
+
 -- fail_export(uuid, uuid, text); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -7286,6 +7818,28 @@ $$;
 
 -- FUNCTION keys_to_rewrap(newest_master text, after uuid, most integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) IS 'Data keys that another master key than the newest wraps, by tenant, from one tenant on.';
+
+-- lock_embedded(uuid, uuid, bytea[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.lock_embedded(tenant uuid, agent uuid, digests bytea[]) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  wanted text;
+begin
+  select a.embedding_model into wanted from public.ai_agents a where a.tenant_id = tenant and a.id = agent for share;
+  -- Nobody edits them until these vectors are committed: an edit that does not see a vector could not take it away.
+  perform from public.agent_documents d
+    where d.tenant_id = tenant
+      and d.id in (select c.document_id from private.document_chunks c where c.tenant_id = tenant and c.agent_id = agent and c.digest = any (digests))
+    order by d.id
+      for share;
+  return wanted;
+end
+$$;
+
+-- FUNCTION lock_embedded(tenant uuid, agent uuid, digests bytea[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.lock_embedded(tenant uuid, agent uuid, digests bytea[]) IS 'Holds an agent and those of its documents that say these texts as they are; answers which model is to embed them.';
 
 -- mail_token(uuid, uuid, bigint, bytea); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) RETURNS boolean
@@ -7538,6 +8092,34 @@ $$;
 
 -- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) IS 'Lets claims look for ready jobs here. Called after the job is written: a lane that is closed at the same moment is opened again by the next look everywhere.';
+
+-- pay_embedding(uuid, uuid, jsonb, uuid, text); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.pay_embedding(tenant uuid, reservation uuid, call jsonb, execution uuid, node text, OUT cost numeric, OUT is_new boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  input constant bigint := coalesce((call ->> 'input_tokens')::bigint, 0);
+begin
+  is_new := false;
+  -- A tenant that is no more has no quota either.
+  if input > 0 and exists (select from public.tenants t where t.id = tenant) then
+    cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, 0, 0);
+    insert into public.usage (
+      tenant_id, idempotency_key, execution_id, node_id, agent_id, provider, model, input_tokens, output_tokens, cost_usd, own_key, is_estimated)
+    values (
+      tenant, 'embedding:' || reservation, execution, node, (call ->> 'agent_id')::uuid, call ->> 'provider', call ->> 'model', input, 0, cost,
+      coalesce((call ->> 'own_key')::boolean, false), coalesce((call ->> 'is_estimated')::boolean, false))
+    on conflict on constraint usage_is_counted_once do nothing;
+    is_new := found;
+  end if;
+  -- Settles nothing that is settled already.
+  perform queue.settle_call(tenant, reservation, input, cost);
+end
+$$;
+
+-- FUNCTION pay_embedding(tenant uuid, reservation uuid, call jsonb, execution uuid, node text, OUT cost numeric, OUT is_new boolean); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.pay_embedding(tenant uuid, reservation uuid, call jsonb, execution uuid, node text, OUT cost numeric, OUT is_new boolean) IS 'What a call for embeddings took: one usage row for what was set aside for it, however often it is said, and that settled. Without tokens it is given back.';
 
 -- pick(text, integer, integer, interval, uuid[], uuid[], integer[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.pick(for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) RETURNS record
@@ -7794,6 +8376,35 @@ $$;
 -- FUNCTION prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) IS 'What an LLM call of a claimed execution begins with: tokens set aside as by queue.reserve_tokens; what the dearest of these models would cost, from each spending cap of the tenant and of the agent, or a refusal with 402; and the tenant''s own keys to their providers, sealed, with the data key they are sealed under. No row: the lease is lost.';
 
+-- prepare_query_embedding(uuid, uuid, bigint, uuid, bigint); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint) RETURNS TABLE(model text, dimensions integer, reservation uuid, generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  if not private.has_vectors() then
+    return;
+  end if;
+  select m.model, m.dimensions into model, dimensions
+    from public.ai_agents a join private.embedding_models m on m.model = a.embedding_model
+   where a.tenant_id = tenant and a.id = agent
+     -- Nothing is paid for comparing with nothing.
+     and exists (
+       select from private.document_vectors v
+        where v.tenant_id = a.tenant_id and v.agent_id = a.id and v.model = a.embedding_model and v.refusal is null);
+  if not found then
+    return;
+  end if;
+  return query
+    select prepare_query_embedding.model, prepare_query_embedding.dimensions, p.*
+      from queue.prepare_llm_call(tenant, execution, token, agent, array[prepare_query_embedding.model], input_tokens, 0::bigint) p;
+end
+$$;
+
+-- FUNCTION prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint) IS 'What embedding a question to an agent''s documents begins with: by which model, and else as queue.prepare_llm_call. No row: the lease is lost, or there is nothing to compare with.';
+
 -- record(text, uuid[], uuid[], bigint[], text[], timestamp with time zone[], jsonb[], jsonb[], timestamp with time zone[], integer[], integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[], jsonb[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7998,6 +8609,47 @@ $$;
 -- FUNCTION record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text) IS 'Writes what DNS said of a claimed domain. False when the lease was lost.';
 
+-- record_embeddings(uuid, uuid, bigint, uuid, jsonb, bytea[], real[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, digests bytea[], vectors real[]) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  made_by constant text := (call ->> 'provider') || '/' || (call ->> 'model');
+  wanted constant text := queue.lock_embedded(tenant, agent, digests);
+  is_held boolean;
+  length_of_each integer;
+begin
+  update queue.embedding_jobs j
+     set run_at = now(), claimed_by = null, attempts = 0, reason = null, batch = least(64, j.batch * 2)
+   where j.tenant_id = record_embeddings.tenant and j.agent_id = agent and j.fencing_token = token;
+  is_held := found;
+  -- Somebody else has them embedded, or there is nothing left to embed: a tenant pays for each text once.
+  perform queue.pay_embedding(tenant, reservation, case when is_held then call end, null, null);
+  if not is_held then
+    return false;
+  end if;
+  -- The agent may want another model by now, and what was embedded is edited or deleted.
+  if wanted = made_by and private.has_vectors() then
+    select m.dimensions into length_of_each from private.embedding_models m where m.model = made_by;
+    if cardinality(vectors) is distinct from cardinality(digests) * length_of_each then
+      raise exception 'vectors of % are of % numbers each', made_by, length_of_each using errcode = 'data_exception';
+    end if;
+    insert into private.document_vectors as v (tenant_id, document_id, digest, agent_id, model, embedding)
+    select distinct on (c.document_id, c.digest) c.tenant_id, c.document_id, c.digest, c.agent_id, made_by,
+           vectors[(d.n - 1) * length_of_each + 1 : d.n * length_of_each]::extensions.vector
+      from unnest(digests) with ordinality d (digest, n)
+      join private.document_chunks c on c.tenant_id = record_embeddings.tenant and c.agent_id = record_embeddings.agent and c.digest = d.digest
+     order by c.document_id, c.digest
+    on conflict (tenant_id, document_id, digest) do update set model = excluded.model, refusal = null, embedding = excluded.embedding;
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION record_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, digests bytea[], vectors real[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, digests bytea[], vectors real[]) IS 'Keeps the vectors of a claimed agent''s texts, one after the other in one array, and writes down what the call took; by a worker that says it twice, once. False when the lease was lost: then nothing is kept, and the tenant pays nothing.';
+
 -- record_mail(text, uuid, uuid, bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text DEFAULT NULL::text, retry_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8034,6 +8686,31 @@ $$;
 
 -- FUNCTION record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) IS 'Writes what became of a claimed mail: sent, retry (at retry_at), dead or dropped. False when the lease was lost.';
+
+-- record_query_embedding(uuid, uuid, text, integer, integer, uuid, jsonb); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record_query_embedding(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  paid record;
+begin
+  select * into paid from queue.pay_embedding(tenant, reservation, call, execution, node);
+  if not paid.is_new then
+    return;
+  end if;
+  update public.execution_steps s
+     set input_tokens = coalesce(s.input_tokens, 0) + (call ->> 'input_tokens')::bigint,
+         cost_usd = case when paid.cost is null then s.cost_usd else coalesce(s.cost_usd, 0) + paid.cost end
+   where s.tenant_id = record_query_embedding.tenant and s.execution_id = execution and s.node_id = node and s.item = record_query_embedding.item
+     and s.attempt = record_query_embedding.attempt
+     -- What has ended never changes; a step that was cancelled meanwhile has its usage row.
+     and s.status in ('running', 'waiting');
+end
+$$;
+
+-- FUNCTION record_query_embedding(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record_query_embedding(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) IS 'What embedding a question took: its usage row, what was set aside settled, and added to the step. Repeating a call changes nothing. Without tokens everything is given back.';
 
 -- record_round(uuid, uuid, text, integer, integer, uuid, jsonb); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) RETURNS void
@@ -8350,7 +9027,18 @@ CREATE FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, a
 $$;
 
 -- FUNCTION search_documents(tenant uuid, agent uuid, question text, at_most integer); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) IS 'What the tool search_documents of an agent finds.';
+COMMENT ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) IS 'The same for workers of before, by words alone.';
+
+-- search_documents(uuid, uuid, text, integer, real[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]) RETURNS TABLE(document_id uuid, title text, "position" integer, content text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select s.document_id, s.title, s.position, s.content from private.search_chunks(tenant, agent, question, at_most, question_vector) s
+$$;
+
+-- FUNCTION search_documents(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]) IS 'What the tool search_documents of an agent finds, by a question and its vector, where it has one.';
 
 -- secrets(uuid, uuid, bigint, text[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
@@ -9510,11 +10198,52 @@ CREATE TABLE private.document_chunks (
     "position" integer NOT NULL,
     agent_id uuid NOT NULL,
     content text NOT NULL,
-    words tsvector GENERATED ALWAYS AS ((to_tsvector('simple'::regconfig, content) || to_tsvector('english'::regconfig, content))) STORED NOT NULL
+    words tsvector GENERATED ALWAYS AS ((to_tsvector('simple'::regconfig, content) || to_tsvector('english'::regconfig, content))) STORED NOT NULL,
+    digest bytea NOT NULL
 );
 
 -- TABLE document_chunks; Type: COMMENT; Schema: private
 COMMENT ON TABLE private.document_chunks IS 'The pieces of agents'' documents, to be searched. Kept by a trigger on them.';
+
+-- COLUMN document_chunks.digest; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.document_chunks.digest IS 'SHA-256 of the content in UTF-8: which vector is this piece''s.';
+
+-- document_vectors; Type: TABLE; Schema: private
+CREATE TABLE private.document_vectors (
+    tenant_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    digest bytea NOT NULL,
+    agent_id uuid NOT NULL,
+    model text NOT NULL,
+    refusal text,
+    embedding extensions.vector,
+    CONSTRAINT vector_or_refusal CHECK (((embedding IS NULL) = (refusal IS NOT NULL))),
+    CONSTRAINT who_refuses_says_why CHECK ((refusal <> ''::text))
+);
+ALTER TABLE ONLY private.document_vectors ALTER COLUMN embedding SET STORAGE MAIN;
+
+-- TABLE document_vectors; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.document_vectors IS 'The vectors of the pieces of agents'' documents, by their text: what is edited keeps those of the pieces that stayed as they were.';
+
+-- COLUMN document_vectors.refusal; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.document_vectors.refusal IS 'Why this text has no vector and will get none: the model has refused it alone.';
+
+-- embedding_models; Type: TABLE; Schema: private
+CREATE TABLE private.embedding_models (
+    model text NOT NULL,
+    dimensions integer NOT NULL,
+    CONSTRAINT dimensions_fit_a_vector CHECK (((dimensions >= 1) AND (dimensions <= 16000))),
+    CONSTRAINT embedding_model_names_its_provider CHECK ((model ~ '^[a-z0-9_-]+/.+$'::text))
+);
+
+-- TABLE embedding_models; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.embedding_models IS 'The models that may embed documents. The operator adds others, also of a server of their own: openai-compatible/model.';
+
+-- COLUMN embedding_models.model; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.embedding_models.model IS 'provider/model';
+
+-- COLUMN embedding_models.dimensions; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.embedding_models.dimensions IS 'How long its vectors are where nobody asks for others. Fixed: vectors of two lengths cannot be compared.';
 
 -- event_sources; Type: TABLE; Schema: private
 CREATE TABLE private.event_sources (
@@ -9833,7 +10562,7 @@ COMMENT ON COLUMN public.usage.is_estimated IS 'The provider did not come to say
 COMMENT ON COLUMN public.usage.cache_write_input_tokens IS 'Of the input tokens: those that the provider has written to its cache.';
 
 -- COLUMN usage.agent_version; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.usage.agent_version IS 'The version of the agent that a step asked; null where none was asked, and for calls through the API.';
+COMMENT ON COLUMN public.usage.agent_version IS 'The version of the agent that a step or a call through the API asked; null where none was asked.';
 
 -- users; Type: TABLE; Schema: public
 CREATE TABLE public.users (
@@ -10153,6 +10882,45 @@ CREATE TABLE queue.domain_checks (
 
 -- TABLE domain_checks; Type: COMMENT; Schema: queue
 COMMENT ON TABLE queue.domain_checks IS 'Domains whose DNS a worker is to look at. A record takes its time to spread, so it looks several times.';
+
+-- embedding_fencing_tokens; Type: SEQUENCE; Schema: queue
+CREATE SEQUENCE queue.embedding_fencing_tokens
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+-- embedding_jobs; Type: TABLE; Schema: queue
+CREATE TABLE queue.embedding_jobs (
+    tenant_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    fencing_token bigint DEFAULT 0 NOT NULL,
+    claimed_by text,
+    attempts integer DEFAULT 0 NOT NULL,
+    batch integer DEFAULT 64 NOT NULL,
+    reason text,
+    gave_up_at timestamp with time zone,
+    CONSTRAINT attempts_are_counted CHECK ((attempts >= 0)),
+    CONSTRAINT batch_is_some CHECK (((batch >= 1) AND (batch <= 64))),
+    CONSTRAINT who_gives_up_says_why CHECK (((gave_up_at IS NULL) OR (reason IS NOT NULL)))
+);
+
+-- TABLE embedding_jobs; Type: COMMENT; Schema: queue
+COMMENT ON TABLE queue.embedding_jobs IS 'Agents whose documents have pieces without a vector. A row goes when there are none.';
+
+-- COLUMN embedding_jobs.run_at; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.embedding_jobs.run_at IS 'When it is due; while it is claimed, the end of the lease.';
+
+-- COLUMN embedding_jobs.attempts; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.embedding_jobs.attempts IS 'How often it was claimed since something of it was embedded.';
+
+-- COLUMN embedding_jobs.batch; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.embedding_jobs.batch IS 'How many pieces the next call takes. Halved when a model refuses some, until it is known which; doubled when it takes them.';
+
+-- COLUMN embedding_jobs.reason; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.embedding_jobs.reason IS 'Why there is nothing new: what the last attempt failed for, or what it waits for.';
 
 -- events; Type: TABLE; Schema: queue
 CREATE TABLE queue.events (
@@ -10488,6 +11256,14 @@ ALTER TABLE ONLY private.cached_answers
 ALTER TABLE ONLY private.document_chunks
     ADD CONSTRAINT document_chunks_pkey PRIMARY KEY (tenant_id, document_id, "position");
 
+-- document_vectors document_vectors_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.document_vectors
+    ADD CONSTRAINT document_vectors_pkey PRIMARY KEY (tenant_id, document_id, digest);
+
+-- embedding_models embedding_models_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.embedding_models
+    ADD CONSTRAINT embedding_models_pkey PRIMARY KEY (model);
+
 -- event_sources event_sources_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.event_sources
     ADD CONSTRAINT event_sources_pkey PRIMARY KEY (source);
@@ -10672,6 +11448,10 @@ ALTER TABLE ONLY queue.capped_calls
 ALTER TABLE ONLY queue.domain_checks
     ADD CONSTRAINT domain_checks_pkey PRIMARY KEY (tenant_id, domain_id);
 
+-- embedding_jobs embedding_jobs_pkey; Type: CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.embedding_jobs
+    ADD CONSTRAINT embedding_jobs_pkey PRIMARY KEY (tenant_id, agent_id);
+
 -- events events_pkey; Type: CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (tenant_id, execution_id, id);
@@ -10830,8 +11610,14 @@ CREATE INDEX cached_answers_kept_at ON private.cached_answers USING btree (tenan
 -- document_chunks_agent; Type: INDEX; Schema: private
 CREATE INDEX document_chunks_agent ON private.document_chunks USING btree (tenant_id, agent_id);
 
+-- document_chunks_digest; Type: INDEX; Schema: private
+CREATE INDEX document_chunks_digest ON private.document_chunks USING btree (tenant_id, document_id, digest);
+
 -- document_chunks_words; Type: INDEX; Schema: private
 CREATE INDEX document_chunks_words ON private.document_chunks USING gin (words);
+
+-- document_vectors_agent; Type: INDEX; Schema: private
+CREATE INDEX document_vectors_agent ON private.document_vectors USING btree (tenant_id, agent_id, model);
 
 -- event_sources_permission; Type: INDEX; Schema: private
 CREATE INDEX event_sources_permission ON private.event_sources USING btree (permission);
@@ -10874,6 +11660,9 @@ CREATE INDEX agent_versions_created_by ON public.agent_versions USING btree (cre
 
 -- ai_agents_created_by; Type: INDEX; Schema: public
 CREATE INDEX ai_agents_created_by ON public.ai_agents USING btree (created_by);
+
+-- ai_agents_embedding_model; Type: INDEX; Schema: public
+CREATE INDEX ai_agents_embedding_model ON public.ai_agents USING btree (embedding_model);
 
 -- api_keys_created_by; Type: INDEX; Schema: public
 CREATE INDEX api_keys_created_by ON public.api_keys USING btree (created_by);
@@ -10961,6 +11750,9 @@ CREATE INDEX capped_calls_created_at ON queue.capped_calls USING btree (created_
 
 -- domain_checks_run_at; Type: INDEX; Schema: queue
 CREATE INDEX domain_checks_run_at ON queue.domain_checks USING btree (run_at);
+
+-- embedding_jobs_due; Type: INDEX; Schema: queue
+CREATE INDEX embedding_jobs_due ON queue.embedding_jobs USING btree (run_at) WHERE (gave_up_at IS NULL);
 
 -- jobs_leases; Type: INDEX; Schema: queue
 CREATE INDEX jobs_leases ON queue.jobs USING btree (run_at) WHERE (state = 'claimed'::text);
@@ -11091,6 +11883,9 @@ CREATE TRIGGER _100_derive_later AFTER INSERT OR DELETE OR UPDATE ON billing.pla
 -- settings _100_derive_later; Type: TRIGGER; Schema: billing
 CREATE TRIGGER _100_derive_later AFTER UPDATE ON billing.settings FOR EACH STATEMENT EXECUTE FUNCTION billing.derive_later();
 
+-- embedding_models _050_keep_dimensions; Type: TRIGGER; Schema: private
+CREATE TRIGGER _050_keep_dimensions BEFORE UPDATE ON private.embedding_models FOR EACH ROW EXECUTE FUNCTION private.keep_dimensions();
+
 -- tenants _010_wait_for_chainer; Type: TRIGGER; Schema: public
 CREATE TRIGGER _010_wait_for_chainer BEFORE DELETE ON public.tenants FOR EACH STATEMENT EXECUTE FUNCTION audit.wait_for_chainer();
 
@@ -11184,6 +11979,9 @@ CREATE TRIGGER _100_sync_limits AFTER UPDATE OF limits ON public.subscription_pl
 -- tenants _100_sync_limits; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_sync_limits AFTER INSERT OR UPDATE OF plan_id, limit_overrides, billing_anchor ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.sync_tenant_limits();
 
+-- ai_agents _110_check_embedding_model; Type: TRIGGER; Schema: public
+CREATE TRIGGER _110_check_embedding_model BEFORE INSERT OR UPDATE OF embedding_model ON public.ai_agents FOR EACH ROW WHEN ((new.embedding_model IS NOT NULL)) EXECUTE FUNCTION private.check_embedding_model();
+
 -- ai_agents _110_number_version; Type: TRIGGER; Schema: public
 CREATE TRIGGER _110_number_version BEFORE INSERT OR UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.number_agent_version();
 
@@ -11223,11 +12021,23 @@ CREATE TRIGGER _200_publish_new AFTER INSERT ON public.workflows FOR EACH ROW WH
 -- memberships _200_take_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_take_stock AFTER INSERT ON public.memberships REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.take_stock('users');
 
+-- agent_documents _250_embed; Type: TRIGGER; Schema: public
+CREATE TRIGGER _250_embed AFTER INSERT ON public.agent_documents REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.embed_new_documents();
+
+-- agent_documents _250_embed_again; Type: TRIGGER; Schema: public
+CREATE TRIGGER _250_embed_again AFTER UPDATE ON public.agent_documents REFERENCING OLD TABLE AS deleted NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.embed_changed_documents();
+
+-- ai_agents _250_follow_embedding_model; Type: TRIGGER; Schema: public
+CREATE TRIGGER _250_follow_embedding_model AFTER UPDATE OF embedding_model ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.follow_embedding_model();
+
 -- workflows _250_publish_trigger; Type: TRIGGER; Schema: public
 CREATE TRIGGER _250_publish_trigger AFTER UPDATE ON public.workflows FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR (old.version IS DISTINCT FROM new.version))) EXECUTE FUNCTION private.publish_trigger();
 
 -- workflows _250_publish_trigger_of_new; Type: TRIGGER; Schema: public
 CREATE TRIGGER _250_publish_trigger_of_new AFTER INSERT ON public.workflows FOR EACH ROW WHEN ((new.status = 'active'::text)) EXECUTE FUNCTION private.publish_trigger();
+
+-- provider_keys _250_retry_embeddings; Type: TRIGGER; Schema: public
+CREATE TRIGGER _250_retry_embeddings AFTER INSERT OR UPDATE ON public.provider_keys FOR EACH ROW EXECUTE FUNCTION private.retry_embeddings_with_key();
 
 -- agent_documents _300_change_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_change_stock AFTER UPDATE ON public.agent_documents REFERENCING OLD TABLE AS deleted NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.count_documents();
@@ -11479,6 +12289,10 @@ ALTER TABLE ONLY private.secret_values
 ALTER TABLE ONLY private.secret_values
     ADD CONSTRAINT value_is_sealed_by_a_key FOREIGN KEY (tenant_id, key_generation) REFERENCES private.tenant_keys(tenant_id, generation) DEFERRABLE INITIALLY DEFERRED;
 
+-- document_vectors vector_belongs_to_a_document; Type: FK CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.document_vectors
+    ADD CONSTRAINT vector_belongs_to_a_document FOREIGN KEY (tenant_id, document_id) REFERENCES public.agent_documents(tenant_id, id) ON DELETE CASCADE;
+
 -- webhooks webhook_belongs_to_a_workflow; Type: FK CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.webhooks
     ADD CONSTRAINT webhook_belongs_to_a_workflow FOREIGN KEY (tenant_id, workflow_id) REFERENCES public.workflows(tenant_id, id) ON DELETE CASCADE;
@@ -11486,6 +12300,10 @@ ALTER TABLE ONLY private.webhooks
 -- agent_documents agent_documents_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.agent_documents
     ADD CONSTRAINT agent_documents_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- ai_agents agent_embedding_model_is_known; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.ai_agents
+    ADD CONSTRAINT agent_embedding_model_is_known FOREIGN KEY (embedding_model) REFERENCES private.embedding_models(model);
 
 -- agent_versions agent_versions_created_by_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.agent_versions
@@ -11655,6 +12473,10 @@ ALTER TABLE ONLY queue.capped_calls
 ALTER TABLE ONLY queue.domain_checks
     ADD CONSTRAINT check_belongs_to_a_domain FOREIGN KEY (tenant_id, domain_id) REFERENCES public.tenant_domains(tenant_id, id) ON DELETE CASCADE;
 
+-- embedding_jobs embedding_job_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: queue
+ALTER TABLE ONLY queue.embedding_jobs
+    ADD CONSTRAINT embedding_job_belongs_to_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
+
 -- lanes lanes_tenant_id_fkey; Type: FK CONSTRAINT; Schema: queue
 ALTER TABLE ONLY queue.lanes
     ADD CONSTRAINT lanes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES queue.tenants(tenant_id) ON DELETE CASCADE;
@@ -11757,6 +12579,12 @@ ALTER TABLE private.cached_answers ENABLE ROW LEVEL SECURITY;
 
 -- document_chunks; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.document_chunks ENABLE ROW LEVEL SECURITY;
+
+-- document_vectors; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.document_vectors ENABLE ROW LEVEL SECURITY;
+
+-- embedding_models; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.embedding_models ENABLE ROW LEVEL SECURITY;
 
 -- event_sources; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.event_sources ENABLE ROW LEVEL SECURITY;
@@ -12062,6 +12890,9 @@ ALTER TABLE queue.capped_calls ENABLE ROW LEVEL SECURITY;
 
 -- domain_checks; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.domain_checks ENABLE ROW LEVEL SECURITY;
+
+-- embedding_jobs; Type: ROW SECURITY; Schema: queue
+ALTER TABLE queue.embedding_jobs ENABLE ROW LEVEL SECURITY;
 
 -- events; Type: ROW SECURITY; Schema: queue
 ALTER TABLE queue.events ENABLE ROW LEVEL SECURITY;
@@ -12400,6 +13231,10 @@ GRANT ALL ON FUNCTION edge.tenant_key_for_providers(tenant uuid) TO aias_edge;
 REVOKE ALL ON FUNCTION edge.tenant_of_host(host text, base_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.tenant_of_host(host text, base_domain text) TO aias_edge;
 
+-- FUNCTION version_of_agent(tenant uuid, agent uuid, model text, config jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.version_of_agent(tenant uuid, agent uuid, model text, config jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.version_of_agent(tenant uuid, agent uuid, model text, config jsonb) TO aias_edge;
+
 -- FUNCTION watch_executions(executions uuid[]); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.watch_executions(executions uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.watch_executions(executions uuid[]) TO aias_edge;
@@ -12463,6 +13298,9 @@ REVOKE ALL ON FUNCTION private.check_agent_tools() FROM PUBLIC;
 -- FUNCTION check_domain(wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_domain(wanted_domain uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.check_domain(wanted_domain uuid) TO authenticated;
+
+-- FUNCTION check_embedding_model(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.check_embedding_model() FROM PUBLIC;
 
 -- FUNCTION check_event(event_name text, event_key text, payload jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.check_event(event_name text, event_key text, payload jsonb) FROM PUBLIC;
@@ -12570,6 +13408,16 @@ REVOKE ALL ON FUNCTION private.disallow_agent_function(name text) FROM PUBLIC;
 -- FUNCTION domain_to_manage(wanted_domain uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.domain_to_manage(wanted_domain uuid) FROM PUBLIC;
 
+-- FUNCTION embed_changed_documents(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.embed_changed_documents() FROM PUBLIC;
+
+-- FUNCTION embed_new_documents(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.embed_new_documents() FROM PUBLIC;
+
+-- FUNCTION embedding_status(agent uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.embedding_status(agent uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.embedding_status(agent uuid) TO authenticated;
+
 -- FUNCTION empty_stock(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.empty_stock() FROM PUBLIC;
 
@@ -12621,6 +13469,9 @@ REVOKE ALL ON FUNCTION private.find_role(tenant uuid, wanted text) FROM PUBLIC;
 -- FUNCTION first_id_at(instant timestamp with time zone); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.first_id_at(instant timestamp with time zone) FROM PUBLIC;
 
+-- FUNCTION follow_embedding_model(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.follow_embedding_model() FROM PUBLIC;
+
 -- FUNCTION forget_all_quotas(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.forget_all_quotas() FROM PUBLIC;
 
@@ -12651,6 +13502,9 @@ REVOKE ALL ON FUNCTION private.has_feature(tenant uuid, feature text) FROM PUBLI
 -- FUNCTION has_second_factor(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.has_second_factor() FROM PUBLIC;
 GRANT ALL ON FUNCTION private.has_second_factor() TO authenticated;
+
+-- FUNCTION has_vectors(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.has_vectors() FROM PUBLIC;
 
 -- FUNCTION held_in(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.held_in(tenant uuid) FROM PUBLIC;
@@ -12692,6 +13546,9 @@ REVOKE ALL ON FUNCTION private.keep_an_owner() FROM PUBLIC;
 
 -- FUNCTION keep_columns(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_columns() FROM PUBLIC;
+
+-- FUNCTION keep_dimensions(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_dimensions() FROM PUBLIC;
 
 -- FUNCTION keep_final_step(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_final_step() FROM PUBLIC;
@@ -12770,6 +13627,9 @@ REVOKE ALL ON FUNCTION private.member_to_manage(tenant uuid, member uuid) FROM P
 -- FUNCTION my_tenants(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.my_tenants() FROM PUBLIC;
 GRANT ALL ON FUNCTION private.my_tenants() TO authenticated;
+
+-- FUNCTION nearest_chunks(tenant uuid, agent uuid, question real[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.nearest_chunks(tenant uuid, agent uuid, question real[]) FROM PUBLIC;
 
 -- FUNCTION note_cancellation(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.note_cancellation() FROM PUBLIC;
@@ -12859,6 +13719,9 @@ GRANT ALL ON FUNCTION private.resend_invitation(wanted_invitation uuid) TO authe
 REVOKE ALL ON FUNCTION private.resume_execution(wanted_execution uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.resume_execution(wanted_execution uuid) TO authenticated;
 
+-- FUNCTION retry_embeddings_with_key(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.retry_embeddings_with_key() FROM PUBLIC;
+
 -- FUNCTION retry_execution(wanted_execution uuid, from_node text, new_input jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.retry_execution(wanted_execution uuid, from_node text, new_input jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.retry_execution(wanted_execution uuid, from_node text, new_input jsonb) TO authenticated;
@@ -12884,9 +13747,12 @@ REVOKE ALL ON FUNCTION private.sealed(tenant uuid, of_kind text, wanted text[]) 
 -- FUNCTION search_chunks(tenant uuid, agent uuid, question text, at_most integer); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer) FROM PUBLIC;
 
--- FUNCTION search_documents(agent uuid, question text, at_most integer); Type: ACL; Schema: private
-REVOKE ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer) TO authenticated;
+-- FUNCTION search_chunks(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]) FROM PUBLIC;
+
+-- FUNCTION search_documents(agent uuid, question text, at_most integer, question_vector real[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer, question_vector real[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer, question_vector real[]) TO authenticated;
 
 -- FUNCTION send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
@@ -12985,9 +13851,15 @@ GRANT ALL ON FUNCTION private.transfer_ownership(tenant uuid, member uuid) TO au
 -- FUNCTION trigger_problems(nodes jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.trigger_problems(nodes jsonb) FROM PUBLIC;
 
+-- FUNCTION use_vectors(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.use_vectors() FROM PUBLIC;
+
 -- FUNCTION verify_audit(tenant uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.verify_audit(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.verify_audit(tenant uuid) TO authenticated;
+
+-- FUNCTION want_embeddings(tenants uuid[], agents uuid[]); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.want_embeddings(tenants uuid[], agents uuid[]) FROM PUBLIC;
 
 -- FUNCTION watch_storage(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.watch_storage() FROM PUBLIC;
@@ -13062,6 +13934,10 @@ GRANT ALL ON FUNCTION public.decline_invitation(token text) TO authenticated;
 -- FUNCTION disable_hook_signing(workflow_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.disable_hook_signing(workflow_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.disable_hook_signing(workflow_id uuid) TO authenticated;
+
+-- FUNCTION embedding_status(agent_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.embedding_status(agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.embedding_status(agent_id uuid) TO authenticated;
 
 -- FUNCTION enable_hook_signing(workflow_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.enable_hook_signing(workflow_id uuid) FROM PUBLIC;
@@ -13142,9 +14018,9 @@ GRANT ALL ON FUNCTION public.revoke_invitation(invitation_id uuid) TO authentica
 REVOKE ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) TO authenticated;
 
--- FUNCTION search_documents(agent_id uuid, query text, at_most integer); Type: ACL; Schema: public
-REVOKE ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer) TO authenticated;
+-- FUNCTION search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]) TO authenticated;
 
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
@@ -13200,6 +14076,10 @@ REVOKE ALL ON FUNCTION queue.answer_call(tenant uuid, execution uuid) FROM PUBLI
 -- FUNCTION ask_to_end(tenant uuid, execution uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.ask_to_end(tenant uuid, execution uuid) FROM PUBLIC;
 
+-- FUNCTION begin_embedding(tenant uuid, agent uuid, token bigint); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.begin_embedding(tenant uuid, agent uuid, token bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.begin_embedding(tenant uuid, agent uuid, token bigint) TO aias_worker;
+
 -- FUNCTION begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.begin_wait(tenant uuid, execution uuid, node text, wait_item integer, wait jsonb) FROM PUBLIC;
 
@@ -13223,6 +14103,10 @@ GRANT ALL ON FUNCTION queue.claim(worker text, max_jobs integer, lease interval,
 -- FUNCTION claim_domain_checks(worker text, max_checks integer, lease interval); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.claim_domain_checks(worker text, max_checks integer, lease interval) TO aias_worker;
+
+-- FUNCTION claim_embeddings(worker text, most integer, lease interval); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.claim_embeddings(worker text, most integer, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.claim_embeddings(worker text, most integer, lease interval) TO aias_worker;
 
 -- FUNCTION claim_mails(worker text, max_mails integer, lease interval); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.claim_mails(worker text, max_mails integer, lease interval) FROM PUBLIC;
@@ -13248,6 +14132,10 @@ REVOKE ALL ON FUNCTION queue.end_waits(tenant uuid, execution uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION queue.erase_next_tenant(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.erase_next_tenant(batch integer) TO aias_worker;
 
+-- FUNCTION fail_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, outcome text, why text, retry_after interval, digests bytea[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.fail_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, outcome text, why text, retry_after interval, digests bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.fail_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, outcome text, why text, retry_after interval, digests bytea[]) TO aias_worker;
+
 -- FUNCTION fail_export(tenant uuid, export uuid, reason text); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.fail_export(tenant uuid, export uuid, reason text) TO aias_worker;
@@ -13267,6 +14155,9 @@ REVOKE ALL ON FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], status
 -- FUNCTION keys_to_rewrap(newest_master text, after uuid, most integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) TO aias_worker;
+
+-- FUNCTION lock_embedded(tenant uuid, agent uuid, digests bytea[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.lock_embedded(tenant uuid, agent uuid, digests bytea[]) FROM PUBLIC;
 
 -- FUNCTION mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.mail_token(tenant uuid, mail uuid, token bigint, token_hash bytea) FROM PUBLIC;
@@ -13304,6 +14195,9 @@ REVOKE ALL ON FUNCTION queue.notify_workers(VARIADIC tenants uuid[]) FROM PUBLIC
 -- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) FROM PUBLIC;
 
+-- FUNCTION pay_embedding(tenant uuid, reservation uuid, call jsonb, execution uuid, node text, OUT cost numeric, OUT is_new boolean); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.pay_embedding(tenant uuid, reservation uuid, call jsonb, execution uuid, node text, OUT cost numeric, OUT is_new boolean) FROM PUBLIC;
+
 -- FUNCTION pick(for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.pick(for_worker text, max_jobs integer, kept integer, lease interval, own_tenants uuid[], own_workflows uuid[], own_counts integer[], OUT tenants uuid[], OUT executions uuid[], OUT was_capped boolean) FROM PUBLIC;
 
@@ -13319,6 +14213,10 @@ GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token 
 REVOKE ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token bigint, agent uuid, models text[], input_tokens bigint, output_tokens bigint) TO aias_worker;
 
+-- FUNCTION prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint) TO aias_worker;
+
 -- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) TO aias_worker;
@@ -13327,9 +14225,17 @@ GRANT ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[
 REVOKE ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text) TO aias_worker;
 
+-- FUNCTION record_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, digests bytea[], vectors real[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, digests bytea[], vectors real[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.record_embeddings(tenant uuid, agent uuid, token bigint, reservation uuid, call jsonb, digests bytea[], vectors real[]) TO aias_worker;
+
 -- FUNCTION record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.record_mail(worker text, tenant uuid, mail uuid, token bigint, outcome text, error text, retry_at timestamp with time zone) TO aias_worker;
+
+-- FUNCTION record_query_embedding(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record_query_embedding(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.record_query_embedding(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) TO aias_worker;
 
 -- FUNCTION record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_round(tenant uuid, execution uuid, node text, item integer, attempt integer, reservation uuid, call jsonb) FROM PUBLIC;
@@ -13368,6 +14274,10 @@ GRANT ALL ON FUNCTION queue.run_schedule(worker text, tenant uuid, workflow uuid
 -- FUNCTION search_documents(tenant uuid, agent uuid, question text, at_most integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer) TO aias_worker;
+
+-- FUNCTION search_documents(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.search_documents(tenant uuid, agent uuid, question text, at_most integer, question_vector real[]) TO aias_worker;
 
 -- FUNCTION secrets(tenant uuid, execution uuid, token bigint, wanted text[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.secrets(tenant uuid, execution uuid, token bigint, wanted text[]) FROM PUBLIC;

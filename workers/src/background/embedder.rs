@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use llm::{ErrorKind, Providers};
+use serde_json::Value;
 
 use super::{Chore, Turn};
 use crate::backoff::Backoff;
@@ -61,7 +62,7 @@ impl Embedder {
         };
         let answer = asker.embed(&batch.model, &batch.texts).await;
         // The other side may send back what it was sent.
-        let redaction = Redaction::of(&own_keys, &serde_json::Value::Null, &serde_json::Value::Null);
+        let redaction = Redaction::of(&own_keys, &Value::Null, &Value::Null);
         answer.map_err(|failed| {
             let mut failure = failure(failed);
             failure.why = redaction.text(&failure.why).into_owned();

@@ -37,7 +37,12 @@ impl Queue {
         .await;
         let found = self.note("secrets", found)?;
         Ok(found.map(|row| SealedSecrets {
-            key: wrapped(claim.key.tenant_id, row.generation, row.wrapped, row.master_key_id),
+            key: wrapped(
+                claim.key.tenant_id,
+                row.generation,
+                row.wrapped,
+                row.master_key_id,
+            ),
             values: values(row.names, row.nonces, row.ciphertexts).collect(),
         }))
     }

@@ -52,12 +52,14 @@ impl Opener {
             return Err(not_found(&missing).into());
         }
         let opened = all(vault, &sealed, |name| Slot::Secret(name)).await;
-        Ok(opened.map_err(|error| unreadable(
+        Ok(opened.map_err(|error| {
+            unreadable(
                 claim.key.tenant_id,
                 Some(claim.key.execution_id),
                 "the secrets of this step",
                 &error,
-            ))?)
+            )
+        })?)
     }
 
     /// The tenant's own keys, by provider, as they were read along with the call's tokens. Where there is one that does not open, the

@@ -155,11 +155,7 @@ async fn what_is_written_is_embedded_once_and_what_is_edited_as_far_as_it_is_new
     worker.stop().await;
     assert_eq!(
         paid(&pool).await,
-        (
-            9 * TOKENS,
-            0,
-            vec![3 * TOKENS, 2 * TOKENS, 4 * TOKENS]
-        )
+        (9 * TOKENS, 0, vec![3 * TOKENS, 2 * TOKENS, 4 * TOKENS])
     );
 }
 
@@ -219,7 +215,11 @@ async fn a_worker_killed_between_answer_and_record_bills_nothing(pool: PgPool) {
     second.stop().await;
     assert_eq!(model.asked().len(), 2, "the provider was asked twice");
     let (used, _, rows) = paid(&pool).await;
-    assert_eq!((used, rows), (2 * TOKENS, vec![2 * TOKENS]), "and the tenant pays once");
+    assert_eq!(
+        (used, rows),
+        (2 * TOKENS, vec![2 * TOKENS]),
+        "and the tenant pays once"
+    );
 }
 
 #[sqlx::test(migrations = "../migrations")]
@@ -268,7 +268,11 @@ async fn without_quota_it_waits_and_goes_on_when_there_is_some(pool: PgPool) {
     assert!(reason.unwrap().contains("llm_tokens"));
     assert!(model.asked().is_empty());
     assert_eq!(
-        found(&stage, "select array_agg(title) from public.search_documents($1, 'refund')").await,
+        found(
+            &stage,
+            "select array_agg(title) from public.search_documents($1, 'refund')"
+        )
+        .await,
         ["Handbook"],
         "its words are found all the same"
     );
@@ -298,7 +302,11 @@ async fn a_text_that_is_refused_takes_no_other_along(pool: PgPool) {
     let (used, reserved, _) = paid(&pool).await;
     assert_eq!((used, reserved), (4 * TOKENS, 0), "a refusal costs nothing");
     assert_eq!(
-        found(&stage, "select array_agg(title) from public.search_documents($1, 'unspeakable')").await,
+        found(
+            &stage,
+            "select array_agg(title) from public.search_documents($1, 'unspeakable')"
+        )
+        .await,
         ["Handbook"]
     );
 }
@@ -316,7 +324,11 @@ async fn what_is_given_up_says_why_and_is_tried_again_when_asked_to(pool: PgPool
     let worker = worker(&stage, &model);
     let (_, _, _, reason) = until(&stage, "failed").await;
     assert!(reason.unwrap().contains("Incorrect API key"));
-    assert_eq!(model.keys(), [format!("Bearer {own}")], "it is not tried again");
+    assert_eq!(
+        model.keys(),
+        [format!("Bearer {own}")],
+        "it is not tried again"
+    );
     assert!(!everything(&pool).await.contains("Hunter2"));
 
     // The same once more.
@@ -369,7 +381,10 @@ async fn without_the_extension_words_are_found_and_nobody_is_asked(pool: PgPool)
     let model = Vectors::start().await;
     write(&pool, "Refunds are paid by bank transfer.").await;
     let worker = worker(&stage, &model);
-    assert_eq!(status(&stage).await, ("unavailable".to_owned(), 1, 0, 0, None));
+    assert_eq!(
+        status(&stage).await,
+        ("unavailable".to_owned(), 1, 0, 0, None)
+    );
     for search in [
         "select array_agg(title) from public.search_documents($1, 'refund')",
         "select array_agg(title) from public.search_documents($1, 'refund', query_embedding => '{1,0,0}')",

@@ -12,10 +12,12 @@ const QUESTION: &str = "How do I get my money back?";
 
 async fn stage(pool: &PgPool) -> Option<Stage> {
     let stage = Stage::set(pool).await;
-    sqlx::query("insert into private.embedding_models (model, dimensions) values ('openai/tiny', 3)")
-        .execute(pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into private.embedding_models (model, dimensions) values ('openai/tiny', 3)",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
     sqlx::query(
         r#"update public.ai_agents set embedding_model = 'openai/tiny', config = '{"tools": [{"type": "search_documents", "limit": 1}]}' where id = $1"#,
     )
@@ -142,16 +144,20 @@ async fn a_question_that_cannot_be_embedded_is_searched_by_its_words(pool: PgPoo
     let model = Aimock::start(fixtures(&broken)).await;
     let worker = worker(&stage, &model);
     write(&stage, "Returns", "Reimbursements take three days.").await;
-    write(&stage, "Hours", "Doors open at nine. No money is kept here.").await;
+    write(
+        &stage,
+        "Hours",
+        "Doors open at nine. No money is kept here.",
+    )
+    .await;
     search(&stage).await;
     worker.stop().await;
     assert_eq!(told(&model).await[0]["title"], "Hours");
-    let reserved: i64 = sqlx::query_scalar(
-        "select reserved from aias.quota_status($1) where meter = 'llm_tokens'",
-    )
-    .bind(ALPHA)
-    .fetch_one(&pool)
-    .await
-    .unwrap();
+    let reserved: i64 =
+        sqlx::query_scalar("select reserved from aias.quota_status($1) where meter = 'llm_tokens'")
+            .bind(ALPHA)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
     assert_eq!(reserved, 0, "what was set aside for it is given back");
 }

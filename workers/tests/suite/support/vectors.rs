@@ -84,7 +84,8 @@ impl Vectors {
 
 /// How much a text is about each of three things.
 pub fn vector_of(text: &str) -> [f32; 3] {
-    let about = |words: [&str; 2]| f32::from(u8::from(words.iter().any(|word| text.contains(word))));
+    let about =
+        |words: [&str; 2]| f32::from(u8::from(words.iter().any(|word| text.contains(word))));
     [
         about(["refund", "money"]),
         about(["opening", "hours"]),
