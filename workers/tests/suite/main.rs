@@ -17,6 +17,7 @@ mod items;
 mod keys;
 mod killing;
 mod leases;
+mod limit_mails;
 mod mail_delivery;
 mod mail_login;
 mod mails;
