@@ -23,31 +23,28 @@ as $$
       -- Old executions may be gone by now; what was told of them stays counted.
       from used u full join told t using (tenant_id, meter, hour)
      group by 1, 2
+  ), asked_days as materialized (
+    -- Stripe's sums count where it was asked after the last event of the day had gone.
+    select d.tenant_id, d.meter, d.customer, d.day
+      from billing.meter_days d, span p
+     where d.day >= billing.day_of(p.since) and d.day < p.until
+       and d.asked_at >= coalesce((
+         select max(e.finished_at) from billing.meter_events e
+          where e.tenant_id = d.tenant_id and e.meter = d.meter and e.customer = d.customer and e.state = 'sent'
+            and e.hour >= d.day and e.hour < d.day + interval '1 day'), '-infinity')
   ), states as (
-    select e.tenant_id, e.meter, e.state, sum(e.value) as value,
-           -- Stripe's sums count for days of which it was asked after the last event had gone.
-           sum(e.value) filter (where d.asked_at >= d.last_sent) as asked
+    select e.tenant_id, e.meter, e.state, sum(e.value) as value, sum(e.value) filter (where d.day is not null) as asked
       from billing.meter_events e
       cross join span p
-      left join lateral (
-        select x.asked_at, (select max(o.finished_at) from billing.meter_events o
-                             where o.tenant_id = x.tenant_id and o.meter = x.meter and o.customer = x.customer and o.state = 'sent'
-                               and o.hour >= x.day and o.hour < x.day + interval '1 day') as last_sent
-          from billing.meter_days x
-         where x.tenant_id = e.tenant_id and x.meter = e.meter and x.customer = e.customer and x.day = billing.day_of(e.hour)
-      ) d on true
+      left join asked_days d on d.tenant_id = e.tenant_id and d.meter = e.meter and d.customer = e.customer and d.day = billing.day_of(e.hour)
      where e.hour >= p.since and e.hour < p.until and e.state <> 'replaced'
      group by 1, 2, 3
   ), says as (
     select s.tenant_id, s.meter, sum(s.value) as stripe
       from billing.meter_sums s
-      join billing.meter_days d on d.tenant_id = s.tenant_id and d.meter = s.meter and d.customer = s.customer and d.day = s.day
+      join asked_days d on d.tenant_id = s.tenant_id and d.meter = s.meter and d.customer = s.customer and d.day = s.day
       cross join span p
      where s.hour >= p.since and s.hour < p.until
-       and d.asked_at >= coalesce((
-         select max(o.finished_at) from billing.meter_events o
-          where o.tenant_id = d.tenant_id and o.meter = d.meter and o.customer = d.customer and o.state = 'sent'
-            and o.hour >= d.day and o.hour < d.day + interval '1 day'), '-infinity')
      group by 1, 2
   ), all_of_them as (
     select tenant_id, meter, coalesce(h.counted, 0) as counted, coalesce(e.queued, 0) as queued, coalesce(e.sent, 0) as sent,

@@ -19,6 +19,16 @@ pub struct MeterSums {
 }
 
 impl MeterSums {
+    /// Without their ids no day can be asked of.
+    async fn find_meters(&self) -> anyhow::Result<()> {
+        if self.queue.has_meters_to_find().await? {
+            self.queue
+                .learn_meters(self.api.list_meters().await?)
+                .await?;
+        }
+        Ok(())
+    }
+
     async fn ask(&self, day: MeterDay) -> anyhow::Result<()> {
         let sums = self.api.sums_of(&day).await?;
         self.queue.apply_meter_day(&day, &sums).await?;
@@ -37,11 +47,8 @@ impl Chore for MeterSums {
     const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
     async fn turn(&self) -> anyhow::Result<Turn> {
-        if self.queue.has_meters_to_find().await? {
-            self.queue
-                .learn_meters(self.api.list_meters().await?)
-                .await?;
-        }
+        // A key may be allowed to do one of these and not the other.
+        let found = self.find_meters().await;
         let is_live = self.api.is_live();
         let days = self.queue.claim_meter_days(MOST, is_live, LEASE).await?;
         let reports = self.queue.claim_meter_reports(MOST, is_live, LEASE).await?;
@@ -54,6 +61,7 @@ impl Chore for MeterSums {
         for report in reports {
             all.push(self.fetch(report).await);
         }
+        all.push(found);
         // One that fails keeps none of the others from being taken.
         all.into_iter().collect::<anyhow::Result<()>>()?;
         Ok(Turn::more_if(!is_idle))

@@ -18,6 +18,7 @@ mod items;
 mod keys;
 mod killing;
 mod leases;
+mod limit_mails;
 mod listings;
 mod mail_delivery;
 mod mail_login;

@@ -106,12 +106,14 @@ impl StripeMeters {
     }
 }
 
-fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
+type Refusal = (StatusCode, Json<Value>);
+
+fn refuse(status: StatusCode, code: &str, message: &str) -> Refusal {
     let mut error = json!({"type": "invalid_request_error", "message": message});
     if !code.is_empty() {
         error["code"] = json!(code);
     }
-    (status, Json(json!({"error": error}))).into_response()
+    (status, Json(json!({"error": error})))
 }
 
 /// The parameters of a form or of a query.
@@ -126,7 +128,7 @@ fn read<const N: usize>(
     encoded: &str,
     known: [&str; N],
     optional: &[&str],
-) -> Result<[String; N], Response> {
+) -> Result<[String; N], Refusal> {
     let mut given = parameters(encoded);
     let mut take = |name: &str| {
         let place = given.iter().position(|(given, _)| given == name)?;
@@ -162,7 +164,7 @@ fn read<const N: usize>(
     }
 }
 
-fn integer(name: &str, value: &str) -> Result<i64, Response> {
+fn integer(name: &str, value: &str) -> Result<i64, Refusal> {
     value.parse().map_err(|_| {
         let message = format!("Invalid integer: {value} ({name})");
         refuse(
@@ -185,14 +187,16 @@ async fn take(State(book): State<Arc<Mutex<Book>>>, headers: HeaderMap, body: St
                     StatusCode::TOO_MANY_REQUESTS,
                     "lock_timeout",
                     "Too many at a time.",
-                );
+                )
+                .into_response();
             }
             Some(Next::Archived) => {
                 return refuse(
                     StatusCode::BAD_REQUEST,
                     "archived_meter",
                     "The meter is archived.",
-                );
+                )
+                .into_response();
             }
             _ => {}
         }
@@ -203,15 +207,16 @@ async fn take(State(book): State<Arc<Mutex<Book>>>, headers: HeaderMap, body: St
             StatusCode::INTERNAL_SERVER_ERROR,
             "",
             "Something went wrong.",
-        ),
+        )
+        .into_response(),
         (Some(Next::TakenAndSilent), Ok(_)) => std::future::pending().await,
         (_, Ok(answer)) => Json(answer).into_response(),
-        (_, Err(refusal)) => refusal,
+        (_, Err(refusal)) => refusal.into_response(),
     }
 }
 
-fn look_at(book: &mut Book, body: &str) -> Result<Value, Response> {
-    let complain = |book: &mut Book, refusal: Response| {
+fn look_at(book: &mut Book, body: &str) -> Result<Value, Refusal> {
+    let complain = |book: &mut Book, refusal: Refusal| {
         book.complaints.push(body.to_owned());
         refusal
     };
@@ -289,7 +294,7 @@ async fn list(State(book): State<Arc<Mutex<Book>>>, RawQuery(query): RawQuery) -
         ],
     ) {
         book.lock().unwrap().complaints.push("meters".to_owned());
-        return refusal;
+        return refusal.into_response();
     }
     let meter = |key: &str| json!({"id": format!("mtr_test_{}", key.replace('_', "")), "object": "billing.meter", "event_name": format!("aias_{key}"), "status": "active"});
     Json(json!({"object": "list", "has_more": false, "url": "/v1/billing/meters", "data": [meter("llm_tokens"), meter("executions")]})).into_response()
@@ -309,12 +314,12 @@ async fn sums(
         }
         Err(refusal) => {
             book.complaints.push(query);
-            refusal
+            refusal.into_response()
         }
     }
 }
 
-fn sums_of(book: &Book, id: &str, query: &str) -> Result<Vec<Value>, Response> {
+fn sums_of(book: &Book, id: &str, query: &str) -> Result<Vec<Value>, Refusal> {
     let optional = ["ending_before", "starting_after", "expand[]"];
     let known = [
         "customer",
@@ -362,6 +367,6 @@ async fn event(
     assert!(headers.contains_key("stripe-version"));
     match book.lock().unwrap().reports.get(&id) {
         Some(report) => Json(report.clone()).into_response(),
-        None => refuse(StatusCode::NOT_FOUND, "not_found", "No such event."),
+        None => refuse(StatusCode::NOT_FOUND, "not_found", "No such event.").into_response(),
     }
 }
