@@ -160,7 +160,7 @@ const OF_A_TENANT: [Rpc; 44] = [
     ),
     rpc(
         "accept_listing_price(uuid, uuid, bigint, text)",
-        "{tenant}, '01930000-0000-7000-8000-000600000033', 7, 'usd'",
+        "{tenant}, '01930000-0000-7000-8000-000500000033', 7, 'usd'",
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(

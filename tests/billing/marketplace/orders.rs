@@ -248,7 +248,7 @@ async fn every_order_entitles_to_what_was_paid(pool: PgPool) {
     for history in histories() {
         let mut transaction = session.begin().await.unwrap();
         let found = outcomes(&mut transaction, &history).await;
-        assert_eq!(found, [history.3.clone()], "{}", history.0);
+        assert_eq!(found, std::slice::from_ref(&history.3), "{}", history.0);
         assert_eq!(problems(&mut transaction).await, Vec::<String>::new());
         transaction.rollback().await.unwrap();
     }
