@@ -275,11 +275,8 @@ impl ModelCalls {
         };
 
         let agent = row.agent_id.zip(row.agent_model);
-        let agent = agent.map(|(id, model)| Agent {
-            id,
-            model,
-            config: row.agent_config.unwrap_or_default(),
-        });
+        let agent =
+            agent.map(|(id, model)| Agent::new(id, model, row.agent_config.unwrap_or_default()));
         let sealed = SealedKeys {
             generation: row.generation,
             wrapped: row.wrapped,
