@@ -144,11 +144,25 @@ $$;
 
 comment on function queue.call_as_member is 'Calls a function with the rights of the role authenticated and the claims of the session. Called by queue.call_agent_function.';
 
-create function queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb)
-returns table (held boolean, is_read_only boolean, answer jsonb, has_more boolean, refusal text)
+create function private.agent_function_person_problem(tenant uuid, person uuid) returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when not coalesce(bool_or(a.tenant_id = tenant), false) then 'the person that it is called for is no member any more'
+    -- They may see the rows of all their tenants, and the agent is of one of them.
+    when count(*) > 1 then 'the person that it is called for belongs to several tenants, whose data it could mix'
+  end
+    from private.access a
+   where a.principal = person and a.ends_at > now()
+$$;
+
+comment on function private.agent_function_person_problem is 'Why agents of a tenant call no function for a person; null when they do.';
+
+create function private.call_agent_function(tenant uuid, person uuid, claims jsonb, called text, arguments jsonb)
+returns table (is_read_only boolean, answer jsonb, has_more boolean, refusal text)
 language plpgsql
--- Definer: see queue.claim. To choose; the call itself has the rights of a member.
-security definer
 set search_path = ''
 as $$
 #variable_conflict use_variable
@@ -158,17 +172,8 @@ declare
   most_bytes constant integer := 262144;
   function private.agent_functions;
   callee regprocedure;
-  person uuid;
-  tenants uuid[];
   unknown text;
 begin
-  -- No lock: the lease has to be renewed meanwhile. Whoever has lost it throws the answer away.
-  held := exists (
-    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed');
-  if not held then
-    return next;
-    return;
-  end if;
   select f.* into function from private.agent_functions f where f.name = called;
   callee := to_regprocedure(function.signature);
   -- It may be another one by now than it was when it was allowed.
@@ -178,20 +183,13 @@ begin
     return;
   end if;
   is_read_only := function.is_read_only;
-  select e.started_by into person from public.executions e where e.tenant_id = tenant and e.id = execution;
-  -- In one snapshot with the call, for a worker that calls in a repeatable read.
-  select array_agg(a.tenant_id) into tenants from private.access a where a.principal = person and a.ends_at > now();
-  refusal := case
-    when person is null then 'nobody started this execution who could be asked for: it was a key, a schedule, a webhook or an event'
-    when not coalesce(tenant = any (tenants), false) then 'whoever started this execution is no member any more'
-    -- They may see the rows of all their tenants, and this execution is of one of them.
-    when cardinality(tenants) > 1 then 'whoever started this execution belongs to several tenants, whose data it could mix'
-    when jsonb_typeof(arguments) is distinct from 'object' then 'the arguments are no object'
-  end;
+  -- In one snapshot with the call, for whoever calls in a repeatable read.
+  refusal := coalesce(private.agent_function_person_problem(tenant, person),
+    case when jsonb_typeof(arguments) is distinct from 'object' then 'the arguments are no object' end);
   if refusal is null then
     select string_agg(k.name, ', ' order by k.name) into unknown
       from jsonb_object_keys(arguments) k (name)
-     where not k.name = any ((select p.proargnames[1:p.pronargs] from pg_catalog.pg_proc p where p.oid = callee)::text[]);
+     where not k.name = any (coalesce((select p.proargnames[1:p.pronargs] from pg_catalog.pg_proc p where p.oid = callee), '{}')::text[]);
     refusal := format('there is no argument %s', unknown);
     refusal := case when unknown is not null then refusal end;
   end if;
@@ -199,9 +197,10 @@ begin
     return next;
     return;
   end if;
-  -- Of one factor: nobody has shown another. auth.uid() reads `request.jwt.claim.sub` first, so that has to be nothing.
-  perform set_config('request.jwt.claims', jsonb_build_object('sub', person, 'role', 'authenticated', 'aal', 'aal1')::text, true),
-          set_config('request.jwt.claim.sub', '', true);
+  if claims is not null then
+    -- auth.uid() reads `request.jwt.claim.sub` first, so that has to be nothing.
+    perform set_config('request.jwt.claims', claims::text, true), set_config('request.jwt.claim.sub', '', true);
+  end if;
   if is_read_only then
     perform set_config('transaction_read_only', 'on', true);
   end if;
@@ -214,6 +213,41 @@ begin
     answer := null;
     refusal := format('the answer is longer than %s KiB: ask for less', most_bytes / 1024);
   end if;
+  return next;
+end
+$$;
+
+comment on function private.call_agent_function is
+  'Calls a function that agents of a tenant may call, with arguments that a model wrote, for a person: with these claims, or where they are null with those of the session, which are the person''s then. '
+  'At most 100 rows, as JSON; has_more when there are more. refusal is a sentence for the model. What the function itself refuses is its own error.';
+
+create function queue.call_agent_function(tenant uuid, execution uuid, token bigint, called text, arguments jsonb)
+returns table (held boolean, is_read_only boolean, answer jsonb, has_more boolean, refusal text)
+language plpgsql
+-- Definer: see queue.claim. To choose; the call itself has the rights of a member.
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_variable
+declare
+  person uuid;
+begin
+  -- No lock: the lease has to be renewed meanwhile. Whoever has lost it throws the answer away.
+  held := exists (
+    select from queue.jobs j where j.tenant_id = tenant and j.execution_id = execution and j.fencing_token = token and j.state = 'claimed');
+  if not held then
+    return next;
+    return;
+  end if;
+  select e.started_by into person from public.executions e where e.tenant_id = tenant and e.id = execution;
+  if person is null then
+    refusal := 'nobody started this execution who could be asked for: it was a key, a schedule, a webhook or an event';
+    return next;
+    return;
+  end if;
+  -- Claims of one factor: nobody has shown another.
+  select c.is_read_only, c.answer, c.has_more, c.refusal into is_read_only, answer, has_more, refusal
+    from private.call_agent_function(tenant, person, jsonb_build_object('sub', person, 'role', 'authenticated', 'aal', 'aal1'), called, arguments) c;
   return next;
 end
 $$;

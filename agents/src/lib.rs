@@ -4,6 +4,7 @@
 //! around that (set tokens aside, write down what was used), and a [`Tool`] is something that is done here.
 
 mod converse;
+pub mod declared;
 mod limits;
 mod model;
 mod result;

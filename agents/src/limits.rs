@@ -22,6 +22,24 @@ pub struct Limits {
     pub tool_timeout: Duration,
 }
 
+impl Limits {
+    /// As `max_rounds` of a config says, also where the number is written as text. None where it is no number of rounds.
+    pub fn with_rounds(max_rounds: Option<&serde_json::Value>) -> Option<Self> {
+        let Some(value) = max_rounds.filter(|value| !value.is_null()) else {
+            return Some(Self::default());
+        };
+        let rounds: u64 = match value.as_str() {
+            Some(text) => text.parse().ok()?,
+            None => value.as_u64()?,
+        };
+        let rounds = u32::try_from(rounds).ok()?;
+        (1..=MOST_ROUNDS).contains(&rounds).then(|| Self {
+            rounds,
+            ..Self::default()
+        })
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

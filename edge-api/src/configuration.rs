@@ -14,6 +14,7 @@
 //! | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, `GEMINI_BASE_URL` | another endpoint that speaks the provider's protocol | the provider's own |
 //! | `OPENAI_COMPATIBLE_BASE_URL`, `OPENAI_COMPATIBLE_API_KEY` | another server that speaks OpenAI's protocol, with its `/v1`, called as `openai-compatible/model`; it may want no key | none |
 //! | `AIAS_SPOOL_DIR` | a directory for the journal of calls of models: what is owed while the database does not know it | none: in memory alone |
+//! | `AIAS_HTTP_ALLOW` | `host:port` list that tools of agents may call although the address is private | none |
 //! | `AIAS_MAX_MODEL_CALLS` | calls of models at once; the next waits a second, and gets 503 then | 2000 |
 //! | `OTEL_EXPORTER_OTLP_ENDPOINT` | where traces of calls to models go, by OTLP over HTTP (`traces/README.md`) | none: nowhere |
 //! | `STRIPE_WEBHOOK_SECRETS` | the signing secret of the webhook's endpoint in Stripe; several while one is being replaced, with commas between them | none: events are not taken |

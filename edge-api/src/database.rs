@@ -4,6 +4,7 @@
 //! pool: they are given a [`CallerSession`], and with it begin a [`CallerTransaction`], in which the database sees the caller and decides
 //! by row-level security.
 
+mod agent_functions;
 mod caller_session;
 mod caller_transaction;
 mod login;
@@ -16,6 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 use tokio::sync::Semaphore;
 
+pub(crate) use self::agent_functions::FunctionAnswer;
 pub use self::caller_session::CallerSession;
 pub use self::caller_transaction::{Access, CallerTransaction};
 pub(crate) use self::login::WebhookCall;
@@ -30,6 +32,8 @@ pub struct Database {
     statement_timeout: Duration,
     /// Turns to ask as the login itself.
     questions: Arc<Semaphore>,
+    /// And to call what agents call for their callers.
+    functions: Arc<Semaphore>,
 }
 
 impl Database {
@@ -57,7 +61,8 @@ impl Database {
             pool,
             options,
             statement_timeout,
-            questions: Arc::new(Semaphore::new((connections as usize / 2).max(1))),
+            questions: half(connections),
+            functions: half(connections),
         }
     }
 
@@ -75,6 +80,10 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+fn half(connections: u32) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new((connections as usize / 2).max(1)))
 }
 
 /// What goes wrong before there is a caller is about this service's own login: never a 403, whatever the database calls it.

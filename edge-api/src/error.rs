@@ -73,6 +73,14 @@ pub enum ApiError {
         /// With the tenant's own key, and not the operator's.
         with_own_key: bool,
     },
+    /// With a status, a code and a sentence of its own: what an agent is set up to do cannot be done for this caller, or here.
+    Agent {
+        status: StatusCode,
+        code: &'static str,
+        message: String,
+    },
+    /// 409 where the agent is to be set up otherwise, else 502: what an agent calls cannot be called. The codes are those of steps.
+    Outbound(Box<outbound::Failure>),
     /// 503 `secrets_not_configured`: this service was given no master key.
     SecretsNotConfigured,
     /// 503 `stripe_not_configured`: this service was given no signing secret of a webhook.
@@ -137,6 +145,11 @@ impl ApiError {
             Self::Model { error, .. } => model::status(error.kind),
             Self::Stripe(error) => stripe::status(error),
             Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::Agent { status, .. } => *status,
+            Self::Outbound(failure) => match &*failure.code {
+                "invalid_config" | "expression_failed" | "secret_not_found" => StatusCode::CONFLICT,
+                _ => StatusCode::BAD_GATEWAY,
+            },
             Self::Refused(refusal) => refusal.status,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -215,6 +228,8 @@ impl ApiError {
             Self::Unavailable(message) => ErrorBody::new("unavailable", *message)
                 .hint("try again after the time in Retry-After"),
             Self::Model { error, with_own_key } => model::body(error, *with_own_key),
+            Self::Agent { code, message, .. } => ErrorBody::new(*code, message.clone()),
+            Self::Outbound(failure) => ErrorBody::new(failure.code.clone(), failure.message.clone()),
             Self::SecretsNotConfigured => ErrorBody::new(
                 "secrets_not_configured",
                 "this service was given no master key, so it can neither seal nor open secrets and keys",
@@ -300,6 +315,12 @@ impl ApiError {
             Self::Stripe(error) => stripe::record(error),
             _ => {}
         }
+    }
+}
+
+impl From<outbound::Failure> for ApiError {
+    fn from(failure: outbound::Failure) -> Self {
+        Self::Outbound(Box::new(failure))
     }
 }
 

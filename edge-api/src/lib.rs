@@ -20,6 +20,7 @@ pub mod model_calls;
 pub mod streams;
 pub mod stripe;
 
+mod agent_tools;
 mod cors;
 mod extract;
 mod kept;

@@ -8,6 +8,9 @@
 //! Who calls often is not asked about each time, and waits for no write: blocks of tokens are set aside in the database and spent here. What is in
 //! blocks counts as reserved there, so all replicas together never pass a limit.
 //!
+//! An agent whose tools run here is asked several times for one request, a [`Conversation`]: each of its rounds is a call of its own, admitted by
+//! itself and paid before the next.
+//!
 //! A [`Meter`] belongs to one call and says what it took when it ends; also when it is dropped, because the client left or a stream broke. What
 //! it says goes to the [`Ledger`], which no answer waits for, and as it goes along to a journal on disk, from which the next process takes over
 //! what one that was killed still owed.
@@ -20,8 +23,10 @@ mod ask;
 mod begin;
 mod block;
 mod captured_call;
+mod conversation;
 mod demand;
 mod ended_call;
+mod heard;
 mod journal;
 mod ledger;
 mod listening;
@@ -33,18 +38,23 @@ mod places;
 mod purse;
 mod purses;
 mod rate_limits;
+mod rounds;
+mod telling;
 mod tokens;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use llm::Providers;
+use outbound::Ways;
 use vault::Vault;
 
+use self::agent::Agent;
 pub use self::answer_cache::{CacheUse, KeptAnswer, replayed};
 pub use self::begin::{Admitted, Asked, Begun};
 pub use self::block::LastBlock;
 pub use self::captured_call::CapturedCall;
+pub use self::conversation::Conversation;
 pub use self::ended_call::EndedCall;
 pub use self::ledger::{Keeper, Ledger};
 pub use self::meter::Meter;
@@ -61,6 +71,8 @@ pub struct ModelConfiguration {
     pub spool: Option<PathBuf>,
     /// Calls at once; more get 503.
     pub calls: usize,
+    /// For what agents have called.
+    pub ways: Ways,
 }
 
 /// What routes call models with. Cheap to clone.
@@ -69,6 +81,7 @@ pub struct ModelCalls {
     /// With the operator's keys.
     providers: Providers,
     vault: Option<Vault>,
+    ways: Ways,
     ledger: Ledger,
     places: Places,
     passes: Kept<PassKey, Arc<Pass>>,
@@ -79,6 +92,7 @@ impl ModelCalls {
         Self {
             providers: configuration.providers.clone(),
             vault,
+            ways: configuration.ways.clone(),
             ledger,
             places: Places::new(configuration.calls),
             passes: Kept::default(),

@@ -92,6 +92,7 @@ create temp table lent as
     'edge.provider_keys(uuid)', 'edge.tenant_key_for_providers(uuid)',
     'edge.set_provider_key(uuid, text, bytea, bytea, text, integer, bytea, text)', 'edge.delete_provider_key(uuid, text)',
     'edge.begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb)', 'edge.models(uuid)', 'edge.version_of_agent(uuid, uuid, text, jsonb)', 'edge.end_model_calls(jsonb, jsonb)',
+    'edge.agent_functions(uuid, text[])', 'edge.call_agent_function(uuid, text, jsonb)', 'edge.agent_secrets(uuid, uuid, text[])',
     'edge.kept_of_calls(uuid)', 'edge.cached_answer(uuid, bytea)', 'edge.keep_answers(jsonb)', 'edge.keep_contents(jsonb)',
     'edge.keep_stripe_events(text[])',
     'edge.customer_for_checkout(uuid, text, text)', 'edge.link_customer(uuid, text)', 'edge.begin_checkout(uuid, text, text, bigint, text)',

@@ -109,12 +109,12 @@ select answers('aias_worker', pg_temp.count(), '100', 'reads for a viewer what a
 select pg_temp.started_by('billing@alpha.test') \g /dev/null
 select answers('aias_worker', pg_temp.count(), '0', 'and for who reads no agents nothing');
 select pg_temp.started_by('both@alpha.test') \g /dev/null
-select answers('aias_worker', pg_temp.count(), 'whoever started this execution belongs to several tenants, whose data it could mix', 'mixes no tenants');
+select answers('aias_worker', pg_temp.count(), 'the person that it is called for belongs to several tenants, whose data it could mix', 'mixes no tenants');
 update public.executions set started_by = null where id = '01900000-0000-7000-8000-00000000a0e2';
 select answers('aias_worker', pg_temp.count(), 'nobody started this execution who could be asked for: it was a key, a schedule, a webhook or an event', 'has to have somebody');
 select pg_temp.started_by('viewer@alpha.test') \g /dev/null
 delete from public.memberships where user_id = (select id from public.users where email = 'viewer@alpha.test');
-select answers('aias_worker', pg_temp.count(), 'whoever started this execution is no member any more', 'reads nothing for who has left');
+select answers('aias_worker', pg_temp.count(), 'the person that it is called for is no member any more', 'reads nothing for who has left');
 
 -- A function that has changed since it was allowed is not.
 select pg_temp.started_by('owner@alpha.test') \g /dev/null

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use outbound::Ways;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use workflow::expression::Engine;
 
 use crate::background::{Background, Chores};
 use crate::claims::Claims;
@@ -20,7 +20,7 @@ use crate::heartbeat::Heartbeat;
 use crate::held::Held;
 use crate::job::Jobs;
 use crate::listener::{self, Wakes};
-use crate::nodes::{Effects, http};
+use crate::nodes::Effects;
 use crate::plans::Plans;
 use crate::queue::Queue;
 use crate::secrets::Opener;
@@ -37,7 +37,7 @@ pub struct App {
     /// For what is done beside the executions.
     beside: Queue,
     clock: Arc<DatabaseClock>,
-    http: http::Clients,
+    ways: Ways,
     chores: Chores,
 }
 
@@ -48,8 +48,7 @@ impl App {
         let name = name();
         let clock = Arc::new(DatabaseClock::default());
         let queue = Queue::new(config.database.clone(), name.as_str(), Arc::clone(&clock));
-        let http =
-            http::Clients::new(config.http_allow.clone()).context("cannot make an HTTP client")?;
+        let ways = Ways::new(config.http_allow.clone()).context("cannot make an HTTP client")?;
         let beside = queue.beside();
         Ok(Self {
             chores: Chores::new(
@@ -65,7 +64,7 @@ impl App {
             name,
             queue,
             clock,
-            http,
+            ways,
         })
     }
 
@@ -81,7 +80,7 @@ impl App {
             queue,
             beside,
             clock,
-            http,
+            ways,
             chores,
         } = self;
         tracing::info!(worker = name, concurrency = config.concurrency, "started");
@@ -108,23 +107,21 @@ impl App {
         };
         let mut background = chores.start(&wakes, drain_stage.clone());
         let (committer, committing) = Committer::start(queue.clone());
-        let engine = Arc::new(Engine::new());
         let jobs = Arc::new(Jobs {
             plans: Plans::new(queue.clone()),
-            engine: Arc::clone(&engine),
+            engine: Arc::clone(&ways.engine),
             limits: Limits::default(),
             wake: Arc::clone(&wakes.jobs),
             drive: Drive {
                 committer,
                 perform: Arc::new(Effects {
-                    http,
+                    ways,
                     providers: config.providers,
                     queue: queue.clone(),
                     secrets: Opener {
                         queue: queue.clone(),
                         vault: config.vault,
                     },
-                    engine,
                 }),
                 clock,
                 drain: drain_stage.clone(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use llm::Providers;
+use outbound::{HttpAllow, Ways};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -96,9 +97,11 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     pub fn models(&mut self) -> Option<ModelConfiguration> {
         let calls = self.number("AIAS_MAX_MODEL_CALLS", 2000, 1..=1_000_000) as usize;
+        let ways = self.ways();
         match Providers::from_variables(|name| self.get(name)) {
             Ok(providers) => Some(ModelConfiguration {
                 providers,
+                ways: ways?,
                 spool: self.get("AIAS_SPOOL_DIR").map(PathBuf::from),
                 calls,
             }),
@@ -107,6 +110,14 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
                 None
             }
         }
+    }
+
+    fn ways(&mut self) -> Option<Ways> {
+        let list = self.get("AIAS_HTTP_ALLOW").unwrap_or_default();
+        let ways = HttpAllow::from_str(&list)
+            .and_then(|allow| Ways::new(allow).map_err(|error| error.to_string()));
+        ways.map_err(|problem| self.problems.push(format!("AIAS_HTTP_ALLOW {problem}")))
+            .ok()
     }
 
     pub fn jwt(&mut self) -> JwtConfiguration {

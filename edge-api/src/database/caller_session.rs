@@ -4,6 +4,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::Method;
 use axum::http::request::Parts;
 
+use super::caller_transaction::Snapshots;
 use super::{Access, CallerTransaction, Database};
 use crate::auth::{Caller, Verifier};
 use crate::error::ApiError;
@@ -14,8 +15,8 @@ use crate::hosts::Hosts;
 /// As an extractor it asks for a caller (401 without one). A GET gets a session that can only read.
 #[derive(Clone)]
 pub struct CallerSession {
-    database: Database,
-    caller: Caller,
+    pub(super) database: Database,
+    pub(super) caller: Caller,
     access: Access,
 }
 
@@ -32,7 +33,13 @@ impl CallerSession {
     /// Begins a transaction in which this service's own login asks, in the name of the caller: for functions of schema `edge` that are not to
     /// be open to everybody who is signed in, and that ask the caller's claims themselves.
     pub async fn begin_as_service(&self) -> Result<CallerTransaction, ApiError> {
-        CallerTransaction::begin_as_service(&self.database, &self.caller, self.access).await
+        CallerTransaction::begin_as_service(
+            &self.database,
+            &self.caller,
+            self.access,
+            Snapshots::EachStatements,
+        )
+        .await
     }
 
     /// The same caller, who from here on only looks.

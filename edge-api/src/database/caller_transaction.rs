@@ -16,6 +16,14 @@ pub enum Access {
     ReadWrite,
 }
 
+/// What a transaction sees of what others commit meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Snapshots {
+    EachStatements,
+    /// Nothing: repeatable read.
+    One,
+}
+
 /// Whose rights a transaction has. The claims are the caller's in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -38,15 +46,17 @@ impl CallerTransaction {
         caller: &Caller,
         access: Access,
     ) -> Result<Self, ApiError> {
-        Self::begin_by(database, caller, access, Role::Authenticated).await
+        let snapshots = Snapshots::EachStatements;
+        Self::begin_by(database, caller, access, Role::Authenticated, snapshots).await
     }
 
     pub(super) async fn begin_as_service(
         database: &Database,
         caller: &Caller,
         access: Access,
+        snapshots: Snapshots,
     ) -> Result<Self, ApiError> {
-        Self::begin_by(database, caller, access, Role::Login).await
+        Self::begin_by(database, caller, access, Role::Login, snapshots).await
     }
 
     async fn begin_by(
@@ -54,8 +64,10 @@ impl CallerTransaction {
         caller: &Caller,
         access: Access,
         role: Role,
+        snapshots: Snapshots,
     ) -> Result<Self, ApiError> {
-        let preamble = preamble(caller, access, role, database.statement_timeout.as_millis());
+        let timeout_ms = database.statement_timeout.as_millis();
+        let preamble = preamble(caller, access, role, snapshots, timeout_ms);
         let pool = database.pool.clone();
         // In a task of its own, which is seen through. When a client goes away the request is dropped wherever it stands, and sqlx 0.9 does
         // not roll back a transaction that has begun without its having heard of it: the connection would go back to the pool with the
@@ -99,11 +111,22 @@ impl DerefMut for CallerTransaction {
 /// `request.jwt.claims` is today's form; the three single claims are what older `auth.uid()`, `auth.role()` and `auth.email()` read. An
 /// API key has neither user id nor e-mail address. They are set all the same, to nothing. `request.headers` holds of all headers only
 /// the request's id, by which the audit log names the request.
-fn preamble(caller: &Caller, access: Access, role: Role, timeout_ms: u128) -> String {
+fn preamble(
+    caller: &Caller,
+    access: Access,
+    role: Role,
+    snapshots: Snapshots,
+    timeout_ms: u128,
+) -> String {
     // Whoever makes the whole database read only means us, too: hence no `read write`.
     let begin = match access {
         Access::ReadOnly => "begin read only",
         Access::ReadWrite => "begin",
+    };
+    // Said before the first snapshot is taken, by what the message itself selects.
+    let isolation = match snapshots {
+        Snapshots::EachStatements => "",
+        Snapshots::One => "set transaction isolation level repeatable read; ",
     };
     let role = match role {
         Role::Authenticated => "set local role authenticated; ",
@@ -116,7 +139,7 @@ fn preamble(caller: &Caller, access: Access, role: Role, timeout_ms: u128) -> St
     let claims = hex(&caller.claims);
     let headers = hex(&request_headers());
     format!(
-        "{role}\
+        "{isolation}{role}\
          set local statement_timeout = {timeout_ms}; \
          select set_config('request.jwt.claims', convert_from(decode('{claims}', 'hex'), 'UTF8'), true), \
                 set_config('request.jwt.claim.sub', '{user_id}', true), \

@@ -1,8 +1,10 @@
 //! Agents of the tenant, and what their settings make of a request.
 
-use llm::{ChatRequest, Tool};
+use llm::{ChatRequest, Tool, tokens_of_text};
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::agent_tools::has_tools;
 
 /// An agent of the tenant that was asked for.
 pub struct Agent {
@@ -11,6 +13,29 @@ pub struct Agent {
     pub(super) version: Option<i32>,
     pub(super) model: String,
     pub(super) config: Value,
+    /// What its model is told of the tools that run here, probably; 0 where there are none.
+    pub(super) tool_tokens: u64,
+}
+
+impl Agent {
+    pub(super) fn new(id: Uuid, version: Option<i32>, model: String, config: Value) -> Self {
+        let chars = |field: &str| config.get(field).map_or(0, |value| value.to_string().len());
+        let tool_tokens = match has_tools(&config) {
+            true => tokens_of_text(chars("tools") + chars("mcp_servers")),
+            false => 0,
+        };
+        Self {
+            id,
+            version,
+            model,
+            config,
+            tool_tokens,
+        }
+    }
+
+    pub(super) fn has_tools(&self) -> bool {
+        self.tool_tokens > 0
+    }
 }
 
 /// Makes the request one to an agent: its model and its role, and whatever else the request leaves open.
@@ -41,7 +66,7 @@ pub(super) fn play(request: &mut ChatRequest, model: String, config: &Value) {
     if request.tools.is_empty()
         && let Some(Value::Array(tools)) = field("tools")
     {
-        // Those of other types are run by workers, for steps of workflows.
+        // Those of other types run here, and are not the client's to see.
         let declared = tools.iter().filter(|tool| {
             let kind = tool.get("type").and_then(Value::as_str);
             kind.is_none_or(|kind| kind == "function")

@@ -276,11 +276,9 @@ impl ModelCalls {
         };
 
         let agent = row.agent_id.zip(row.agent_model);
-        let agent = agent.map(|(id, model)| Agent {
-            id,
-            version: row.agent_version,
-            model,
-            config: row.agent_config.unwrap_or_default(),
+        let agent = agent.map(|(id, model)| {
+            let config = row.agent_config.unwrap_or_default();
+            Agent::new(id, row.agent_version, model, config)
         });
         let sealed = SealedKeys {
             generation: row.generation,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agents::Limits;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use llm::{ChatRequest, Completion, Providers, tokens_of_request};
 use serde_json::Value;
@@ -12,10 +13,13 @@ use super::agent::{Agent, play};
 use super::answer_cache::{CachePlace, CacheUse, Keeping};
 use super::ask::ForCall;
 use super::captured_call::CapturedCall;
+use super::conversation::Conversation;
 use super::listening::Listening;
 use super::meter::{Account, Meter};
 use super::pass::{Drawn, Pass, PassKey, ProbableCall};
 use super::places::Place;
+use super::rounds::Rounds;
+use crate::agent_tools::{self, Asking};
 use crate::database::CallerSession;
 use crate::error::ApiError;
 
@@ -49,15 +53,17 @@ pub enum Begun {
     Admitted(Box<Admitted>),
     /// The same was answered a while ago. Nothing was taken.
     Answered(Box<Completion>, HeaderMap),
+    /// With an agent whose tools run here. Its first round is admitted.
+    Conversation(Box<Conversation>, HeaderMap),
 }
 
 /// Whether an answer came from the cache; where nothing is kept it is not said.
 const CACHE: HeaderName = HeaderName::from_static("x-aias-cache");
 
 /// What a call may take, before it has a meter.
-struct Reserved {
+pub(super) struct Reserved {
     place: Place,
-    pass: Arc<Pass>,
+    pub(super) pass: Arc<Pass>,
     drawn: Drawn,
     call: ProbableCall,
 }
@@ -75,10 +81,10 @@ impl ModelCalls {
         probably: impl FnMut(Option<&Agent>) -> ProbableCall,
     ) -> Result<Admitted, ApiError> {
         let reserved = self.reserve(asked, probably).await?;
-        Ok(self.admitted(asked, reserved, None, None))
+        Ok(self.admitted(asked, Uuid::now_v7(), reserved, None, None))
     }
 
-    async fn reserve(
+    pub(super) async fn reserve(
         &self,
         asked: &Asked<'_>,
         mut probably: impl FnMut(Option<&Agent>) -> ProbableCall,
@@ -107,9 +113,10 @@ impl ModelCalls {
         })
     }
 
-    fn admitted(
+    pub(super) fn admitted(
         &self,
         asked: &Asked<'_>,
+        id: Uuid,
         reserved: Reserved,
         keeping: Option<Keeping>,
         question: Option<Value>,
@@ -123,7 +130,7 @@ impl ModelCalls {
         } = reserved;
         let (blocks, caps) = drawn.into_parts();
         let account = Account {
-            id: Uuid::now_v7(),
+            id,
             tenant_id: asked.tenant_id,
             blocks,
             caps,
@@ -239,12 +246,17 @@ impl ModelCalls {
                 play(request, agent.model.clone(), &agent.config);
             }
             ProbableCall {
-                input_tokens: tokens_of_request(request),
+                input_tokens: tokens_of_request(request)
+                    + agent.map_or(0, |agent| agent.tool_tokens),
                 output_tokens: request.max_tokens.unwrap_or(USUAL_OUTPUT).into(),
             }
         };
         let reserved = self.reserve(&asked, probably).await?;
         let pass = &reserved.pass;
+        if pass.agent.as_ref().is_some_and(Agent::has_tools) {
+            let request = std::mem::take(request);
+            return self.begin_conversation(&asked, reserved, request).await;
+        }
         let agent_id = pass.agent.as_ref().map(|agent| agent.id);
         let place = match pass.keeps_answers && cache != CacheUse::Never {
             true => CachePlace::of(request, tenant_id, agent_id),
@@ -260,8 +272,67 @@ impl ModelCalls {
         }
         let question = pass.keeps_contents.then(|| CapturedCall::question(request));
         let keeping = place.map(|place| Keeping::new(place, request));
-        let admitted = self.admitted(&asked, reserved, keeping, question);
+        let admitted = self.admitted(&asked, Uuid::now_v7(), reserved, keeping, question);
         Ok(Begun::Admitted(Box::new(admitted)))
+    }
+
+    /// What tools find out is part of the answer, so none is kept for those who ask the same.
+    async fn begin_conversation(
+        &self,
+        asked: &Asked<'_>,
+        reserved: Reserved,
+        request: ChatRequest,
+    ) -> Result<Begun, ApiError> {
+        let pass = reserved.pass.clone();
+        let Some(agent) = &pass.agent else {
+            return Err(ApiError::Internal(anyhow::anyhow!(
+                "only agents have tools"
+            )));
+        };
+        let id = Uuid::now_v7();
+        let asking = Asking {
+            session: asked.session.clone(),
+            tenant_id: asked.tenant_id,
+            agent_id: agent.id,
+            conversation: id,
+            vault: self.vault.clone(),
+            ways: self.ways.clone(),
+        };
+        let toolbox = agent_tools::toolbox(asking, &agent.config).await?;
+        if let Some(both) = request
+            .tools
+            .iter()
+            .find(|tool| toolbox.get(&tool.name).is_some())
+        {
+            return Err(ApiError::BadRequest {
+                code: "tool_name_taken",
+                message: "a tool of the request has the name of one of the agent's own",
+                details: Some(format!("give {} another name", both.name)),
+            });
+        }
+        // The table has checked it.
+        let limits = Limits::with_rounds(agent.config.get("max_rounds")).unwrap_or_default();
+        let mut first = self.admitted(asked, id, reserved, None, None);
+        let headers = std::mem::take(&mut first.headers);
+        let rounds = Rounds {
+            calls: self.clone(),
+            session: asked.session.clone(),
+            tenant_id: asked.tenant_id,
+            model: asked.model.to_owned(),
+            other_models: asked.other_models.to_vec(),
+            pass,
+            id,
+            first: Some(Box::new(first)),
+            telling: None,
+            said: Vec::new(),
+        };
+        let conversation = Conversation {
+            rounds,
+            request,
+            toolbox,
+            limits,
+        };
+        Ok(Begun::Conversation(Box::new(conversation), headers))
     }
 
     /// What was answered to the same question, by a tenant's own rows. One that cannot be read any more is not there.

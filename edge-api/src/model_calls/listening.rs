@@ -1,12 +1,13 @@
 //! Who hears an answer besides the client: what is kept of it.
 
 use chrono::{DateTime, Utc};
-use llm::{ChatEvent, Completion, FinishReason, ToolCall, Usage};
+use llm::{ChatEvent, Completion};
 use serde_json::Value;
 
 use super::answer_cache::Keeping;
 use super::asides::Aside;
 use super::captured_call::CapturedCall;
+use super::heard::Heard;
 use super::ledger::Ledger;
 use super::meter::Account;
 
@@ -15,9 +16,8 @@ pub struct Listening {
     keeping: Option<Keeping>,
     /// What was asked, where the tenant wants that to be kept.
     asked: Option<Value>,
-    heard: Completion,
+    heard: Heard,
     was_streamed: bool,
-    is_whole: bool,
 }
 
 impl Listening {
@@ -26,61 +26,35 @@ impl Listening {
         (keeping.is_some() || asked.is_some()).then(|| Self {
             keeping,
             asked,
-            heard: nothing(),
+            heard: Heard::nothing(),
             was_streamed: false,
-            is_whole: false,
         })
     }
 
     pub fn hears(&mut self, event: &ChatEvent) {
         self.was_streamed = true;
-        let calls = &mut self.heard.tool_calls;
-        match event {
-            ChatEvent::Text(text) => self.heard.text.push_str(text),
-            ChatEvent::ToolCallStart {
-                id,
-                name,
-                signature,
-                ..
-            } => calls.push(ToolCall {
-                id: id.clone(),
-                name: name.clone(),
-                arguments: String::new(),
-                signature: signature.clone(),
-            }),
-            ChatEvent::ToolCallArguments { index, json } => {
-                if let Some(call) = calls.get_mut(*index) {
-                    call.arguments.push_str(json);
-                }
-            }
-            ChatEvent::Finished { reason, usage } => {
-                self.heard.finish_reason = *reason;
-                self.heard.usage = *usage;
-                self.is_whole = true;
-            }
-            _ => {}
-        }
+        self.heard.hears(event);
     }
 
     pub fn hears_all(&mut self, answer: &Completion) {
-        self.heard = answer.clone();
-        self.is_whole = true;
+        self.heard = Heard {
+            answer: answer.clone(),
+            is_whole: true,
+        };
     }
 
     /// The call is over, and `model` has answered, or nobody.
-    pub fn ended(
-        mut self,
-        account: &Account,
-        model: &str,
-        ended_at: DateTime<Utc>,
-        ledger: &Ledger,
-    ) {
-        model.clone_into(&mut self.heard.model);
+    pub fn ended(self, account: &Account, model: &str, ended_at: DateTime<Utc>, ledger: &Ledger) {
+        let Heard {
+            mut answer,
+            is_whole,
+        } = self.heard;
+        model.clone_into(&mut answer.model);
         if let Some(keeping) = self.keeping
-            && self.is_whole
-            && let Some(answer) = keeping.keep(&self.heard, self.was_streamed)
+            && is_whole
+            && let Some(kept) = keeping.keep(&answer, self.was_streamed)
         {
-            ledger.keep(Aside::Answer(answer));
+            ledger.keep(Aside::Answer(kept));
         }
         if let Some(asked) = self.asked {
             ledger.keep(Aside::Captured(CapturedCall {
@@ -90,30 +64,19 @@ impl Listening {
                 api_key_id: account.api_key_id,
                 agent_id: account.agent_id,
                 asked,
-                answered: CapturedCall::answer(&self.heard),
-                model: self.heard.model,
-                is_whole: self.is_whole,
+                answered: CapturedCall::answer(&answer),
+                model: answer.model,
+                is_whole,
                 ended_at,
             }));
         }
     }
 }
 
-fn nothing() -> Completion {
-    Completion {
-        text: String::new(),
-        data: None,
-        tool_calls: Vec::new(),
-        model: String::new(),
-        provider: String::new(),
-        finish_reason: FinishReason::Other,
-        usage: Usage::default(),
-        attempts: 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use llm::{FinishReason, Usage};
+
     use super::*;
     use crate::model_calls::answer_cache::replayed;
 
@@ -142,14 +105,14 @@ mod tests {
             arguments(0, "}"),
         ];
         said.iter().for_each(|event| listening.hears(event));
-        assert!(!listening.is_whole);
+        assert!(!listening.heard.is_whole);
         let usage = Usage {
             output_tokens: 9,
             ..Usage::default()
         };
         let reason = FinishReason::ToolCalls;
         listening.hears(&ChatEvent::Finished { reason, usage });
-        assert!(listening.is_whole);
+        assert!(listening.heard.is_whole);
         let expected = [
             text("One two."),
             start(0, "c0"),
@@ -161,6 +124,6 @@ mod tests {
                 usage: Usage::default(),
             },
         ];
-        assert_eq!(replayed(&listening.heard), expected);
+        assert_eq!(replayed(&listening.heard.answer), expected);
     }
 }

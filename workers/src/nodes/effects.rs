@@ -1,13 +1,12 @@
 //! Carries out calls for real.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use llm::Providers;
+use outbound::Ways;
 use workflow::Kind;
-use workflow::expression::Engine;
 
 use super::{
     Call, Failure, Perform, Redaction, Reserved, Stopped, Success, ai, call_workflow, email, http,
@@ -17,11 +16,10 @@ use crate::secrets::Opener;
 
 /// The world as a worker's configuration opens it to steps.
 pub struct Effects {
-    pub http: http::Clients,
+    pub ways: Ways,
     pub providers: Providers,
     pub queue: Queue,
     pub secrets: Opener,
-    pub engine: Arc<Engine>,
 }
 
 impl Perform for Effects {
@@ -65,12 +63,13 @@ impl Effects {
 impl Effects {
     async fn http(&self, call: &Call) -> Result<Success, Stopped> {
         let Some(with) = &call.secrets else {
-            return Ok(http::run(&self.http, &call.config, &Redaction::default()).await?);
+            return Ok(http::run(&self.ways.clients, &call.config, &Redaction::default()).await?);
         };
         let secrets = self.secrets.open(call.claim, &with.names).await?;
-        let (config, redaction) = with.fill(&self.engine, call.kind, &call.config, &secrets)?;
+        let (config, redaction) =
+            with.fill(&self.ways.engine, call.kind, &call.config, &secrets)?;
         drop(secrets);
-        Ok(http::run(&self.http, &config, &redaction).await?)
+        Ok(http::run(&self.ways.clients, &config, &redaction).await?)
     }
 }
 

@@ -91,9 +91,21 @@ impl Failure {
     }
 }
 
+impl From<outbound::Failure> for Failure {
+    fn from(failure: outbound::Failure) -> Self {
+        Self {
+            code: failure.code,
+            message: failure.message,
+            details: failure.details,
+            retryable: failure.retryable,
+            retry_after: failure.retry_after,
+            usage: None,
+        }
+    }
+}
+
 impl From<ExpressionError> for Failure {
     fn from(error: ExpressionError) -> Self {
-        Self::new("expression_failed", error.to_string())
-            .details(json!({"pointer": error.pointer, "expression": error.source_text}))
+        outbound::Failure::from(error).into()
     }
 }

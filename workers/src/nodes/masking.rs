@@ -1,11 +1,9 @@
 //! What of a rendered config may be shown: everything but credentials.
 
+use outbound::{MASK, is_secret};
 use reqwest::Url;
 use serde_json::{Map, Value};
 use workflow::Kind;
-
-/// What stands where a secret was.
-pub(super) const MASK: &str = "***";
 
 /// A step's rendered config as it is recorded.
 pub fn masked(kind: Kind, config: &Value) -> Value {
@@ -115,31 +113,6 @@ fn mask_url(text: &str) -> String {
             }));
     }
     url.to_string()
-}
-
-/// Whether a header or a query parameter of this name carries a credential.
-pub(super) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    const PARTS: &[&str] = &[
-        "authorization",
-        "cookie",
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "credential",
-        "signature",
-        "session",
-    ];
-    let is_key = matches!(name.as_str(), "key" | "sig" | "auth")
-        || name.ends_with("-auth")
-        || name.ends_with("_auth")
-        || name.ends_with("-key")
-        || name.ends_with("_key")
-        || name.ends_with("apikey");
-    // Whose side is spoken for, not a credential.
-    let is_harmless = name == "idempotency-key";
-    !is_harmless && (is_key || PARTS.iter().any(|part| name.contains(part)))
 }
 
 fn is_secret_field(name: &str) -> bool {

@@ -13,12 +13,10 @@ mod for_each;
 pub mod http;
 mod if_else;
 mod masking;
-mod redaction;
 mod switch;
 mod transform;
 mod trigger;
 mod wait;
-mod with_secrets;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -33,10 +31,8 @@ pub use effects::Effects;
 pub use failure::Failure;
 pub use for_each::{ForEach, MOST_ITEMS, item_failed, read as read_for_each};
 pub use masking::masked;
-pub use redaction::Redaction;
+pub use outbound::{Redaction, Rendered, WithSecrets, render};
 pub use wait::{delivered, gives_up_at, read as read_wait, timed_out as wait_timed_out};
-
-pub use with_secrets::{Rendered, WithSecrets, render};
 
 use crate::queue::Claim;
 
@@ -70,6 +66,12 @@ pub enum Stopped {
 impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
+    }
+}
+
+impl From<outbound::Failure> for Stopped {
+    fn from(failure: outbound::Failure) -> Self {
+        Self::Failed(failure.into())
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use outbound::secrets_not_found;
 use secrecy::SecretString;
-use serde_json::json;
 use uuid::Uuid;
 use vault::{Slot, Vault, VaultError};
 
@@ -49,7 +49,7 @@ impl Opener {
             .filter(|name| !sealed.values.contains_key(*name))
             .collect();
         if !missing.is_empty() {
-            return Err(not_found(&missing).into());
+            return Err(secrets_not_found(&missing).into());
         }
         let opened = all(vault, &sealed, |name| Slot::Secret(name)).await;
         Ok(opened.map_err(|error| {
@@ -131,18 +131,6 @@ async fn all(
         .iter()
         .map(|(name, sealed)| Ok((name.clone(), key.open(slot(name), sealed)?)));
     opened.collect()
-}
-
-fn not_found(missing: &[&str]) -> Failure {
-    let names = missing.join(", ");
-    Failure::new(
-        "secret_not_found",
-        match missing {
-            [_] => format!("there is no secret {names}; it was deleted or never set"),
-            _ => format!("there are no secrets {names}; they were deleted or never set"),
-        },
-    )
-    .details(json!({ "names": missing }))
 }
 
 /// The tenant can do nothing about it, but perhaps set it anew; what the operator has to know is in the log.

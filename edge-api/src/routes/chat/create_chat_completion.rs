@@ -27,6 +27,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// The answer is a `chat.completion`, or with `stream` server-sent events with `chat.completion.chunk`s. What a call takes is set aside before and
 /// counted after, also when it is broken off.
 ///
+/// An agent's own tools run inside of the request, as the caller, and its model is asked again: the answer is one, and `usage` is of all rounds. Calls of
+/// tools that the request brings are answered to the client, who runs them.
+///
 /// Where the tenant has `answer_cache_seconds`, a request with temperature 0 that was answered lately is answered the same, at no cost; the header
 /// `x-aias-cache` says `hit` or `miss`. `Cache-Control: no-cache` asks the model all the same.
 #[utoipa::path(
@@ -36,17 +39,18 @@ const SILENCE: Duration = Duration::from_secs(15);
     security(("session" = []), ("api_key" = [])),
     responses(
         (status = 200, description = "The answer.", content((Object = "application/json"), (Object = "text/event-stream"))),
-        (status = 400, description = "`invalid_json`, `invalid_body`, `unsupported_parameter`: details say which. `llm_invalid_request`: the provider refuses it. `llm_invalid_model_name`: it is neither `provider/model` nor `agent:<slug>`. `tenant_required`, `invalid_query`, `invalid_host`.", body = ErrorBody),
+        (status = 400, description = "`invalid_json`, `invalid_body`, `unsupported_parameter`: details say which. `llm_invalid_request`: the provider refuses it. `llm_invalid_model_name`: it is neither `provider/model` nor `agent:<slug>`. `tool_name_taken`: the agent has a tool of this name. `tenant_required`, `invalid_query`, `invalid_host`.", body = ErrorBody),
         (status = 402, description = "`quota_exceeded`: the plan has no tokens left; details say how many.", body = ErrorBody),
-        (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you call models. `tenant_suspended`, `tenant_cancelled`, `second_factor_required`, `wrong_host`.", body = ErrorBody),
+        (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you call models, or read the agents whose documents one of them searches. `person_required`: the agent calls functions for whoever asks it, who is an API key or of several tenants. `tenant_suspended`, `tenant_cancelled`, `second_factor_required`, `wrong_host`.", body = ErrorBody),
         (status = 404, description = "`not_found`: there is no such tenant, or you are not in it. `agent_not_found`. `llm_model_not_found`, `llm_unknown_provider`.", body = ErrorBody),
         (status = 408, description = "`body_too_slow`: the body did not come to its end in 30 seconds.", body = ErrorBody),
+        (status = 409, description = "`agent_config_invalid`, `function_not_allowed`, `secret_not_found`: the agent cannot do what it is set up for. `agent_changed`: it was given other models meanwhile.", body = ErrorBody),
         (status = 413, description = "`body_too_large`.", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`: the body is not JSON.", body = ErrorBody),
-        (status = 422, description = "`llm_invalid_output`: what the model said does not match the schema, also after it was asked to repair it. `llm_refused`.", body = ErrorBody),
+        (status = 422, description = "`llm_invalid_output`: what the model said does not match the schema, also after it was asked to repair it. `llm_refused`. `too_many_rounds`: the agent's model asks for tools as often as `max_rounds` lets it.", body = ErrorBody),
         (status = 429, description = "`rate_limited`: too many requests or tokens in a minute. `llm_rate_limited`: the provider says so. Retry-After says when to come back.", body = ErrorBody),
-        (status = 502, description = "`llm_provider_error`, `llm_connection`, `llm_malformed_response`, `llm_cancelled`: the provider failed. `llm_authentication`, `llm_insufficient_quota`: it does not take the operator's key.", body = ErrorBody),
-        (status = 503, description = "`overloaded`, `unavailable`, `llm_overloaded`, `llm_circuit_open`: try again after Retry-After seconds. `llm_missing_key`: the operator has no key for this provider.", body = ErrorBody),
+        (status = 502, description = "`llm_provider_error`, `llm_connection`, `llm_malformed_response`, `llm_cancelled`: the provider failed. `llm_authentication`, `llm_insufficient_quota`: it does not take the operator's key. `mcp_unavailable`, `http_blocked_address`: a server of the agent's cannot be asked what it can do.", body = ErrorBody),
+        (status = 503, description = "`overloaded`, `unavailable`, `llm_overloaded`, `llm_circuit_open`: try again after Retry-After seconds. `llm_missing_key`: the operator has no key for this provider. `secrets_not_configured`: a tool of the agent uses secrets, which this service cannot open.", body = ErrorBody),
         (status = 504, description = "`llm_timeout`: the model took too long. `timeout`.", body = ErrorBody),
     )
 )]
@@ -77,15 +81,24 @@ pub async fn create_chat_completion(
             answer.usage = Usage::default();
             return Ok((headers, Json(answer::completion(&answer))).into_response());
         }
+        Begun::Conversation(conversation, headers) if is_stream => {
+            let (model, said) = conversation.open().await?;
+            return Ok(streamed(
+                headers,
+                events(said, Chunks::new(&model, includes_usage)),
+            ));
+        }
+        Begun::Conversation(conversation, headers) => {
+            let answer = conversation.answer().await?;
+            return Ok((headers, Json(answer::completion(&answer))).into_response());
+        }
     };
     if is_stream {
         let stream = providers.chat(&request).await;
         let stream = stream.map_err(|error| meter.failed(error))?;
         meter.answers(stream.model());
         let chunks = Chunks::new(stream.model(), includes_usage);
-        let events = events(stream, chunks, meter);
-        let events = Sse::new(events).keep_alive(KeepAlive::new().interval(SILENCE));
-        return Ok((headers, events).into_response());
+        return Ok(streamed(headers, events(metered(stream, meter), chunks)));
     }
     let completion = providers.complete(&request).await;
     let completion = completion.map_err(|error| meter.failed(error))?;
@@ -107,25 +120,35 @@ fn again(
 }
 
 /// When the client leaves, this is dropped: the call upstream is closed and the meter says how far it came.
-fn events(
+fn metered(
     stream: ChatStream,
+    mut meter: Meter,
+) -> impl Stream<Item = Result<ChatEvent, ApiError>> {
+    stream.map(move |event| match event {
+        Ok(event) => {
+            meter.observe(&event);
+            Ok(event)
+        }
+        Err(error) => Err(meter.failed(error)),
+    })
+}
+
+fn events(
+    said: impl Stream<Item = Result<ChatEvent, ApiError>> + Unpin,
     chunks: Chunks,
-    meter: Meter,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let first = texts(vec![chunks.first()]);
-    let said = stream::unfold(Some((stream, chunks, meter)), async |state| {
-        let (mut stream, chunks, mut meter) = state?;
-        match stream.next().await? {
+    let said = stream::unfold(Some((said, chunks)), async |state| {
+        let (mut said, chunks) = state?;
+        match said.next().await? {
             Ok(event) => {
-                meter.observe(&event);
                 let mut lines = texts(chunks.of(&event));
                 if matches!(event, ChatEvent::Finished { .. }) {
                     lines.push("[DONE]".to_owned());
                 }
-                Some((lines, Some((stream, chunks, meter))))
+                Some((lines, Some((said, chunks))))
             }
             Err(error) => {
-                let error = meter.failed(error);
                 error.record();
                 let last = json!({"error": errors::error(&error.body(), error.status())});
                 Some((texts(vec![last]), None))
@@ -136,6 +159,14 @@ fn events(
         .chain(said)
         .flat_map(stream::iter)
         .map(|line| Ok(Event::default().data(line)))
+}
+
+fn streamed(
+    headers: HeaderMap,
+    events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
+) -> Response {
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(SILENCE));
+    (headers, events).into_response()
 }
 
 fn texts(values: Vec<Value>) -> Vec<String> {

@@ -11,7 +11,7 @@ use super::{Gateway, body, streamed};
 use crate::support::EventReader;
 
 /// A million tokens of the stand-in's models cost a dollar in, and two out.
-async fn price(pool: &PgPool, models: &[&str]) {
+pub async fn price(pool: &PgPool, models: &[&str]) {
     sqlx::query(
         "insert into private.llm_prices (provider, model, valid_from, input_usd_per_million, cached_input_usd_per_million, output_usd_per_million)
          select 'openai', m, '2020-01-01', 1, 1, 2 from unnest($1) m",
@@ -22,7 +22,7 @@ async fn price(pool: &PgPool, models: &[&str]) {
     .unwrap();
 }
 
-async fn cap(gateway: &Gateway, micro_usd: Option<i32>) {
+pub async fn cap(gateway: &Gateway, micro_usd: Option<i32>) {
     let mut as_owner = ALPHA_OWNER.actor().begin(&gateway.app.pool).await.unwrap();
     sqlx::query("select public.set_spending_cap($1, $2::numeric / 1000000)")
         .bind(ALPHA)
@@ -34,7 +34,7 @@ async fn cap(gateway: &Gateway, micro_usd: Option<i32>) {
 }
 
 /// (spent, set aside) in millionths of a dollar.
-async fn spent(gateway: &Gateway) -> (i64, i64) {
+pub async fn spent(gateway: &Gateway) -> (i64, i64) {
     sqlx::query_as("select used, reserved from aias.quota_usage($1) where meter = 'llm_micro_usd'")
         .bind(ALPHA)
         .fetch_one(&gateway.app.pool)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{ConnectOptions, PgPool};
 use tests::seed::{ALPHA, ALPHA_EDITOR};
 use tokio::process::{Child, Command};
@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::agent_tools::{asked, configure};
 use super::quota::{allow, with_limit};
 use super::{PATH, streamed};
 use crate::support::SECRET;
-use crate::support::upstream::{OPERATORS_KEY, Upstream};
+use crate::support::upstream::{Line, OPERATORS_KEY, Upstream};
 
 /// One replica, with its journal on disk.
 struct Replica {
@@ -228,5 +229,51 @@ async fn whoever_is_killed_in_the_middle_has_counted_what_it_passed_on(pool: PgP
         );
     }
     replica.kill().await;
+    std::fs::remove_dir_all(spool).unwrap();
+}
+
+/// The first round is paid before the second begins, and of the second what the next process finds in the journal.
+#[sqlx::test(migrations = "../migrations")]
+async fn a_conversation_that_is_killed_in_its_second_round_has_paid_for_both(pool: PgPool) {
+    let (upstream, spool) = (Upstream::start().await, spool());
+    tests::policies::apply(&pool).await.unwrap();
+    tests::seed::apply(&pool).await.unwrap();
+    allow(&pool, 1_000_000).await;
+    let tools = json!({"tools": [{"type": "search_documents", "name": "manual"}]});
+    configure(&pool, tools).await;
+    upstream.is_to_say([
+        Line::Asks("", vec![("manual", json!({"query": "Where?"}))]),
+        Line::Hangs,
+    ]);
+    let replica = Replica::start(&pool, &upstream, &spool).await;
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let heard = Box::new(move || {
+        let _ = sender.send(());
+    });
+    let mut wanted = asked();
+    wanted["stream"] = true.into();
+    let listening = tokio::spawn(replica.listen(&wanted, heard));
+    for _ in 0..3 {
+        told.recv().await.unwrap();
+    }
+    replica.kill().await;
+    assert_eq!(listening.await.unwrap(), 200);
+
+    let next = Replica::start(&pool, &upstream, &spool).await;
+    let used = settled(&pool, 2).await;
+    let rounds: Vec<(i64, i64, bool)> = sqlx::query_as(
+        "select input_tokens, output_tokens, is_estimated from public.usage where idempotency_key like 'call:%' order by idempotency_key",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    // The stand-in counts ten. Of what is cut off it is the question that goes in, as it is guessed, and every four characters of the answer.
+    let [(7, 3, false), (asked, 3, true)] = rounds[..] else {
+        panic!("{rounds:?}");
+    };
+    assert!(asked > 0);
+    assert_eq!(used, 10 + asked + 3);
+    assert_eq!(upstream.journal.requests().len(), 2);
+    next.kill().await;
     std::fs::remove_dir_all(spool).unwrap();
 }

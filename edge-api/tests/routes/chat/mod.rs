@@ -1,5 +1,8 @@
 //! `POST /v1/chat/completions`, `POST /v1/embeddings` and `GET /v1/models`, over a provider that is stood in for.
 
+mod agent_functions;
+mod agent_http;
+mod agent_tools;
 mod answer_cache;
 mod caps;
 mod captured_calls;
@@ -17,6 +20,7 @@ mod whole;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
+use edge_api::Configuration;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::time::Duration;
@@ -65,10 +69,15 @@ impl Used {
 
 impl Gateway {
     async fn new(pool: PgPool) -> Self {
+        Self::with(pool, |_| {}).await
+    }
+
+    async fn with(pool: PgPool, change: impl FnOnce(&mut Configuration)) -> Self {
         let upstream = Upstream::start().await;
         let providers = upstream.providers();
         let mut app = TestApp::with(pool, |configuration| {
-            configuration.models.providers = providers
+            configuration.models.providers = providers;
+            change(configuration);
         })
         .await;
         app.spawn_background();

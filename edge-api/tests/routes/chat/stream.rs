@@ -8,7 +8,7 @@ use super::{Gateway, Used, streamed};
 use crate::support::EventReader;
 
 /// What the stream says, without what differs from run to run; and whether it says that it is done.
-async fn read(gateway: &Gateway, body: &Value) -> (Vec<Value>, bool) {
+pub async fn read(gateway: &Gateway, body: &Value) -> (Vec<Value>, bool) {
     let response = gateway.open(body).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");

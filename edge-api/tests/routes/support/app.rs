@@ -11,6 +11,7 @@ use edge_api::model_calls::ModelConfiguration;
 use edge_api::stripe::{ReturnUrls, WebhookSecrets};
 use edge_api::{App, Configuration};
 use llm::Providers;
+use outbound::{HttpAllow, Ways};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgPool, Postgres, Transaction};
@@ -184,6 +185,7 @@ pub fn configuration(database: PgConnectOptions) -> Configuration {
             providers: Providers::builder().build().expect("providers"),
             spool: None,
             calls: 100,
+            ways: Ways::new(HttpAllow::default()).expect("ways out"),
         },
         hosts: HostConfiguration::default(),
         cors_origins: CorsOrigins::Any,

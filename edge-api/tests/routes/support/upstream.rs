@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,8 +28,18 @@ pub struct Upstream {
     _server: JoinSet<()>,
 }
 
+/// What the model `scripted` says in one round.
+pub enum Line {
+    Says(&'static str),
+    /// Asks for tools, with their arguments; and what it says before.
+    Asks(&'static str, Vec<(&'static str, Value)>),
+    /// Three words, and no end.
+    Hangs,
+}
+
 #[derive(Default)]
 pub struct Journal {
+    lines: Mutex<VecDeque<Line>>,
     requests: Mutex<Vec<Value>>,
     keys: Mutex<Vec<String>>,
     open: AtomicUsize,
@@ -38,6 +49,21 @@ pub struct Journal {
 impl Journal {
     pub fn requests(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// What the tools had to say before the last answer, in order.
+    pub fn told(&self) -> Vec<String> {
+        let requests = self.requests();
+        let messages = requests.last().and_then(|last| last["messages"].as_array());
+        messages
+            .into_iter()
+            .flatten()
+            .filter(|message| message["role"] == "tool")
+            .map(|message| match message["content"].as_str() {
+                Some(text) => text.to_owned(),
+                None => message["content"].to_string(),
+            })
+            .collect()
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -74,6 +100,11 @@ impl Upstream {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What the model `scripted` is to say, one line a round.
+    pub fn is_to_say(&self, lines: impl IntoIterator<Item = Line>) {
+        self.journal.lines.lock().unwrap().extend(lines);
     }
 
     /// Known as `openai`, and never tried twice.
@@ -131,6 +162,32 @@ async fn answer(State(journal): State<Arc<Journal>>, headers: HeaderMap, body: B
                 whole(vec![chunk(call, ""), chunk(arguments, ""), end, usage]),
             )
         }
+        "scripted" => {
+            let line = journal.lines.lock().unwrap().pop_front();
+            match line.expect("a line") {
+                Line::Says(text) => events(&journal, whole(vec![said(text), end, usage])),
+                Line::Hangs => {
+                    let three = stream::iter(vec![line_of_a_word(); 3]);
+                    events(&journal, three.chain(stream::pending()))
+                }
+                Line::Asks(text, calls) => {
+                    let mut chunks: Vec<Value> = calls
+                        .iter()
+                        .enumerate()
+                        .map(|(index, (name, arguments))| {
+                            let function = json!({"name": name, "arguments": arguments.to_string()});
+                            let call = json!({"index": index, "id": format!("call_{index}"), "type": "function", "function": function});
+                            chunk(json!({"tool_calls": [call]}), "")
+                        })
+                        .collect();
+                    if !text.is_empty() {
+                        chunks.insert(0, said(text));
+                    }
+                    chunks.extend([chunk(json!({}), "tool_calls"), usage]);
+                    events(&journal, whole(chunks))
+                }
+            }
+        }
         "breaks" => {
             let broken = stream::iter([line(&said("12345678"))])
                 .chain(stream::pending().take_until(tokio::time::sleep(Duration::from_millis(50))));
@@ -174,6 +231,10 @@ fn vectors(request: &Value) -> Value {
         })
         .collect();
     json!({"object": "list", "data": data, "usage": {"prompt_tokens": 4, "total_tokens": 4}})
+}
+
+fn line_of_a_word() -> String {
+    line(&chunk(json!({"content": "word"}), ""))
 }
 
 fn chunk(delta: Value, finish_reason: &str) -> Value {

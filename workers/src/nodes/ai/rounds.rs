@@ -68,7 +68,19 @@ impl<'a> Rounds<'a> {
     pub(super) fn redact(&self, result: Result<Success, Failure>) -> Result<Success, Failure> {
         self.redactions
             .iter()
-            .fold(result, |result, redaction| redaction.result(result))
+            .fold(result, |result, redaction| match result {
+                Ok(mut success) => {
+                    redaction.value(&mut success.output);
+                    Ok(success)
+                }
+                Err(mut failure) => {
+                    failure.message = redaction.text(&failure.message).into_owned();
+                    if let Some(details) = &mut failure.details {
+                        redaction.value(details);
+                    }
+                    Err(failure)
+                }
+            })
     }
 
     fn payer(&self, model: &str) -> Payer {

@@ -4,10 +4,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use llm::{Providers, RetryPolicy};
+use outbound::HttpAllow;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use workers::app::App;
-use workers::config::{Config, HttpAllow};
+use workers::config::Config;
 use workers::mail::MailSettings;
 use workers::telemetry::LogFormat;
 

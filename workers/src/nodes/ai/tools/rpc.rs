@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use agents::declared::{self, Kind, declaration};
 use agents::{Asked, Tool, ToolError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{declaration, kind, told};
+use super::told;
 use crate::nodes::ai::request;
 use crate::nodes::{Call, Effects, Failure, Stopped};
 use crate::queue::{self, Agent, AgentAnswer, AgentFunction};
@@ -38,7 +39,9 @@ pub(super) async fn tools<'a>(
     let Some(Value::Array(tools)) = request::field(&call.config, agent, "tools") else {
         return Ok(Vec::new());
     };
-    let wanted = tools.iter().filter(|tool| kind(tool) == "rpc");
+    let wanted = tools
+        .iter()
+        .filter(|tool| Kind::of(tool) == Some(Kind::Rpc));
     let wanted: Vec<(&Value, String)> = wanted
         .map(|tool| Ok((tool, function_of(tool)?.to_owned())))
         .collect::<Result<_, Failure>>()?;
@@ -62,8 +65,7 @@ pub(super) async fn tools<'a>(
 }
 
 fn function_of(tool: &Value) -> Result<&str, Failure> {
-    tool.get("function")
-        .and_then(Value::as_str)
+    declared::function_of(tool)
         .ok_or_else(|| Failure::invalid_config("an rpc tool names no function"))
 }
 

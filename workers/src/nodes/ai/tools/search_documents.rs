@@ -4,18 +4,15 @@
 
 mod question;
 
-use agents::{Asked, Tool, ToolError};
+use agents::{Asked, Tool, ToolError, declared};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{declaration, told};
+use super::told;
 use crate::nodes::{Call, Effects, Failure};
 use crate::queue::Agent;
-
-/// Pieces that a search answers where nothing else is said.
-const USUAL: i32 = 5;
 
 pub(super) struct SearchDocuments<'a> {
     world: &'a Effects,
@@ -35,22 +32,14 @@ impl<'a> SearchDocuments<'a> {
         let agent = agent.ok_or_else(|| {
             Failure::invalid_config("search_documents needs an agent, whose documents it searches")
         })?;
-        let limit = tool.get("limit").and_then(Value::as_i64);
-        let parameters = json!({
-            "type": "object",
-            "properties": {"query": {"type": "string", "description": "A question, or the words to look for"}},
-            "required": ["query"],
-            "additionalProperties": false,
-        });
-        let description = "Finds the passages of your documents that fit a question best.";
+        let declared::SearchDocuments { declaration, limit } =
+            declared::SearchDocuments::read(tool);
         Ok(Self {
             world,
             call,
-            declaration: declaration(tool, "search_documents", description, parameters),
+            declaration,
             agent: agent.id,
-            limit: limit
-                .and_then(|limit| limit.try_into().ok())
-                .unwrap_or(USUAL),
+            limit,
         })
     }
 

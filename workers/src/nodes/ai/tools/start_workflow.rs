@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use agents::{Asked, Tool, ToolError};
+use agents::{Asked, Tool, ToolError, declared};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{anything, declaration, told};
+use super::told;
 use crate::backoff::Backoff;
 use crate::nodes::call_workflow::refused;
 use crate::nodes::{Call, Effects, Failure, Stopped};
@@ -25,18 +25,15 @@ pub(super) struct StartWorkflow<'a> {
 
 impl<'a> StartWorkflow<'a> {
     pub(super) fn read(world: &'a Effects, call: &'a Call, tool: &Value) -> Result<Self, Failure> {
-        let workflow = tool
-            .get("workflow_id")
-            .and_then(Value::as_str)
-            .and_then(|id| id.parse().ok())
+        let declared::StartWorkflow {
+            declaration,
+            workflow,
+        } = declared::StartWorkflow::read(tool)
             .ok_or_else(|| Failure::invalid_config("workflow_id is not a UUID"))?;
-        let input = tool.get("input_schema").filter(|schema| schema.is_object());
-        let parameters = input.cloned().unwrap_or_else(anything);
-        let description = "Starts a workflow with these arguments as its input, and answers the id of its execution.";
         Ok(Self {
             world,
             call,
-            declaration: declaration(tool, "start_workflow", description, parameters),
+            declaration,
             workflow,
         })
     }

@@ -11,8 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::masking::MASK;
-use super::{Failure, Success};
+use crate::{Failure, MASK};
 
 /// A shorter text is in everything. The shortest secret that can be set is as long.
 const SHORTEST: usize = 4;
@@ -118,12 +117,12 @@ impl Redaction {
         }
     }
 
-    /// A result as it may be recorded.
-    pub fn result(&self, result: Result<Success, Failure>) -> Result<Success, Failure> {
+    /// A result as it may be shown.
+    pub fn result(&self, result: Result<Value, Failure>) -> Result<Value, Failure> {
         match result {
-            Ok(mut success) => {
-                self.value(&mut success.output);
-                Ok(success)
+            Ok(mut answer) => {
+                self.value(&mut answer);
+                Ok(answer)
             }
             Err(mut failure) => {
                 failure.message = self.text(&failure.message).into_owned();

@@ -15,8 +15,7 @@ use serde_json::Value;
 
 use self::server::Server;
 use self::tool::McpTool;
-use crate::nodes::{Call, Effects, Failure, Stopped};
-use crate::queue::Agent;
+use crate::{Failure, Outside, Secrets};
 
 /// How long a server may take to say what it can do.
 const LISTING: Duration = Duration::from_secs(15);
@@ -26,28 +25,25 @@ const MOST_TOOLS: usize = 128;
 const MOST_SERVERS: usize = 16;
 
 /// What an agent's servers can do and may be asked for. Their sessions last as long as the tools.
-pub(super) async fn tools(
-    world: &Effects,
-    call: &Call,
-    agent: Option<&Agent>,
-) -> Result<Vec<Box<dyn Tool>>, Stopped> {
-    let servers = agent
-        .and_then(|agent| agent.config.get("mcp_servers"))
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
+///
+/// # Errors
+/// `mcp_unavailable`, `invalid_config`, and what opening a secret fails for.
+pub async fn tools<S: Secrets>(
+    outside: &Outside<S>,
+    servers: &[Value],
+) -> Result<Vec<Box<dyn Tool>>, S::Error> {
     if servers.len() > MOST_SERVERS {
         let why = format!("there are more than {MOST_SERVERS} MCP servers");
         return Err(Failure::invalid_config(why).into());
     }
-    let all = servers.iter().map(|config| of_server(world, call, config));
+    let all = servers.iter().map(|config| of_server(outside, config));
     Ok(try_join_all(all).await?.into_iter().flatten().collect())
 }
 
-async fn of_server(
-    world: &Effects,
-    call: &Call,
+async fn of_server<S: Secrets>(
+    outside: &Outside<S>,
     config: &Value,
-) -> Result<Vec<Box<dyn Tool>>, Stopped> {
+) -> Result<Vec<Box<dyn Tool>>, S::Error> {
     let name = config
         .get("name")
         .and_then(Value::as_str)
@@ -57,9 +53,9 @@ async fn of_server(
         Failure::new("mcp_unavailable", message).retryable(true)
     };
     let listing = async {
-        let server = Server::connect(world, call, name, config).await?;
+        let server = Server::connect(outside, name, config).await?;
         let listed = server.list().await.map_err(|why| unavailable(&why))?;
-        Ok::<_, Stopped>((server, listed))
+        Ok::<_, S::Error>((server, listed))
     };
     let (server, listed) = match tokio::time::timeout(LISTING, listing).await {
         Ok(done) => done?,

@@ -1,5 +1,8 @@
-//! `{"type": "http", "name", "description", "allow", "methods", "headers", "auth"}`: requests to allowed addresses, by the rules of the node `http`.
+//! `{"type": "http", "name", "description", "allow", "methods", "headers", "auth"}`: requests to allowed addresses, by the rules of HTTP steps.
 
+use std::sync::Arc;
+
+use agents::declared::declaration;
 use agents::{Asked, Tool, ToolError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -7,22 +10,21 @@ use serde_json::{Value, json};
 
 use super::credentials::Credentials;
 use super::prefix::Prefixes;
-use super::{declaration, told};
-use crate::nodes::{Call, Effects, Failure, Stopped, http};
+use crate::{Failure, Outside, Secrets, http};
 
-pub(super) struct HttpTool<'a> {
-    world: &'a Effects,
-    call: &'a Call,
+pub struct HttpTool<S> {
+    outside: Arc<Outside<S>>,
     declaration: llm::Tool,
     allow: Prefixes,
     methods: Vec<String>,
     credentials: Credentials,
 }
 
-impl<'a> HttpTool<'a> {
-    pub(super) fn read(
-        world: &'a Effects,
-        call: &'a Call,
+impl<S: Secrets> HttpTool<S> {
+    /// # Errors
+    /// `invalid_config`, `expression_failed`.
+    pub fn read(
+        outside: Arc<Outside<S>>,
         tool: &Value,
         may_name_secrets: bool,
     ) -> Result<Self, Failure> {
@@ -37,7 +39,7 @@ impl<'a> HttpTool<'a> {
         if methods.is_empty() {
             methods.push("GET".to_owned());
         }
-        let credentials = Credentials::read(world, tool, may_name_secrets)?;
+        let credentials = Credentials::read(&outside.ways.engine, tool, may_name_secrets)?;
         let description = format!("Makes an HTTP request below {}.", allowed.join(", "));
         let parameters = json!({
             "type": "object",
@@ -51,8 +53,7 @@ impl<'a> HttpTool<'a> {
             "additionalProperties": false,
         });
         Ok(Self {
-            world,
-            call,
+            outside,
             declaration: declaration(tool, "http", &description, parameters),
             allow,
             methods,
@@ -60,7 +61,7 @@ impl<'a> HttpTool<'a> {
         })
     }
 
-    async fn request(&self, arguments: &Value) -> Result<String, Stopped> {
+    async fn request(&self, arguments: &Value) -> Result<String, S::Error> {
         let method = match arguments.get("method").and_then(Value::as_str) {
             Some(method) => method.to_ascii_uppercase(),
             None => self.methods[0].clone(),
@@ -69,26 +70,27 @@ impl<'a> HttpTool<'a> {
             let allowed = self.methods.join(", ");
             return Err(Failure::invalid_config(format!("the method is not {allowed}")).into());
         }
-        let (mut config, redaction) = self.credentials.fill(self.world, self.call).await?;
+        let (mut config, redaction) = self.credentials.fill(&self.outside).await?;
         // After the secrets were put in: what a model writes is no template.
         config["method"] = method.into();
         for name in ["url", "query", "body"] {
             config[name] = arguments.get(name).cloned().unwrap_or_default();
         }
         let may_call = |url: &reqwest::Url| self.allow.allow(url);
-        let answer = http::run_within(&self.world.http, &config, &redaction, may_call).await?;
-        let shown = json!({"status": answer.output["status"], "body": answer.output["body"]});
+        let clients = &self.outside.ways.clients;
+        let answer = http::run_within(clients, &config, &redaction, may_call).await?;
+        let shown = json!({"status": answer["status"], "body": answer["body"]});
         Ok(shown.to_string())
     }
 }
 
-impl Tool for HttpTool<'_> {
+impl<S: Secrets> Tool for HttpTool<S> {
     fn declaration(&self) -> &llm::Tool {
         &self.declaration
     }
 
     fn run<'a>(&'a self, asked: &'a Asked) -> BoxFuture<'a, Result<String, ToolError>> {
-        async move { self.request(&asked.arguments).await.map_err(told) }.boxed()
+        async move { self.request(&asked.arguments).await.map_err(S::told) }.boxed()
     }
 }
 

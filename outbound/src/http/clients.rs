@@ -7,7 +7,7 @@ use reqwest::{Client, ClientBuilder, Url, redirect};
 
 use super::address::is_public;
 use super::resolver::{Blocked, PublicOnly};
-use crate::config::HttpAllow;
+use crate::HttpAllow;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,7 +25,7 @@ impl Clients {
     pub fn new(allow: HttpAllow) -> reqwest::Result<Self> {
         let basic = || -> ClientBuilder {
             Client::builder()
-                .user_agent(concat!("aias-worker/", env!("CARGO_PKG_VERSION")))
+                .user_agent(concat!("aias/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 // A proxy would resolve names for us, past the guard.
                 .no_proxy()

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::credentials::Credentials;
 use super::trouble;
-use crate::nodes::{Call, Effects, Failure, Redaction, Stopped, http};
+use crate::{Failure, Outside, Redaction, Secrets, http};
 
 /// Bytes of one answer.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -25,16 +25,15 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn connect(
-        world: &Effects,
-        call: &Call,
+    pub(super) async fn connect<S: Secrets>(
+        outside: &Outside<S>,
         name: &str,
         config: &Value,
-    ) -> Result<Self, Stopped> {
-        let credentials = Credentials::read(world, config, true)?;
-        let (mut filled, redaction) = credentials.fill(world, call).await?;
+    ) -> Result<Self, S::Error> {
+        let credentials = Credentials::read(&outside.ways.engine, config, true)?;
+        let (mut filled, redaction) = credentials.fill(outside).await?;
         filled["url"] = config.get("url").cloned().unwrap_or_default();
-        let (client, url, headers) = http::target(&world.http, &filled, &redaction)?;
+        let (client, url, headers) = http::target(&outside.ways.clients, &filled, &redaction)?;
         let headers: HashMap<_, _> = headers
             .into_iter()
             .filter_map(|(name, value)| Some((name?, value)))

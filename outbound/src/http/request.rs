@@ -4,8 +4,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-use crate::nodes::masking::is_secret;
-use crate::nodes::{Failure, Redaction};
+use crate::{Failure, Redaction, is_secret};
 
 /// Headers that belong to the connection and not to the tenant.
 const RESERVED: &[&str] = &[
@@ -122,7 +121,7 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Failure>
         .map_err(|_| Failure::invalid_config(format!("\"{name}\" is not the name of a header")))?;
     if RESERVED.contains(&parsed.as_str()) {
         return Err(Failure::invalid_config(format!(
-            "the header {parsed} is set by the worker"
+            "the header {parsed} is not the tenant's to set"
         )));
     }
     let mut value = HeaderValue::from_str(value).map_err(|_| {

@@ -11,9 +11,7 @@ use serde_json::{Map, Value, json};
 use workflow::Kind;
 use workflow::expression::{Context, Engine, ExpressionError};
 
-use super::Failure;
-use super::masking::MASK;
-use super::redaction::Redaction;
+use crate::{Failure, MASK, Redaction};
 
 /// What a call still needs: the secrets that its config names, and what to render again.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use percent_encoding::percent_decode_str;
 
-use crate::nodes::{Failure, Redaction};
+use crate::{Failure, Redaction};
 
 use super::request::Request;
 use super::resolver::Blocked;

@@ -1,4 +1,4 @@
-//! From an answer to a step's output `{status, headers, body}`.
+//! From an answer to `{status, headers, body}`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::error::Hop;
-use crate::nodes::{Failure, Redaction, Success};
+use crate::{Failure, Redaction};
 
 /// Bytes of a body that are read.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -20,7 +20,7 @@ pub(super) async fn read(
     mut answer: Response,
     hop: &Hop,
     redaction: &Redaction,
-) -> Result<Success, Failure> {
+) -> Result<Value, Failure> {
     let status = answer.status();
     let headers = answer.headers().clone();
     let announced = answer.content_length().unwrap_or(0);
@@ -43,11 +43,11 @@ pub(super) async fn read(
             &format!("answered more than {MOST_BYTES} bytes"),
         ));
     }
-    Ok(Success::from(json!({
+    Ok(json!({
         "status": status.as_u16(),
         "headers": header_object(&headers),
         "body": body(&bytes),
-    })))
+    }))
 }
 
 fn header_object(headers: &HeaderMap) -> Value {

@@ -1,4 +1,4 @@
-//! `http`: calls an endpoint that a tenant named.
+//! Calls an endpoint that a tenant named.
 //!
 //! A tenant must not reach what only this machine can reach, so every hop is checked: a name is resolved by a resolver that drops addresses
 //! which are not public, and the connection is made to exactly what it returned; an address that is written out is checked as it is; redirects are followed by hand
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 pub use clients::Clients;
 
-use super::{Failure, Redaction, Success};
+use crate::{Failure, Redaction};
 use error::Hop;
 use redirect::Next;
 use request::Request;
@@ -26,7 +26,7 @@ use request::Request;
 /// Redirects that are followed.
 const MOST_REDIRECTS: u32 = 5;
 
-/// Makes the request of a rendered config and reads the answer.
+/// Makes the request of a rendered config and reads the answer: `{status, headers, body}`.
 ///
 /// # Errors
 /// `invalid_config`, `http_status`, `http_timeout`, `http_connect`, `http_blocked_address`, `http_redirect`, `response_too_large`.
@@ -36,7 +36,7 @@ pub async fn run(
     clients: &Clients,
     config: &Value,
     redaction: &Redaction,
-) -> Result<Success, Failure> {
+) -> Result<Value, Failure> {
     run_within(clients, config, redaction, |_| true).await
 }
 
@@ -49,7 +49,7 @@ pub async fn run_within(
     config: &Value,
     redaction: &Redaction,
     may_call: impl Fn(&Url) -> bool,
-) -> Result<Success, Failure> {
+) -> Result<Value, Failure> {
     redaction.result(call(clients, config, redaction, may_call).await)
 }
 
@@ -75,7 +75,7 @@ async fn call(
     config: &Value,
     redaction: &Redaction,
     may_call: impl Fn(&Url) -> bool,
-) -> Result<Success, Failure> {
+) -> Result<Value, Failure> {
     let mut request = Request::read(config, redaction)?;
     for _ in 0..=MOST_REDIRECTS {
         let hop = Hop::of(&request, redaction);
