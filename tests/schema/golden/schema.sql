@@ -540,11 +540,138 @@ $$;
 -- FUNCTION apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) IS 'Takes Stripe''s answer: the object, or null when there is none. asked_second is the time of the answer by Stripe''s clock. False when it came too late: an answer to a later question is known.';
 
+-- apply_meter_day(uuid, text, text, timestamp with time zone, bigint, bigint[], double precision[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.apply_meter_day(of_tenant uuid, of_meter text, of_customer text, of_day timestamp with time zone, of_ticket bigint, hours bigint[], sums double precision[]) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  asked billing.meter_days;
+  sent numeric;
+  is_unsure boolean;
+begin
+  select d.* into asked from billing.meter_days d
+   where d.tenant_id = of_tenant and d.meter = of_meter and d.customer = of_customer and d.day = of_day and d.ticket = of_ticket for update;
+  if asked.tenant_id is null then
+    return false;
+  end if;
+  delete from billing.meter_sums s where s.tenant_id = of_tenant and s.meter = of_meter and s.customer = of_customer and s.day = of_day;
+  insert into billing.meter_sums (tenant_id, meter, customer, day, hour, value)
+  select of_tenant, of_meter, of_customer, of_day, h.hour, sum(s.value::numeric)
+    from unnest(hours, sums) s (second, value) cross join lateral (select to_timestamp(s.second) as hour) h
+   where h.hour >= of_day and h.hour < of_day + interval '1 day' group by h.hour;
+  perform billing.settle_unsure(of_tenant, of_meter, of_customer, of_day);
+  select coalesce(sum(e.value) filter (where e.state = 'sent'), 0), coalesce(bool_or(e.state = 'unsure'), false) into sent, is_unsure
+    from billing.meter_events e
+   where e.tenant_id = of_tenant and e.meter = of_meter and e.customer = of_customer and e.hour >= of_day and e.hour < of_day + interval '1 day';
+  update billing.meter_days d
+     set asked_at = now(), asks = d.asks + 1,
+         ask_at = case when d.asks < 8 and (is_unsure or sent <> (select coalesce(sum(s.value::numeric), 0) from unnest(sums) s (value)))
+                       then now() + interval '1 hour' * 2 ^ d.asks end
+   where d.tenant_id = of_tenant and d.meter = of_meter and d.customer = of_customer and d.day = of_day;
+  return true;
+end
+$$;
+
+-- FUNCTION apply_meter_day(of_tenant uuid, of_meter text, of_customer text, of_day timestamp with time zone, of_ticket bigint, hours bigint[], sums double precision[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.apply_meter_day(of_tenant uuid, of_meter text, of_customer text, of_day timestamp with time zone, of_ticket bigint, hours bigint[], sums double precision[]) IS 'Takes Stripe''s sums of a day, by hours, and has it asked again later when they are others than ours: eight times within two weeks. False when the ticket is not good any more.';
+
+-- apply_meter_report(text, bigint, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.apply_meter_report(of_event text, of_ticket bigint, object jsonb) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  refused integer;
+begin
+  update billing.meter_reports r set data = object -> 'data', ask_at = null where r.event = of_event and r.ticket = of_ticket;
+  if not found then
+    return false;
+  end if;
+  with errors as (
+    select distinct on (s.sample #>> '{request,identifier}') s.sample #>> '{request,identifier}' as identifier,
+           concat_ws(': ', t.kind ->> 'code', s.sample ->> 'error_message') as problem
+      from jsonb_path_query(object, '$.data.reason.error_types[*]') t (kind)
+      cross join lateral jsonb_path_query(t.kind, '$.sample_errors[*]') s (sample)
+     order by 1
+  ), held as (
+    select e.identifier, r.problem from billing.meter_events e join errors r on r.identifier = e.identifier
+     where e.state in ('queued', 'sent', 'unsure') order by e.identifier for update of e
+  )
+  update billing.meter_events e
+     set state = 'refused', problem = h.problem, next_attempt_at = null, finished_at = now()
+    from held h where h.identifier = e.identifier;
+  get diagnostics refused = row_count;
+  update billing.meter_reports r set marked = refused where r.event = of_event;
+  return true;
+end
+$_$;
+
+-- FUNCTION apply_meter_report(of_event text, of_ticket bigint, object jsonb); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.apply_meter_report(of_event text, of_ticket bigint, object jsonb) IS 'Takes a report as Stripe has it, or null when it has none any more, and marks the events that it names as refused.';
+
 -- as_uuid(text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.as_uuid(text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $_$ select case when $1 ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then $1::uuid end $_$;
+
+-- meter_events; Type: TABLE; Schema: billing
+CREATE TABLE billing.meter_events (
+    tenant_id uuid NOT NULL,
+    meter text NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    seq integer NOT NULL,
+    identifier text NOT NULL,
+    event_name text NOT NULL,
+    customer text NOT NULL,
+    livemode boolean NOT NULL,
+    value bigint NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    ticket bigint DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now(),
+    tried_at timestamp with time zone,
+    maybe_taken_at timestamp with time zone,
+    problem text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT meter_event_happened_in_its_hour CHECK (((happened_at >= hour) AND (happened_at < (hour + '01:00:00'::interval)))),
+    CONSTRAINT meter_event_identifier_is_short CHECK (((length(identifier) >= 1) AND (length(identifier) <= 100))),
+    CONSTRAINT meter_event_is_finished_when_it_says_so CHECK (((state = 'queued'::text) = (finished_at IS NULL))),
+    CONSTRAINT meter_event_state_is_known CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'refused'::text, 'late'::text, 'unsure'::text, 'replaced'::text]))),
+    CONSTRAINT meter_event_that_is_queued_is_due_some_time CHECK (((state = 'queued'::text) = (next_attempt_at IS NOT NULL))),
+    CONSTRAINT meter_event_value_has_at_most_15_digits CHECK (((value >= 1) AND (value <= '999999999999999'::bigint)))
+);
+
+-- TABLE meter_events; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.meter_events IS 'What Stripe''s meters are told, by tenant, meter and hour. The events of an hour come to what was used in it.';
+
+-- COLUMN meter_events.identifier; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meter_events.identifier IS 'tenant:meter:hour:seq. Stripe takes one event of an identifier in at least 24 hours.';
+
+-- COLUMN meter_events.happened_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meter_events.happened_at IS 'What Stripe is told: when the hour began, or the subscription in it. So an hour belongs to the billing period in which it begins.';
+
+-- COLUMN meter_events.tried_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meter_events.tried_at IS 'When the last try began that did not end in an answer that it was not taken.';
+
+-- COLUMN meter_events.maybe_taken_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meter_events.maybe_taken_at IS 'When the first such try began, if there were others since.';
+
+-- ask_for_sums(billing.meter_events[], timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.ask_for_sums(events billing.meter_events[], earliest timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  insert into billing.meter_days as d (tenant_id, meter, customer, day, livemode, ask_at)
+  select distinct e.tenant_id, e.meter, e.customer, billing.day_of(e.hour), e.livemode, earliest from unnest(events) e order by 1, 2, 3, 4
+  on conflict (tenant_id, meter, customer, day) do update set ask_at = excluded.ask_at, asks = 0
+$$;
+
+-- FUNCTION ask_for_sums(events billing.meter_events[], earliest timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.ask_for_sums(events billing.meter_events[], earliest timestamp with time zone) IS 'Has Stripe asked what the days of these events come to, not before a time.';
 
 -- at(jsonb, text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.at(data jsonb, attribute text) RETURNS timestamp with time zone
@@ -571,6 +698,173 @@ $$;
 
 -- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) IS 'Objects that Stripe is to be asked about, each with a ticket for the answer. Who does not answer within the lease is asked again.';
+
+-- claim_meter_days(integer, boolean, interval); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.claim_meter_days(most integer, of_livemode boolean, lease interval) RETURNS TABLE(tenant_id uuid, meter text, stripe_meter text, customer text, day timestamp with time zone, ticket bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  with due as (
+    select d.tenant_id, d.meter, d.customer, d.day, m.stripe_meter
+      from billing.meter_days d join billing.meters m on m.key = d.meter and m.stripe_meter is not null
+     where d.ask_at <= now() and d.livemode = of_livemode order by d.ask_at limit most for update of d skip locked
+  )
+  update billing.meter_days d set ask_at = now() + lease, ticket = d.ticket + 1
+    from due x where d.tenant_id = x.tenant_id and d.meter = x.meter and d.customer = x.customer and d.day = x.day
+  returning d.tenant_id, d.meter, x.stripe_meter, d.customer, d.day, d.ticket
+$$;
+
+-- FUNCTION claim_meter_days(most integer, of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.claim_meter_days(most integer, of_livemode boolean, lease interval) IS 'Days of customers of which Stripe is to be asked what its meters come to by hours.';
+
+-- claim_meter_events(integer, boolean, interval); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.claim_meter_events(most integer, of_livemode boolean, lease interval) RETURNS TABLE(identifier text, ticket bigint, event_name text, customer text, value bigint, happened_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform billing.give_meter_events_up(most);
+  return query
+    with due as (
+      select e.tenant_id, e.meter, e.hour, e.seq from billing.meter_events e
+       where e.state = 'queued' and e.next_attempt_at <= now() and e.livemode = of_livemode
+       order by e.next_attempt_at limit most for update skip locked
+    )
+    update billing.meter_events e
+       set ticket = e.ticket + 1, attempts = e.attempts + 1, next_attempt_at = now() + lease,
+           maybe_taken_at = coalesce(e.maybe_taken_at, e.tried_at), tried_at = now()
+      from due d where e.tenant_id = d.tenant_id and e.meter = d.meter and e.hour = d.hour and e.seq = d.seq
+    returning e.identifier, e.ticket, e.event_name, e.customer, e.value, e.happened_at;
+end
+$$;
+
+-- FUNCTION claim_meter_events(most integer, of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.claim_meter_events(most integer, of_livemode boolean, lease interval) IS 'Events to be sent within half of the lease, each with a ticket to record its outcome by. Who says nothing by the end of the lease has it sent again, with the same identifier.';
+
+-- claim_meter_reports(integer, boolean, interval); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.claim_meter_reports(most integer, of_livemode boolean, lease interval) RETURNS TABLE(event text, ticket bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into billing.meter_reports (event, type, livemode)
+  select e.id, e.type, e.livemode from billing.events e
+   where e.type in ('v1.billing.meter.error_report_triggered', 'v1.billing.meter.no_meter_found')
+     and not exists (select from billing.meter_reports r where r.event = e.id)
+   order by e.id limit most
+  on conflict do nothing;
+  return query
+    with due as (
+      select r.event from billing.meter_reports r where r.ask_at <= now() and r.livemode = of_livemode order by r.ask_at limit most for update skip locked
+    )
+    update billing.meter_reports r set ticket = r.ticket + 1, ask_at = now() + lease from due d where r.event = d.event
+    returning r.event, r.ticket;
+end
+$$;
+
+-- FUNCTION claim_meter_reports(most integer, of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.claim_meter_reports(most integer, of_livemode boolean, lease interval) IS 'Reports of errors that are to be fetched from Stripe.';
+
+-- closed_hours(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.closed_hours() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ select billing.hour_of(now() - interval '5 minutes') $$;
+
+-- FUNCTION closed_hours(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.closed_hours() IS 'The hours before this one are over.';
+
+-- count_hours(uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.count_hours(tenant uuid, since timestamp with time zone, until timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  added integer;
+begin
+  with told as (
+    select e.meter, e.hour, max(e.seq) as seq, sum(e.value) filter (where e.state <> 'replaced') as value
+      from billing.meter_events e
+     where e.tenant_id = tenant and e.hour >= since and e.hour < until
+     group by 1, 2
+  )
+  insert into billing.meter_events (tenant_id, meter, hour, seq, identifier, event_name, customer, livemode, value, happened_at)
+  select tenant, h.meter, h.hour, n.seq, concat_ws(':', tenant, h.meter, to_char(h.hour at time zone 'UTC', 'YYYYMMDDHH24'), n.seq), m.event_name,
+         s.customer_id, s.livemode, least(h.used - coalesce(t.value, 0), 999999999999999), greatest(h.hour, s.since)
+    from billing.hours_of(tenant, since, until) h
+    join billing.meters m on m.key = h.meter
+    left join told t on t.meter = h.meter and t.hour = h.hour
+    cross join lateral (select coalesce(t.seq, 0) + 1 as seq) n
+    cross join lateral (
+      select x.customer_id, x.livemode, x.since
+        from billing.billable_spans x
+       where x.tenant_id = tenant and x.since < h.hour + interval '1 hour' and x.until > h.hour
+       order by x.decides desc, x.since desc, x.id collate "C" desc
+       limit 1
+    ) s
+   where h.used > coalesce(t.value, 0);
+  get diagnostics added = row_count;
+  return added;
+end
+$$;
+
+-- FUNCTION count_hours(tenant uuid, since timestamp with time zone, until timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.count_hours(tenant uuid, since timestamp with time zone, until timestamp with time zone) IS 'Makes events of what was used in these hours and not told yet. To be called by who holds the tenant''s row of billing.metered_tenants.';
+
+-- count_usage(integer); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.count_usage(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  closed constant timestamptz := billing.closed_hours();
+  due uuid[];
+begin
+  insert into billing.metered_tenants (tenant_id)
+  select distinct s.tenant_id from billing.billable_spans s
+   where not exists (select from billing.metered_tenants m where m.tenant_id = s.tenant_id)
+   order by 1 limit most
+  on conflict do nothing;
+  -- Held until we commit. What follows are statements of their own, so they see what those have written who held them before.
+  due := array(
+    select m.tenant_id from billing.metered_tenants m where m.count_at <= now() order by m.count_at limit most for update skip locked);
+  perform billing.count_hours(m.tenant_id, since.hour, closed)
+     from billing.metered_tenants m
+     cross join lateral (
+       select billing.hour_of(case
+                when m.counted_through is null then (select min(s.since) from billing.billable_spans s where s.tenant_id = m.tenant_id)
+                -- Whoever was away for long goes on where it was.
+                when m.recount_at <= now() then least(m.counted_through, closed - interval '35 days')
+                else least(m.counted_through, closed - interval '1 day') end) as hour
+     ) since
+    where m.tenant_id = any (due) and since.hour < closed;
+  update billing.metered_tenants m
+     set counted_through = closed,
+         -- Spread, so that not all are counted in the first second of an hour.
+         count_at = closed + interval '1 hour 5 minutes' + random() * interval '2 minutes',
+         recount_at = case when m.recount_at <= now() then now() + (0.5 + random() / 2) * interval '1 day' else m.recount_at end
+   where m.tenant_id = any (due);
+  delete from billing.removed_executions r using (
+    select x.tenant_id, x.id from billing.removed_executions x
+     where x.used_at < now() - interval '41 days' and not exists (
+       select from billing.metered_tenants m where m.tenant_id = x.tenant_id and coalesce(m.counted_through, '-infinity') <= x.used_at)
+     limit most
+  ) old where r.tenant_id = old.tenant_id and r.id = old.id;
+  return cardinality(due);
+end
+$$;
+
+-- FUNCTION count_usage(most integer); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.count_usage(most integer) IS 'Counts the hours that are over, of up to so many tenants that are due, and answers of how many. Each hour a tenant''s last day is counted anew, and each day all that Stripe still takes: what was written late is found then.';
+
+-- day_of(timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.day_of(instant timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select date_bin('1 day', instant, '2000-01-01Z') $$;
+
+-- FUNCTION day_of(instant timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.day_of(instant timestamp with time zone) IS 'When the day began that holds an instant, in UTC.';
 
 -- derive(text[], text[], boolean); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) RETURNS void
@@ -785,6 +1079,71 @@ $$;
 -- FUNCTION derive_tenants(tenants uuid[]); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.derive_tenants(tenants uuid[]) IS 'Makes plan, status and billing anchor of these tenants what follows from the subscription that decides; its limits change with them, by the triggers of tenants. A tenant that no subscription has ever decided for keeps what it has. What the operator has suspended or somebody has cancelled stays so.';
 
+-- drift(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.drift(period_start timestamp with time zone, period_end timestamp with time zone) RETURNS TABLE(tenant_id uuid, meter text, counted numeric, queued numeric, sent numeric, refused numeric, late numeric, unsure numeric, asked numeric, stripe numeric)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with span as (
+    select billing.hour_of(period_start) as since, least(billing.hour_of(period_end), billing.closed_hours()) as until
+  ), told as (
+    select e.tenant_id, e.meter, e.hour, sum(e.value) as value
+      from billing.meter_events e, span p
+     where e.hour >= p.since and e.hour < p.until and e.state <> 'replaced'
+     group by 1, 2, 3
+  ), used as (
+    select m.tenant_id, h.meter, h.hour, h.used as value
+      from billing.metered_tenants m, span p, billing.hours_of(m.tenant_id, p.since, p.until) h
+  ), hours as (
+    select tenant_id, meter, sum(greatest(u.value, t.value)) as counted
+      -- Old executions may be gone by now; what was told of them stays counted.
+      from used u full join told t using (tenant_id, meter, hour)
+     group by 1, 2
+  ), asked_days as materialized (
+    -- Stripe's sums count where it was asked after the last event of the day had gone.
+    select d.tenant_id, d.meter, d.customer, d.day
+      from billing.meter_days d, span p
+     where d.day >= billing.day_of(p.since) and d.day < p.until
+       and d.asked_at >= coalesce((
+         select max(e.finished_at) from billing.meter_events e
+          where e.tenant_id = d.tenant_id and e.meter = d.meter and e.customer = d.customer and e.state = 'sent'
+            and e.hour >= d.day and e.hour < d.day + interval '1 day'), '-infinity')
+  ), states as (
+    select e.tenant_id, e.meter, e.state, sum(e.value) as value, sum(e.value) filter (where d.day is not null) as asked
+      from billing.meter_events e
+      cross join span p
+      left join asked_days d on d.tenant_id = e.tenant_id and d.meter = e.meter and d.customer = e.customer and d.day = billing.day_of(e.hour)
+     where e.hour >= p.since and e.hour < p.until and e.state <> 'replaced'
+     group by 1, 2, 3
+  ), says as (
+    select s.tenant_id, s.meter, sum(s.value) as stripe
+      from billing.meter_sums s
+      join asked_days d on d.tenant_id = s.tenant_id and d.meter = s.meter and d.customer = s.customer and d.day = s.day
+      cross join span p
+     where s.hour >= p.since and s.hour < p.until
+     group by 1, 2
+  ), all_of_them as (
+    select tenant_id, meter, coalesce(h.counted, 0) as counted, coalesce(e.queued, 0) as queued, coalesce(e.sent, 0) as sent,
+           coalesce(e.refused, 0) as refused, coalesce(e.late, 0) as late, coalesce(e.unsure, 0) as unsure, e.asked,
+           case when e.asked is not null or s.stripe is not null then coalesce(s.stripe, 0) end as stripe
+      from hours h
+      full join (
+        select s.tenant_id, s.meter,
+               sum(s.value) filter (where s.state = 'queued') as queued, sum(s.value) filter (where s.state = 'sent') as sent,
+               sum(s.value) filter (where s.state = 'refused') as refused, sum(s.value) filter (where s.state = 'late') as late,
+               sum(s.value) filter (where s.state = 'unsure') as unsure, sum(s.asked) filter (where s.state = 'sent') as asked
+          from states s group by 1, 2
+      ) e using (tenant_id, meter)
+      full join says s using (tenant_id, meter)
+  )
+  select a.* from all_of_them a
+   where a.counted <> a.sent or a.queued + a.refused + a.late + a.unsure <> 0 or a.stripe <> coalesce(a.asked, 0)
+   order by a.tenant_id, a.meter
+$$;
+
+-- FUNCTION drift(period_start timestamp with time zone, period_end timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.drift(period_start timestamp with time zone, period_end timestamp with time zone) IS 'Of the hours of a period that are over: what was counted by tenant and meter, what has become of it, and what Stripe says of the days that it was asked of (asked is what was sent of these). Only rows where something is not as it should be: none, when all that was used was sent, and Stripe has it.';
+
 -- find_tenants(text[]); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.find_tenants(customers text[]) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -848,6 +1207,64 @@ $$;
 -- FUNCTION forget_tenant(); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.forget_tenant() IS 'A tenant that goes takes the mirror of its objects along. What its events told is gone when they are no longer kept: billing.settings.events_kept.';
 
+-- give_meter_events_up(integer); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.give_meter_events_up(most integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  ended billing.meter_events[];
+begin
+  with due as (
+    select e.tenant_id, e.meter, e.hour, e.seq from billing.meter_events e
+     where e.state = 'queued' and e.next_attempt_at <= now()
+       -- https://docs.stripe.com/api/billing/meter-event/create: 35 days; an identifier is unique within at least 24 hours. A little less of
+       -- either, since it takes time until Stripe has it.
+       and (e.happened_at < now() - interval '35 days' + interval '10 minutes'
+            or coalesce(e.maybe_taken_at, e.tried_at) < now() - interval '23 hours')
+     order by e.next_attempt_at limit most for update skip locked
+  ), given_up as (
+    update billing.meter_events e
+       set state = case when coalesce(e.maybe_taken_at, e.tried_at) is null then 'late' else 'unsure' end, next_attempt_at = null, finished_at = now()
+      from due d where e.tenant_id = d.tenant_id and e.meter = d.meter and e.hour = d.hour and e.seq = d.seq
+    returning e.*
+  )
+  select array_agg(row(g.*)::billing.meter_events) into ended from given_up g where g.state = 'unsure';
+  if ended is not null then
+    perform billing.ask_for_sums(ended, now() + interval '1 hour');
+  end if;
+end
+$$;
+
+-- FUNCTION give_meter_events_up(most integer); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.give_meter_events_up(most integer) IS 'Events that Stripe does not take any more are late; those that it may have taken so long ago that it may take them again are unsure.';
+
+-- hour_of(timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.hour_of(instant timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select date_bin('1 hour', instant, '2000-01-01Z') $$;
+
+-- FUNCTION hour_of(instant timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.hour_of(instant timestamp with time zone) IS 'When the hour began that holds an instant, in UTC, whatever the time zone.';
+
+-- hours_of(uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.hours_of(tenant uuid, since timestamp with time zone, until timestamp with time zone) RETURNS TABLE(meter text, hour timestamp with time zone, used bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  -- Part of a unit is not told: Stripe takes whole numbers. It counts for its hour when there is more.
+  select u.meter, billing.hour_of(u.used_at), floor(sum(u.quantity))::bigint
+    from billing.metered(array[tenant], since, until) u
+    join billing.meters m on m.key = u.meter and u.used_at >= m.since
+   where exists (
+     select from billing.billable_spans s where s.tenant_id = tenant and u.used_at >= s.since and u.used_at < s.until)
+   group by 1, 2
+$$;
+
+-- FUNCTION hours_of(tenant uuid, since timestamp with time zone, until timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.hours_of(tenant uuid, since timestamp with time zone, until timestamp with time zone) IS 'What a tenant has used by meters and hours, of what is to be billed. Both ends are the beginnings of hours.';
+
 -- id_of(jsonb); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.id_of(reference jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -856,6 +1273,65 @@ CREATE FUNCTION billing.id_of(reference jsonb) RETURNS text
 
 -- FUNCTION id_of(reference jsonb); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.id_of(reference jsonb) IS 'Whom an attribute names: Stripe writes an id, or the object itself where somebody had it expanded.';
+
+-- invoice_preview(uuid); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.invoice_preview(tenant uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  s public.subscriptions;
+  plan public.subscription_plans;
+  price record;
+  period record;
+  is_trial boolean;
+  lines jsonb;
+  subtotal bigint;
+begin
+  select x.* into s from public.subscriptions x where x.tenant_id = tenant and x.decides and billing.standing(x.status) >= 2;
+  if s.id is null then
+    return jsonb_build_object('tenant_id', tenant, 'as_of', now(), 'subscription', null, 'currency', null, 'period', null, 'lines', '[]'::jsonb,
+                              'subtotal', 0, 'tax', null, 'total_before_tax', 0);
+  end if;
+  select p.* into plan from public.subscription_plans p where p.id = s.plan_id;
+  select x.* into price from billing.price_of(s.id, plan) x;
+  -- Limits and what is included begin anew with it. Of a yearly subscription it is the month that is open.
+  select q.period_start, q.period_end into period from public.tenants t, aias.quota_period(t.billing_anchor, now()) q where t.id = tenant;
+  -- https://docs.stripe.com/billing/subscriptions/trials: until it ends there is an invoice for nothing.
+  is_trial := s.status = 'trialing';
+  select coalesce(jsonb_agg(l.line order by l.place, l.name), '[]'), coalesce(sum((l.line ->> 'amount')::bigint), 0)
+    into lines, subtotal
+    from (
+      select 1 as place, plan.key as name, jsonb_build_object(
+               'kind', 'plan', 'plan', plan.key, 'description', plan.name, 'interval', price.interval_unit, 'quantity', price.quantity,
+               'unit_amount', price.unit_amount, 'is_trial', is_trial, 'period_start', s.current_period_start, 'period_end', s.current_period_end,
+               'amount', case when is_trial then 0 else round(price.unit_amount * price.quantity)::bigint end) as line
+       where price.unit_amount is not null
+      union all
+      select case m.line when 'overage' then 2 else 3 end, m.key, jsonb_build_object(
+               'kind', m.line, 'meter', m.key, 'unit', m.unit, 'used', u.used, 'included', c.included, 'billable', b.billable,
+               'unit_amount', c.unit_amount, 'is_trial', is_trial, 'period_start', period.period_start, 'period_end', period.period_end,
+               'amount', case when is_trial then 0 else round(b.billable * c.unit_amount)::bigint end)
+        from billing.meters m
+        left join billing.meter_prices p on p.plan_id = plan.id and p.meter = m.key
+        cross join lateral (select coalesce(p.unit_amount, m.unit_amount) as unit_amount, coalesce(p.included, 0) as included) c
+        join billing.used_in_period(tenant, period.period_start, least(now(), period.period_end)) u on u.meter = m.key
+        cross join lateral (select greatest(0, u.used - c.included) as billable) b
+       where m.event_name is not null and c.unit_amount is not null
+    ) l;
+  return jsonb_build_object(
+    'tenant_id', tenant, 'as_of', now(),
+    'subscription', jsonb_build_object('id', s.id, 'status', s.status, 'trial_end', s.trial_end, 'cancel_at_period_end', s.cancel_at_period_end),
+    'currency', coalesce(s.currency, plan.currency),
+    'period', jsonb_build_object('start', period.period_start, 'end', period.period_end),
+    'lines', lines, 'subtotal', subtotal,
+    -- Stripe adds it, by where the customer is. It is not known here, and not nothing.
+    'tax', null, 'total_before_tax', subtotal);
+end
+$$;
+
+-- FUNCTION invoice_preview(tenant uuid); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.invoice_preview(tenant uuid) IS 'What a tenant''s open period comes to so far, as JSON. Amounts are whole minor units, each line rounded once, halves away from zero; unit_amount may be a part of one. Before tax, discounts, credits and prorations, which only Stripe knows.';
 
 -- is_mirrored(text, jsonb); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.is_mirrored(event_type text, object jsonb) RETURNS boolean
@@ -868,6 +1344,26 @@ CREATE FUNCTION billing.is_mirrored(event_type text, object jsonb) RETURNS boole
      -- A preview of an invoice that does not exist.
      and event_type <> 'invoice.upcoming'
 $$;
+
+-- keep_count_of_executions(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.keep_count_of_executions() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into billing.removed_executions (tenant_id, used_at, amount)
+  -- A subscription begins at a whole second, so none of them comes to lie on its other side.
+  select g.tenant_id, date_trunc('second', g.created_at), count(*)
+    from gone g
+   -- What is older was counted long ago. A tenant that goes takes its executions along.
+   where g.created_at > now() - interval '40 days' and exists (select from public.tenants t where t.id = g.tenant_id)
+   group by 1, 2;
+  return null;
+end
+$$;
+
+-- FUNCTION keep_count_of_executions(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.keep_count_of_executions() IS 'Deleting executions, or the workflow that they ran, does not make them not have happened.';
 
 -- last_of(billing.sighting[]); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.last_of(seen billing.sighting[]) RETURNS text
@@ -949,6 +1445,24 @@ $$;
 -- FUNCTION last_told(events text[], before text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.last_told(events text[], before text) IS 'Which of these events, all of one object and one second, was the last. before is the last of the second before, where it is known.';
 
+-- learn_meters(text[], text[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.learn_meters(event_names text[], ids text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  found_some integer;
+begin
+  update billing.meters m set stripe_meter = f.id from unnest(event_names, ids) f (event_name, id)
+   where f.event_name = m.event_name and m.stripe_meter is null;
+  get diagnostics found_some = row_count;
+  return found_some;
+end
+$$;
+
+-- FUNCTION learn_meters(event_names text[], ids text[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.learn_meters(event_names text[], ids text[]) IS 'Takes the ids of Stripe''s meters by their event names.';
+
 -- link_customer(uuid, text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.link_customer(tenant uuid, customer text) RETURNS void
     LANGUAGE plpgsql
@@ -966,6 +1480,43 @@ $$;
 
 -- FUNCTION link_customer(tenant uuid, customer text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.link_customer(tenant uuid, customer text) IS 'Says whose a customer is, for good, and has what the mirror knows of them follow.';
+
+-- metered(uuid[], timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone) RETURNS TABLE(tenant_id uuid, meter text, used_at timestamp with time zone, quantity numeric)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select u.tenant_id, m.meter, u.created_at, m.quantity
+    from public.usage u
+    cross join lateral (values
+      ('llm_tokens', (u.input_tokens + u.output_tokens)::numeric),
+      -- What a tenant's own key has paid is not ours to bill, and what has no price costs nothing that is known.
+      ('llm_cost', case when u.own_key then 0 else coalesce(u.cost_usd, 0) * 1000000 end)
+    ) m (meter, quantity)
+   where u.tenant_id = any (tenants) and u.created_at >= since and u.created_at < until
+  union all
+  select e.tenant_id, 'executions', e.created_at, 1
+    from public.executions e
+   -- By ids, which have an index; an id is made within its transaction.
+   where e.tenant_id = any (tenants) and e.id >= private.first_id_at(since - interval '1 day') and e.id < private.first_id_at(until + interval '1 day')
+     and e.created_at >= since and e.created_at < until
+  union all
+  select r.tenant_id, 'executions', r.used_at, r.amount
+    from billing.removed_executions r
+   where r.tenant_id = any (tenants) and r.used_at >= since and r.used_at < until
+$$;
+
+-- FUNCTION metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone) IS 'What these tenants have used from since until before until: all sources of all meters, whether or not they are sent anywhere. A further source is a further branch here, and a row of billing.meters.';
+
+-- meters_to_find(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.meters_to_find() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ select exists (select from billing.meters m where m.event_name is not null and m.stripe_meter is null) $$;
+
+-- FUNCTION meters_to_find(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.meters_to_find() IS 'Whether there are meters whose ids in Stripe are not known.';
 
 -- newest(billing.sighting[]); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.newest(seen billing.sighting[]) RETURNS billing.sighting[]
@@ -1005,6 +1556,67 @@ CREATE FUNCTION billing.passes_by_itself(state text) RETURNS boolean
   -- Not of the event's making: a deadlock, a full disk, a server that stops. https://www.postgresql.org/docs/current/errcodes-appendix.html
   select left(state, 2) in ('08', '25', '40', '53', '55', '57', '58')
 $$;
+
+-- subscription_plans; Type: TABLE; Schema: public
+CREATE TABLE public.subscription_plans (
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    price_monthly integer NOT NULL,
+    price_yearly integer NOT NULL,
+    currency text DEFAULT 'usd'::text NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    limits jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    history_days integer,
+    queue_weight integer DEFAULT 1 NOT NULL,
+    stripe_price_monthly text,
+    stripe_price_yearly text,
+    CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
+    CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
+    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
+    CONSTRAINT plan_queue_weight_is_positive CHECK (((queue_weight >= 1) AND (queue_weight <= 1000)))
+);
+
+-- TABLE subscription_plans; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in minor units of the currency.';
+
+-- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
+
+-- COLUMN subscription_plans.history_days; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.history_days IS 'How long a finished execution is kept; null: until somebody deletes it.';
+
+-- COLUMN subscription_plans.queue_weight; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.queue_weight IS 'The share of the workers that a tenant gets while others wait too, in proportion to theirs.';
+
+-- COLUMN subscription_plans.stripe_price_monthly; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.stripe_price_monthly IS 'The price in Stripe that is sold now. Prices of before stay known: billing.plan_prices.';
+
+-- COLUMN subscription_plans.stripe_price_yearly; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.stripe_price_yearly IS 'See stripe_price_monthly.';
+
+-- price_of(text, public.subscription_plans); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.price_of(of_subscription text, plan public.subscription_plans) RETURNS TABLE(interval_unit text, unit_amount numeric, quantity bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $_$
+  -- The item that is of this plan. What it costs is as the customer bought it, which may be before the plan's price changed.
+  select coalesce(i.item #>> '{price,recurring,interval}', case when i.item #>> '{price,id}' = plan.stripe_price_yearly then 'year' else 'month' end),
+         coalesce((i.item #>> '{price,unit_amount_decimal}')::numeric, (i.item #>> '{price,unit_amount}')::numeric,
+                  case when coalesce(i.item #>> '{price,recurring,interval}', '') = 'year' or i.item #>> '{price,id}' = plan.stripe_price_yearly
+                       then plan.price_yearly else plan.price_monthly end),
+         coalesce((i.item ->> 'quantity')::bigint, 1)
+    from billing.objects o
+    cross join lateral jsonb_path_query(o.data, '$.items.data[*]') i (item)
+   where o.account = '' and o.kind = 'subscription' and o.id = of_subscription
+     and exists (select from billing.plan_prices p where p.plan_id = plan.id and p.price = i.item #>> '{price,id}')
+   order by i.item #>> '{price,id}'
+   limit 1
+$_$;
+
+-- FUNCTION price_of(of_subscription text, plan public.subscription_plans); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.price_of(of_subscription text, plan public.subscription_plans) IS 'What a subscription pays for its plan: month or year, in minor units a piece, how many.';
 
 -- rank_of(text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.rank_of(status text) RETURNS integer
@@ -1070,6 +1682,44 @@ $$;
 -- FUNCTION readable(kind text, data jsonb); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.readable(kind text, data jsonb) IS 'An object that all can be derived from, or an error. What is in the mirror is read with all else of its customer: there it would stop what the others tell.';
 
+-- record_meter_events(text[], bigint[], text[], text[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  recorded billing.meter_events[];
+begin
+  with said as (
+    select s.* from unnest(identifiers, tickets, outcomes, problems) s (identifier, ticket, outcome, problem)
+  ), held as (
+    select e.identifier, s.outcome, s.problem
+      from billing.meter_events e join said s on s.identifier = e.identifier and s.ticket = e.ticket
+     where e.state = 'queued' order by e.identifier for update of e
+  ), noted as (
+    update billing.meter_events e
+       set state = case when h.outcome in ('sent', 'refused', 'late') then h.outcome else 'queued' end,
+           -- Not taken, by Stripe's own word: this try does not count for what it may have. Those before it do.
+           tried_at = case when h.outcome = 'again' then null else e.tried_at end,
+           next_attempt_at = case when h.outcome in ('again', 'unknown') then
+             now() + least(interval '1 hour', interval '1 second' * 2 ^ least(e.attempts, 12)) * (0.5 + random() / 2) end,
+           finished_at = case when h.outcome not in ('again', 'unknown') then now() end,
+           problem = h.problem
+      from held h where h.identifier = e.identifier
+    returning e.*
+  )
+  select array_agg(row(n.*)::billing.meter_events) into recorded from noted n;
+  if recorded is null then
+    return 0;
+  end if;
+  perform billing.ask_for_sums(array(select r from unnest(recorded) r where r.state = 'sent'), now() + interval '1 hour');
+  return cardinality(recorded);
+end
+$$;
+
+-- FUNCTION record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]) IS 'Writes what became of claimed events: sent, refused, late, again (not taken, to be tried again), unknown (nobody heard an answer). Answers of how many the ticket was still good.';
+
 -- remember_prices(); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.remember_prices() RETURNS trigger
     LANGUAGE plpgsql
@@ -1100,6 +1750,94 @@ $$;
 -- FUNCTION replay(event text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.replay(event text) IS 'Has an event applied once more, whatever has become of it. What it tells is counted once.';
 
+-- resend_meter_event(text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.resend_meter_event(meter_event text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  old billing.meter_events;
+  made text;
+begin
+  select e.* into old from billing.meter_events e where e.identifier = meter_event;
+  -- As who counts, so that nobody else makes the next event of this hour.
+  perform from billing.metered_tenants m where m.tenant_id = old.tenant_id for update;
+  update billing.meter_events e set state = 'replaced' where e.identifier = meter_event and e.state = 'refused' returning * into old;
+  if not found then
+    return null;
+  end if;
+  insert into billing.meter_events (tenant_id, meter, hour, seq, identifier, event_name, customer, livemode, value, happened_at)
+  select old.tenant_id, old.meter, old.hour, n.seq,
+         concat_ws(':', old.tenant_id, old.meter, to_char(old.hour at time zone 'UTC', 'YYYYMMDDHH24'), n.seq),
+         coalesce(m.event_name, old.event_name), coalesce(s.customer_id, old.customer), coalesce(s.livemode, old.livemode), old.value, old.happened_at
+    from billing.meters m
+    cross join lateral (
+      select max(e.seq) + 1 as seq from billing.meter_events e where e.tenant_id = old.tenant_id and e.meter = old.meter and e.hour = old.hour) n
+    left join lateral (
+      select x.customer_id, x.livemode from billing.billable_spans x
+       where x.tenant_id = old.tenant_id and x.since <= old.happened_at and x.until > old.happened_at
+       order by x.decides desc, x.since desc limit 1
+    ) s on true
+   where m.key = old.meter
+  returning identifier into made;
+  return made;
+end
+$$;
+
+-- FUNCTION resend_meter_event(meter_event text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.resend_meter_event(meter_event text) IS 'Makes a new event in the place of a refused one, of the same amount, for the meter and customer as they are now. Its own identifier: Stripe may know the old one. Null when there is none that is refused.';
+
+-- settle_meter_event(text, boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.settle_meter_event(meter_event text, was_taken boolean) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update billing.meter_events e
+     set state = case when was_taken then 'sent' else 'queued' end,
+         finished_at = case when was_taken then now() end, next_attempt_at = case when not was_taken then now() end,
+         tried_at = null, maybe_taken_at = null
+   where e.identifier = meter_event and e.state = 'unsure';
+  return found;
+end
+$$;
+
+-- FUNCTION settle_meter_event(meter_event text, was_taken boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.settle_meter_event(meter_event text, was_taken boolean) IS 'Says of an event that is unsure whether Stripe has taken it. One that it has not is sent, or is late.';
+
+-- settle_unsure(uuid, text, text, timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.settle_unsure(whose uuid, of_meter text, of_customer text, of_day timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  with hours as (
+    select e.hour, coalesce(sum(e.value) filter (where e.state = 'sent'), 0) as sent, sum(e.value) filter (where e.state = 'unsure') as unsure
+      from billing.meter_events e
+     where e.tenant_id = whose and e.meter = of_meter and e.customer = of_customer and e.hour >= of_day and e.hour < of_day + interval '1 day'
+     group by e.hour
+    -- While another may be under way there is no telling which of them the sum has in it.
+    having bool_or(e.state = 'unsure') and not bool_or(e.state = 'queued' and e.tried_at is not null)
+       -- Nor when Stripe may not have added up all of them yet.
+       and max(coalesce(e.tried_at, '-infinity')) < now() - interval '30 minutes'
+  )
+  update billing.meter_events e
+     set state = case s.value when h.sent then 'queued' else 'sent' end,
+         next_attempt_at = case s.value when h.sent then now() end, finished_at = case when s.value <> h.sent then now() end,
+         tried_at = null, maybe_taken_at = null
+    from hours h
+    cross join lateral (
+      select coalesce(sum(m.value), 0) as value from billing.meter_sums m
+       where m.tenant_id = whose and m.meter = of_meter and m.customer = of_customer and m.hour = h.hour) s
+   where e.tenant_id = whose and e.meter = of_meter and e.customer = of_customer and e.hour = h.hour and e.state = 'unsure'
+     -- All of them or none. A part can be any part, and is for the operator to say.
+     and s.value in (h.sent, h.sent + h.unsure);
+end
+$$;
+
+-- FUNCTION settle_unsure(whose uuid, of_meter text, of_customer text, of_day timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.settle_unsure(whose uuid, of_meter text, of_customer text, of_day timestamp with time zone) IS 'Finds out by Stripe''s sums of a day whether it has taken the events that are unsure.';
+
 -- standing(text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.standing(status text) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -1110,6 +1848,34 @@ $$;
 
 -- FUNCTION standing(status text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.standing(status text) IS 'How much a subscription entitles to: 4 its plan; 3 its plan for as long as the grace lasts; 2 its plan, suspended; 1 it has ended. None: it has never begun.';
+
+-- subscription_drift(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.subscription_drift() RETURNS TABLE(tenant_id uuid, subscription text, difference text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(x.tenant_id, s.tenant_id), coalesce(x.id, s.id),
+         case when s.id is null then 'the tenant does not see it'
+              when x.id is null then 'Stripe has none such'
+              else 'the tenant sees it otherwise' end
+    from billing.subscriptions x
+    full join public.subscriptions s on s.tenant_id = x.tenant_id and s.id = x.id
+   where s.id is null or x.id is null
+      or (x.customer_id, x.status, x.plan_id, x.price_ids, x.quantity, x.currency, x.current_period_start, x.current_period_end, x.trial_end, x.cancel_at,
+          x.cancel_at_period_end, x.canceled_at, x.ended_at, x.created_at)
+         is distinct from
+         (s.customer_id, s.status, s.plan_id, s.price_ids, s.quantity, s.currency, s.current_period_start, s.current_period_end, s.trial_end, s.cancel_at,
+          s.cancel_at_period_end, s.canceled_at, s.ended_at, s.created_at)
+  union all
+  select t.id, s.id, 'the tenant has another plan'
+    from public.subscriptions s
+    join public.tenants t on t.id = s.tenant_id
+   where s.decides and billing.standing(s.status) >= 2 and t.plan_id <> s.plan_id
+   order by 1, 2, 3
+$$;
+
+-- FUNCTION subscription_drift(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.subscription_drift() IS 'Where public.subscriptions and the plans of tenants are others than the mirror of Stripe''s objects says. None, unless somebody has changed them by hand.';
 
 -- subscription_of(jsonb); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.subscription_of(invoice jsonb) RETURNS text
@@ -1168,6 +1934,28 @@ $$;
 -- FUNCTION undone(data jsonb, attributes jsonb); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.undone(data jsonb, attributes jsonb) IS 'An object with these attributes as they were before: how it was before the event that tells both.';
 
+-- used_in_period(uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.used_in_period(tenant uuid, since timestamp with time zone, until timestamp with time zone) RETURNS TABLE(meter text, used numeric)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with counted as (
+    select greatest(billing.hour_of(since), coalesce(m.counted_through, '-infinity')) as through
+      from (select) one left join billing.metered_tenants m on m.tenant_id = tenant
+  )
+  select m.key, coalesce((
+           select sum(e.value) from billing.meter_events e, counted c
+            where e.tenant_id = tenant and e.meter = m.key and e.hour >= since and e.hour < least(until, c.through) and e.state <> 'replaced'), 0)
+         -- What is not counted yet: the last hour or two.
+         + coalesce((
+           select sum(h.used) from counted c, billing.hours_of(tenant, greatest(c.through, billing.hour_of(since + interval '59 minutes 59.999999 seconds')), until) h
+            where h.meter = m.key), 0)
+    from billing.meters m
+$$;
+
+-- FUNCTION used_in_period(tenant uuid, since timestamp with time zone, until timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.used_in_period(tenant uuid, since timestamp with time zone, until timestamp with time zone) IS 'What is billed of a period by meters, up to now. An hour belongs to the period in which it begins.';
+
 -- wait_for_turn(); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.wait_for_turn() RETURNS void
     LANGUAGE sql
@@ -1176,6 +1964,71 @@ CREATE FUNCTION billing.wait_for_turn() RETURNS void
 
 -- FUNCTION wait_for_turn(); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.wait_for_turn() IS 'Until we commit, nobody else changes the mirror.';
+
+-- warn_of_limits(integer); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.warn_of_limits(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  last_looked_at uuid;
+  these uuid[];
+begin
+  select w.looked_at into last_looked_at from billing.limit_watch w for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  these := array(
+    select t.id from public.tenants t where t.id > last_looked_at order by t.id limit most);
+  with passed as (
+    select t.id as tenant_id, t.name as tenant_name, q.meter, x.threshold, q.used, q.quota_limit, q.resets_at,
+           -- A stock has no period. It is told of once in each of the tenant's own.
+           coalesce(q.period_start, (select p.period_start from aias.quota_period(t.billing_anchor, now()) p)) as period_start
+      from public.tenants t
+      cross join lateral aias.quota_status(t.id) q
+      join private.meters m on m.key = q.meter
+      cross join (values (80), (100)) x (threshold)
+     where t.id = any (these) and t.status = 'active' and q.quota_limit > 0 and q.used::numeric * 100 >= q.quota_limit::numeric * x.threshold
+  ), told as (
+    insert into billing.limit_warnings (tenant_id, meter, threshold, period_start)
+    select p.tenant_id, p.meter, p.threshold, p.period_start from passed p order by 1, 2, 3
+    on conflict do nothing
+    returning tenant_id, meter, threshold, period_start
+  ), worst as (
+    -- Who is found to have passed both is told of the second.
+    select distinct on (p.tenant_id, p.meter) p.*
+      from passed p join told d using (tenant_id, meter, threshold, period_start)
+     order by p.tenant_id, p.meter, p.threshold desc
+  ), readers as (
+    select distinct w.tenant_id, u.id, u.email
+      from (select distinct x.tenant_id from worst x) w
+      join private.access a on a.tenant_id = w.tenant_id and a.ends_at > now()
+       and (a.granted | a.granted_with_second_factor) & private.mask_of('{billing.manage}') <> 0
+      join public.users u on u.id = a.principal
+  )
+  insert into queue.mails (tenant_id, idempotency_key, template, recipient, expires_at, variables)
+  select w.tenant_id, format('limit:%s:%s:%s:%s', w.meter, w.threshold, extract(epoch from w.period_start)::bigint, r.id), 'limit', r.email,
+         -- A day later there may be nothing in it any more.
+         coalesce(w.resets_at, now() + interval '1 day'),
+         jsonb_build_object(
+           'tenant_name', w.tenant_name, 'meter', w.meter, 'threshold', w.threshold::text,
+           'used', ltrim(to_char(w.used, '999,999,999,999,999,999')), 'limit', ltrim(to_char(w.quota_limit, '999,999,999,999,999,999')),
+           'resets_at', to_char(w.resets_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+    from worst w join readers r on r.tenant_id = w.tenant_id
+   order by w.tenant_id, w.meter, r.id
+  on conflict on constraint mail_is_promised_once do nothing;
+  if found then
+    perform pg_notify('aias_mails', '');
+  end if;
+  update billing.limit_watch w
+     set looked_at = case when cardinality(these) < most then '00000000-0000-0000-0000-000000000000' else these[cardinality(these)] end;
+  delete from billing.limit_warnings g where g.tenant_id = any (these) and g.warned_at < now() - interval '400 days';
+  return cardinality(these);
+end
+$$;
+
+-- FUNCTION warn_of_limits(most integer); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.warn_of_limits(most integer) IS 'Looks at the limits of the next tenants, at most so many, and has those who hold billing.manage told when 80 or 100 per cent are used. Answers at how many it has looked: fewer than most at the end of a round.';
 
 -- was(jsonb, jsonb, jsonb); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) RETURNS boolean
@@ -1566,7 +2419,10 @@ CREATE FUNCTION edge.keep_stripe_events(bodies text[]) RETURNS void
     SET search_path TO ''
     AS $$
   insert into billing.events (id, type, created, api_version, account, livemode, payload)
-  select b.payload ->> 'id', b.payload ->> 'type', to_timestamp((b.payload ->> 'created')::bigint), b.payload ->> 'api_version',
+  select b.payload ->> 'id', b.payload ->> 'type',
+         -- Seconds; a text in events of version 2: https://docs.stripe.com/api/v2/core/events/object.
+         case jsonb_typeof(b.payload -> 'created') when 'string' then (b.payload ->> 'created')::timestamptz else to_timestamp((b.payload ->> 'created')::bigint) end,
+         b.payload ->> 'api_version',
          coalesce(b.payload ->> 'account', ''), coalesce((b.payload ->> 'livemode')::boolean, false), b.payload
     from (select u.body::jsonb as payload from unnest(bodies) u (body) offset 0) b
    -- Two who bring the same events wait for each other in one order, never in a circle.
@@ -3981,6 +4837,22 @@ begin
   return invitation;
 end
 $$;
+
+-- invoice_preview(uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.invoice_preview(tenant uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if private.held_in(tenant) & private.mask_of('{billing.read,billing.manage}') = 0 then
+    perform private.demand(tenant, 'billing.read');
+  end if;
+  return billing.invoice_preview(tenant);
+end
+$$;
+
+-- FUNCTION invoice_preview(tenant uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.invoice_preview(tenant uuid) IS 'See public.invoice_preview.';
 
 -- is_caller(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.is_caller() RETURNS boolean
@@ -6597,6 +7469,15 @@ CREATE FUNCTION public.invite_member(tenant_id uuid, email text, role text) RETU
 
 -- FUNCTION invite_member(tenant_id uuid, email text, role text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.invite_member(tenant_id uuid, email text, role text) IS 'Invites somebody by e-mail into a role whose every permission the caller holds. The mail carries a link with a token, good for 7 days and once.';
+
+-- invoice_preview(uuid); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.invoice_preview(tenant_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ select private.invoice_preview(tenant_id) $$;
+
+-- FUNCTION invoice_preview(tenant_id uuid); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.invoice_preview(tenant_id uuid) IS 'What the tenant''s open billing period comes to so far, before tax: {currency, period, lines: [{kind: plan | overage | marketplace, …, amount}], subtotal, tax, total_before_tax}, in minor units. Wants billing.read or billing.manage.';
 
 -- leave_tenant(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.leave_tenant(tenant_id uuid) RETURNS void
@@ -9492,6 +10373,93 @@ COMMENT ON COLUMN billing.accounts.is_suspended IS 'It is billing that has suspe
 -- COLUMN accounts.derive_at; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.accounts.derive_at IS 'When time alone changes what follows: the end of the grace.';
 
+-- objects; Type: TABLE; Schema: billing
+CREATE TABLE billing.objects (
+    account text DEFAULT ''::text NOT NULL,
+    kind text NOT NULL,
+    id text NOT NULL,
+    livemode boolean NOT NULL,
+    customer text,
+    data jsonb NOT NULL,
+    is_deleted boolean DEFAULT false NOT NULL,
+    seen billing.sighting[] NOT NULL,
+    fetched jsonb,
+    fetched_second bigint,
+    fetched_ticket bigint DEFAULT 0 NOT NULL,
+    fetch_ticket bigint DEFAULT 0 NOT NULL,
+    fetch_at timestamp with time zone
+);
+
+-- TABLE objects; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.objects IS 'Stripe''s objects as they are now: by its events, or by what it answered when it was asked.';
+
+-- COLUMN objects.kind; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.kind IS 'What Stripe calls it: customer, subscription, invoice, checkout.session, …';
+
+-- COLUMN objects.seen; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.seen IS 'The events of the newest two seconds that have told of it: the state is what the last of them tells. See billing.newest.';
+
+-- COLUMN objects.fetched; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetched IS 'What Stripe answered last, null when it has no such object; fetched_second says when, by its clock, and null that it was never asked.';
+
+-- COLUMN objects.fetch_ticket; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetch_ticket IS 'Grows with each event and with each question; an answer to a question with a smaller ticket than fetched_ticket is too late.';
+
+-- COLUMN objects.fetch_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.fetch_at IS 'When Stripe is to be asked how it is; null when that is known.';
+
+-- subscriptions; Type: TABLE; Schema: public
+CREATE TABLE public.subscriptions (
+    tenant_id uuid NOT NULL,
+    id text NOT NULL,
+    customer_id text NOT NULL,
+    status text NOT NULL,
+    plan_id uuid,
+    price_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    quantity bigint,
+    currency text,
+    current_period_start timestamp with time zone,
+    current_period_end timestamp with time zone,
+    trial_end timestamp with time zone,
+    cancel_at timestamp with time zone,
+    cancel_at_period_end boolean DEFAULT false NOT NULL,
+    canceled_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    grace_ends_at timestamp with time zone,
+    decides boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT subscription_has_a_grace_while_a_payment_is_due CHECK (((status = 'past_due'::text) = (grace_ends_at IS NOT NULL))),
+    CONSTRAINT subscription_status_is_known CHECK ((status = ANY (ARRAY['incomplete'::text, 'incomplete_expired'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'unpaid'::text, 'paused'::text, 'canceled'::text])))
+);
+
+-- TABLE subscriptions; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.subscriptions IS 'The tenant''s subscriptions in Stripe. Derived: a change is made in Stripe.';
+
+-- COLUMN subscriptions.plan_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.plan_id IS 'The plan that its prices belong to; null when they belong to none.';
+
+-- COLUMN subscriptions.grace_ends_at; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.grace_ends_at IS 'A payment is due; when it is not made by then, the tenant is suspended until it is.';
+
+-- COLUMN subscriptions.decides; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscriptions.decides IS 'Plan and status of the tenant follow from this one.';
+
+-- billable_spans; Type: VIEW; Schema: billing
+CREATE VIEW billing.billable_spans AS
+ SELECT s.tenant_id,
+    s.id,
+    s.customer_id,
+    s.decides,
+    s.created_at AS since,
+    COALESCE(s.ended_at, 'infinity'::timestamp with time zone) AS until,
+    o.livemode
+   FROM (public.subscriptions s
+     JOIN billing.objects o ON (((o.account = ''::text) AND (o.kind = 'subscription'::text) AND (o.id = s.id))))
+  WHERE ((s.plan_id IS NOT NULL) AND (billing.standing(s.status) IS NOT NULL));
+
+-- VIEW billable_spans; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.billable_spans IS 'From when to when a tenant has had a subscription that could decide. What it uses at other times goes nowhere.';
+
 -- customers; Type: TABLE; Schema: billing
 CREATE TABLE billing.customers (
     tenant_id uuid NOT NULL,
@@ -9562,40 +10530,149 @@ CREATE VIEW billing.dead_letters AS
 -- VIEW dead_letters; Type: COMMENT; Schema: billing
 COMMENT ON VIEW billing.dead_letters IS 'Events that could not be applied, and why. select billing.replay(id) once that is mended.';
 
--- objects; Type: TABLE; Schema: billing
-CREATE TABLE billing.objects (
-    account text DEFAULT ''::text NOT NULL,
-    kind text NOT NULL,
-    id text NOT NULL,
-    livemode boolean NOT NULL,
-    customer text,
-    data jsonb NOT NULL,
-    is_deleted boolean DEFAULT false NOT NULL,
-    seen billing.sighting[] NOT NULL,
-    fetched jsonb,
-    fetched_second bigint,
-    fetched_ticket bigint DEFAULT 0 NOT NULL,
-    fetch_ticket bigint DEFAULT 0 NOT NULL,
-    fetch_at timestamp with time zone
+-- limit_warnings; Type: TABLE; Schema: billing
+CREATE TABLE billing.limit_warnings (
+    tenant_id uuid NOT NULL,
+    meter text NOT NULL,
+    threshold integer NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    warned_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT warning_threshold_is_known CHECK ((threshold = ANY (ARRAY[80, 100])))
 );
 
--- TABLE objects; Type: COMMENT; Schema: billing
-COMMENT ON TABLE billing.objects IS 'Stripe''s objects as they are now: by its events, or by what it answered when it was asked.';
+-- TABLE limit_warnings; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.limit_warnings IS 'What tenants have been told of their limits: once for each meter, threshold and billing period.';
 
--- COLUMN objects.kind; Type: COMMENT; Schema: billing
-COMMENT ON COLUMN billing.objects.kind IS 'What Stripe calls it: customer, subscription, invoice, checkout.session, …';
+-- COLUMN limit_warnings.threshold; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.limit_warnings.threshold IS 'Per cent of the limit.';
 
--- COLUMN objects.seen; Type: COMMENT; Schema: billing
-COMMENT ON COLUMN billing.objects.seen IS 'The events of the newest two seconds that have told of it: the state is what the last of them tells. See billing.newest.';
+-- limit_watch; Type: TABLE; Schema: billing
+CREATE TABLE billing.limit_watch (
+    is_the_only_row boolean DEFAULT true NOT NULL,
+    looked_at uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
+    CONSTRAINT limit_watch_is_one_row CHECK (is_the_only_row)
+);
 
--- COLUMN objects.fetched; Type: COMMENT; Schema: billing
-COMMENT ON COLUMN billing.objects.fetched IS 'What Stripe answered last, null when it has no such object; fetched_second says when, by its clock, and null that it was never asked.';
+-- TABLE limit_watch; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.limit_watch IS 'Whose limits were looked at last. Whoever looks holds the row.';
 
--- COLUMN objects.fetch_ticket; Type: COMMENT; Schema: billing
-COMMENT ON COLUMN billing.objects.fetch_ticket IS 'Grows with each event and with each question; an answer to a question with a smaller ticket than fetched_ticket is too late.';
+-- meter_days; Type: TABLE; Schema: billing
+CREATE TABLE billing.meter_days (
+    tenant_id uuid NOT NULL,
+    meter text NOT NULL,
+    customer text NOT NULL,
+    day timestamp with time zone NOT NULL,
+    livemode boolean NOT NULL,
+    ask_at timestamp with time zone,
+    asked_at timestamp with time zone,
+    asks integer DEFAULT 0 NOT NULL,
+    ticket bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT meter_day_begins_in_utc CHECK ((date_bin('1 day'::interval, day, '2000-01-01 00:00:00+00'::timestamp with time zone) = day))
+);
 
--- COLUMN objects.fetch_at; Type: COMMENT; Schema: billing
-COMMENT ON COLUMN billing.objects.fetch_at IS 'When Stripe is to be asked how it is; null when that is known.';
+-- TABLE meter_days; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.meter_days IS 'Of which days Stripe is to be asked, or was asked, what its meters come to.';
+
+-- COLUMN meter_days.ask_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meter_days.ask_at IS 'An hour after an event was sent, since Stripe adds up later than it answers; again later while its sums are others than ours.';
+
+-- meter_prices; Type: TABLE; Schema: billing
+CREATE TABLE billing.meter_prices (
+    plan_id uuid NOT NULL,
+    meter text NOT NULL,
+    unit_amount numeric NOT NULL,
+    included bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT included_amount_is_not_negative CHECK ((included >= 0)),
+    CONSTRAINT meter_price_is_not_negative CHECK ((unit_amount >= (0)::numeric))
+);
+
+-- TABLE meter_prices; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.meter_prices IS 'What a unit costs on a plan beyond what is included in a billing period, for invoice previews. Stripe bills by the prices of its own meters: they must say the same.';
+
+-- COLUMN meter_prices.unit_amount; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meter_prices.unit_amount IS 'In minor units of the plan''s currency; may be a part of one.';
+
+-- meter_reports; Type: TABLE; Schema: billing
+CREATE TABLE billing.meter_reports (
+    event text NOT NULL,
+    type text NOT NULL,
+    livemode boolean NOT NULL,
+    told_at timestamp with time zone DEFAULT now() NOT NULL,
+    ask_at timestamp with time zone DEFAULT now(),
+    ticket bigint DEFAULT 0 NOT NULL,
+    data jsonb,
+    marked integer DEFAULT 0 NOT NULL
+);
+
+-- TABLE meter_reports; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.meter_reports IS 'What Stripe could not count of what it had taken. It names samples; billing.drift shows the whole.';
+
+-- COLUMN meter_reports.data; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meter_reports.data IS '{reason: {error_count, error_types: [{code, error_count, sample_errors: [{error_message, request: {identifier}}]}]}, validation_start, validation_end}.';
+
+-- COLUMN meter_reports.marked; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meter_reports.marked IS 'How many events are refused because of it.';
+
+-- meter_sums; Type: TABLE; Schema: billing
+CREATE TABLE billing.meter_sums (
+    tenant_id uuid NOT NULL,
+    meter text NOT NULL,
+    customer text NOT NULL,
+    day timestamp with time zone NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    value numeric NOT NULL
+);
+
+-- TABLE meter_sums; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.meter_sums IS 'What Stripe''s meters came to by hours, when it was asked; hours with nothing are left out.';
+
+-- metered_tenants; Type: TABLE; Schema: billing
+CREATE TABLE billing.metered_tenants (
+    tenant_id uuid NOT NULL,
+    counted_through timestamp with time zone,
+    count_at timestamp with time zone DEFAULT now() NOT NULL,
+    recount_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- TABLE metered_tenants; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.metered_tenants IS 'Up to which hour the use of tenants with subscriptions was counted. Whoever counts holds the row.';
+
+-- COLUMN metered_tenants.recount_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.metered_tenants.recount_at IS 'When all hours are counted anew that Stripe still takes. The last day is counted anew each time.';
+
+-- meters; Type: TABLE; Schema: billing
+CREATE TABLE billing.meters (
+    key text NOT NULL,
+    unit text NOT NULL,
+    event_name text,
+    since timestamp with time zone,
+    line text DEFAULT 'overage'::text NOT NULL,
+    unit_amount numeric,
+    stripe_meter text,
+    CONSTRAINT meter_event_name_is_short CHECK (((length(event_name) >= 1) AND (length(event_name) <= 100))),
+    CONSTRAINT meter_key_is_a_short_word CHECK ((key ~ '^[a-z][a-z0-9_]{0,38}$'::text)),
+    CONSTRAINT meter_line_is_known CHECK ((line = ANY (ARRAY['overage'::text, 'marketplace'::text]))),
+    CONSTRAINT meter_that_is_sent_says_since_when CHECK (((event_name IS NULL) = (since IS NULL))),
+    CONSTRAINT meter_unit_amount_is_not_negative CHECK ((unit_amount >= (0)::numeric))
+);
+
+-- TABLE meters; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.meters IS 'What is metered. Where it is counted: billing.metered.';
+
+-- COLUMN meters.event_name; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meters.event_name IS 'The meter''s event_name in Stripe; null while nothing is sent. Its aggregation must be sum, and of raw events: pre-aggregated, a later event of an hour would take the place of the one before.';
+
+-- COLUMN meters.since; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meters.since IS 'What was used before goes nowhere.';
+
+-- COLUMN meters.line; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meters.line IS 'Among which lines of an invoice it stands.';
+
+-- COLUMN meters.unit_amount; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meters.unit_amount IS 'What a unit costs whatever the plan, in minor units. A price of the plan comes before it: billing.meter_prices.';
+
+-- COLUMN meters.stripe_meter; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.meters.stripe_meter IS 'Its id in Stripe: mtr_…. Workers look it up by the event_name.';
 
 -- plan_prices; Type: TABLE; Schema: billing
 CREATE TABLE billing.plan_prices (
@@ -9605,6 +10682,17 @@ CREATE TABLE billing.plan_prices (
 
 -- TABLE plan_prices; Type: COMMENT; Schema: billing
 COMMENT ON TABLE billing.plan_prices IS 'Which plan is bought with a price of Stripe: those that are sold now, and all that were. A price belongs to one plan.';
+
+-- removed_executions; Type: TABLE; Schema: billing
+CREATE TABLE billing.removed_executions (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    used_at timestamp with time zone NOT NULL,
+    amount bigint NOT NULL
+);
+
+-- TABLE removed_executions; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.removed_executions IS 'How many executions of a second are not there any more. They happened, and count.';
 
 -- settings; Type: TABLE; Schema: billing
 CREATE TABLE billing.settings (
@@ -9628,45 +10716,6 @@ COMMENT ON COLUMN billing.settings.plan_without_subscription IS 'Where a tenant 
 
 -- COLUMN settings.events_kept; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.settings.events_kept IS 'How long events are kept after they were applied or ignored. What is dead is kept until somebody has it replayed.';
-
--- subscription_plans; Type: TABLE; Schema: public
-CREATE TABLE public.subscription_plans (
-    id uuid DEFAULT aias.uuid7() NOT NULL,
-    key text NOT NULL,
-    name text NOT NULL,
-    price_monthly integer NOT NULL,
-    price_yearly integer NOT NULL,
-    currency text DEFAULT 'usd'::text NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
-    limits jsonb NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    history_days integer,
-    queue_weight integer DEFAULT 1 NOT NULL,
-    stripe_price_monthly text,
-    stripe_price_yearly text,
-    CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
-    CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
-    CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
-    CONSTRAINT plan_queue_weight_is_positive CHECK (((queue_weight >= 1) AND (queue_weight <= 1000)))
-);
-
--- TABLE subscription_plans; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.subscription_plans IS 'What can be bought. Prices are in minor units of the currency.';
-
--- COLUMN subscription_plans.limits; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.limits IS 'One number per meter; null means unlimited. Stocks: workflows, users, storage_bytes. Per billing period: executions, llm_tokens. Also requests_per_minute and concurrent_executions.';
-
--- COLUMN subscription_plans.history_days; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.history_days IS 'How long a finished execution is kept; null: until somebody deletes it.';
-
--- COLUMN subscription_plans.queue_weight; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.queue_weight IS 'The share of the workers that a tenant gets while others wait too, in proportion to theirs.';
-
--- COLUMN subscription_plans.stripe_price_monthly; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.stripe_price_monthly IS 'The price in Stripe that is sold now. Prices of before stay known: billing.plan_prices.';
-
--- COLUMN subscription_plans.stripe_price_yearly; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscription_plans.stripe_price_yearly IS 'See stripe_price_monthly.';
 
 -- subscriptions; Type: VIEW; Schema: billing
 CREATE VIEW billing.subscriptions AS
@@ -10478,42 +11527,6 @@ COMMENT ON TABLE public.invoices IS 'The tenant''s invoices in Stripe, in minor 
 -- COLUMN invoices.hosted_invoice_url; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.invoices.hosted_invoice_url IS 'Where it can be paid. Whoever has the address can see the invoice.';
 
--- subscriptions; Type: TABLE; Schema: public
-CREATE TABLE public.subscriptions (
-    tenant_id uuid NOT NULL,
-    id text NOT NULL,
-    customer_id text NOT NULL,
-    status text NOT NULL,
-    plan_id uuid,
-    price_ids text[] DEFAULT '{}'::text[] NOT NULL,
-    quantity bigint,
-    currency text,
-    current_period_start timestamp with time zone,
-    current_period_end timestamp with time zone,
-    trial_end timestamp with time zone,
-    cancel_at timestamp with time zone,
-    cancel_at_period_end boolean DEFAULT false NOT NULL,
-    canceled_at timestamp with time zone,
-    ended_at timestamp with time zone,
-    grace_ends_at timestamp with time zone,
-    decides boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT subscription_has_a_grace_while_a_payment_is_due CHECK (((status = 'past_due'::text) = (grace_ends_at IS NOT NULL))),
-    CONSTRAINT subscription_status_is_known CHECK ((status = ANY (ARRAY['incomplete'::text, 'incomplete_expired'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'unpaid'::text, 'paused'::text, 'canceled'::text])))
-);
-
--- TABLE subscriptions; Type: COMMENT; Schema: public
-COMMENT ON TABLE public.subscriptions IS 'The tenant''s subscriptions in Stripe. Derived: a change is made in Stripe.';
-
--- COLUMN subscriptions.plan_id; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscriptions.plan_id IS 'The plan that its prices belong to; null when they belong to none.';
-
--- COLUMN subscriptions.grace_ends_at; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscriptions.grace_ends_at IS 'A payment is due; when it is not made by then, the tenant is suspended until it is.';
-
--- COLUMN subscriptions.decides; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.subscriptions.decides IS 'Plan and status of the tenant follow from this one.';
-
 -- usage; Type: TABLE; Schema: public
 CREATE TABLE public.usage (
     tenant_id uuid NOT NULL,
@@ -10976,7 +11989,7 @@ CREATE TABLE queue.mails (
     finished_at timestamp with time zone,
     CONSTRAINT mail_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['sent'::text, 'dead'::text, 'dropped'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT mail_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'sent'::text, 'dead'::text, 'dropped'::text]))),
-    CONSTRAINT mail_template_is_known CHECK ((template = ANY (ARRAY['invitation'::text, 'workflow'::text])))
+    CONSTRAINT mail_template_is_known CHECK ((template = ANY (ARRAY['invitation'::text, 'workflow'::text, 'limit'::text])))
 );
 
 -- TABLE mails; Type: COMMENT; Schema: queue
@@ -11164,6 +12177,50 @@ ALTER TABLE ONLY billing.customers
 ALTER TABLE ONLY billing.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (id);
 
+-- limit_warnings limit_warnings_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.limit_warnings
+    ADD CONSTRAINT limit_warnings_pkey PRIMARY KEY (tenant_id, meter, threshold, period_start);
+
+-- limit_watch limit_watch_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.limit_watch
+    ADD CONSTRAINT limit_watch_pkey PRIMARY KEY (is_the_only_row);
+
+-- meter_days meter_days_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_days
+    ADD CONSTRAINT meter_days_pkey PRIMARY KEY (tenant_id, meter, customer, day);
+
+-- meter_events meter_event_identifier_is_unique; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_events
+    ADD CONSTRAINT meter_event_identifier_is_unique UNIQUE (identifier);
+
+-- meters meter_event_name_is_unique; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meters
+    ADD CONSTRAINT meter_event_name_is_unique UNIQUE (event_name);
+
+-- meter_events meter_events_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_events
+    ADD CONSTRAINT meter_events_pkey PRIMARY KEY (tenant_id, meter, hour, seq);
+
+-- meter_prices meter_prices_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_prices
+    ADD CONSTRAINT meter_prices_pkey PRIMARY KEY (plan_id, meter);
+
+-- meter_reports meter_reports_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_reports
+    ADD CONSTRAINT meter_reports_pkey PRIMARY KEY (event);
+
+-- meter_sums meter_sums_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_sums
+    ADD CONSTRAINT meter_sums_pkey PRIMARY KEY (tenant_id, meter, customer, hour);
+
+-- metered_tenants metered_tenants_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.metered_tenants
+    ADD CONSTRAINT metered_tenants_pkey PRIMARY KEY (tenant_id);
+
+-- meters meters_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meters
+    ADD CONSTRAINT meters_pkey PRIMARY KEY (key);
+
 -- objects objects_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.objects
     ADD CONSTRAINT objects_pkey PRIMARY KEY (account, kind, id);
@@ -11171,6 +12228,10 @@ ALTER TABLE ONLY billing.objects
 -- plan_prices plan_prices_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.plan_prices
     ADD CONSTRAINT plan_prices_pkey PRIMARY KEY (price);
+
+-- removed_executions removed_executions_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.removed_executions
+    ADD CONSTRAINT removed_executions_pkey PRIMARY KEY (tenant_id, id);
 
 -- settings settings_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.settings
@@ -11520,8 +12581,38 @@ CREATE INDEX events_dead ON billing.events USING btree (finished_at) WHERE (stat
 -- events_due; Type: INDEX; Schema: billing
 CREATE INDEX events_due ON billing.events USING btree (next_attempt_at) WHERE (state = 'received'::text);
 
+-- events_of_meters; Type: INDEX; Schema: billing
+CREATE INDEX events_of_meters ON billing.events USING btree (received_at) WHERE (type = ANY (ARRAY['v1.billing.meter.error_report_triggered'::text, 'v1.billing.meter.no_meter_found'::text]));
+
 -- events_over; Type: INDEX; Schema: billing
 CREATE INDEX events_over ON billing.events USING btree (finished_at) WHERE (state = ANY (ARRAY['applied'::text, 'ignored'::text]));
+
+-- meter_days_ask_at; Type: INDEX; Schema: billing
+CREATE INDEX meter_days_ask_at ON billing.meter_days USING btree (ask_at) WHERE (ask_at IS NOT NULL);
+
+-- meter_days_meter; Type: INDEX; Schema: billing
+CREATE INDEX meter_days_meter ON billing.meter_days USING btree (meter);
+
+-- meter_events_due; Type: INDEX; Schema: billing
+CREATE INDEX meter_events_due ON billing.meter_events USING btree (next_attempt_at) WHERE (state = 'queued'::text);
+
+-- meter_events_hour; Type: INDEX; Schema: billing
+CREATE INDEX meter_events_hour ON billing.meter_events USING btree (hour);
+
+-- meter_events_meter; Type: INDEX; Schema: billing
+CREATE INDEX meter_events_meter ON billing.meter_events USING btree (meter);
+
+-- meter_prices_meter; Type: INDEX; Schema: billing
+CREATE INDEX meter_prices_meter ON billing.meter_prices USING btree (meter);
+
+-- meter_reports_ask_at; Type: INDEX; Schema: billing
+CREATE INDEX meter_reports_ask_at ON billing.meter_reports USING btree (ask_at) WHERE (ask_at IS NOT NULL);
+
+-- meter_sums_day; Type: INDEX; Schema: billing
+CREATE INDEX meter_sums_day ON billing.meter_sums USING btree (tenant_id, meter, customer, day);
+
+-- metered_tenants_count_at; Type: INDEX; Schema: billing
+CREATE INDEX metered_tenants_count_at ON billing.metered_tenants USING btree (count_at);
 
 -- objects_customer; Type: INDEX; Schema: billing
 CREATE INDEX objects_customer ON billing.objects USING btree (customer, kind) WHERE (account = ''::text);
@@ -11534,6 +12625,9 @@ CREATE INDEX objects_paid_invoice ON billing.objects USING btree (((data ->> 'in
 
 -- plan_prices_plan; Type: INDEX; Schema: billing
 CREATE INDEX plan_prices_plan ON billing.plan_prices USING btree (plan_id);
+
+-- removed_executions_used_at; Type: INDEX; Schema: billing
+CREATE INDEX removed_executions_used_at ON billing.removed_executions USING btree (tenant_id, used_at);
 
 -- settings_plan; Type: INDEX; Schema: billing
 CREATE INDEX settings_plan ON billing.settings USING btree (plan_without_subscription);
@@ -12006,6 +13100,9 @@ CREATE TRIGGER _200_end AFTER UPDATE OF accepted_at, declined_at, revoked_at ON 
 -- memberships _200_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_give_stock_back AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('users');
 
+-- executions _200_keep_count; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_keep_count AFTER DELETE ON public.executions REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION billing.keep_count_of_executions();
+
 -- ai_agents _200_keep_first_version; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_keep_first_version AFTER INSERT ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_agent_version();
 
@@ -12221,9 +13318,49 @@ ALTER TABLE ONLY billing.accounts
 ALTER TABLE ONLY billing.customers
     ADD CONSTRAINT customers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- limit_warnings limit_warnings_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.limit_warnings
+    ADD CONSTRAINT limit_warnings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- meter_days meter_days_meter_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_days
+    ADD CONSTRAINT meter_days_meter_fkey FOREIGN KEY (meter) REFERENCES billing.meters(key);
+
+-- meter_days meter_days_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_days
+    ADD CONSTRAINT meter_days_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- meter_events meter_events_meter_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_events
+    ADD CONSTRAINT meter_events_meter_fkey FOREIGN KEY (meter) REFERENCES billing.meters(key);
+
+-- meter_events meter_events_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_events
+    ADD CONSTRAINT meter_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- meter_prices meter_prices_meter_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_prices
+    ADD CONSTRAINT meter_prices_meter_fkey FOREIGN KEY (meter) REFERENCES billing.meters(key) ON DELETE CASCADE;
+
+-- meter_prices meter_prices_plan_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_prices
+    ADD CONSTRAINT meter_prices_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.subscription_plans(id) ON DELETE CASCADE;
+
+-- meter_sums meter_sum_is_of_a_day; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.meter_sums
+    ADD CONSTRAINT meter_sum_is_of_a_day FOREIGN KEY (tenant_id, meter, customer, day) REFERENCES billing.meter_days(tenant_id, meter, customer, day) ON DELETE CASCADE;
+
+-- metered_tenants metered_tenants_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.metered_tenants
+    ADD CONSTRAINT metered_tenants_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- plan_prices plan_prices_plan_id_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.plan_prices
     ADD CONSTRAINT plan_prices_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.subscription_plans(id) ON DELETE CASCADE;
+
+-- removed_executions removed_executions_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.removed_executions
+    ADD CONSTRAINT removed_executions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- settings settings_plan_without_subscription_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.settings
@@ -12520,11 +13657,41 @@ ALTER TABLE billing.customers ENABLE ROW LEVEL SECURITY;
 -- events; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.events ENABLE ROW LEVEL SECURITY;
 
+-- limit_warnings; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.limit_warnings ENABLE ROW LEVEL SECURITY;
+
+-- limit_watch; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.limit_watch ENABLE ROW LEVEL SECURITY;
+
+-- meter_days; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.meter_days ENABLE ROW LEVEL SECURITY;
+
+-- meter_events; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.meter_events ENABLE ROW LEVEL SECURITY;
+
+-- meter_prices; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.meter_prices ENABLE ROW LEVEL SECURITY;
+
+-- meter_reports; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.meter_reports ENABLE ROW LEVEL SECURITY;
+
+-- meter_sums; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.meter_sums ENABLE ROW LEVEL SECURITY;
+
+-- metered_tenants; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.metered_tenants ENABLE ROW LEVEL SECURITY;
+
+-- meters; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.meters ENABLE ROW LEVEL SECURITY;
+
 -- objects; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.objects ENABLE ROW LEVEL SECURITY;
 
 -- plan_prices; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.plan_prices ENABLE ROW LEVEL SECURITY;
+
+-- removed_executions; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.removed_executions ENABLE ROW LEVEL SECURITY;
 
 -- settings; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.settings ENABLE ROW LEVEL SECURITY;
@@ -13056,8 +14223,19 @@ GRANT ALL ON FUNCTION billing.apply_events(most integer, with_fetching boolean) 
 REVOKE ALL ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION billing.apply_fetched(object_account text, object_kind text, object_id text, ticket bigint, object jsonb, asked_second bigint) TO aias_worker;
 
+-- FUNCTION apply_meter_day(of_tenant uuid, of_meter text, of_customer text, of_day timestamp with time zone, of_ticket bigint, hours bigint[], sums double precision[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.apply_meter_day(of_tenant uuid, of_meter text, of_customer text, of_day timestamp with time zone, of_ticket bigint, hours bigint[], sums double precision[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.apply_meter_day(of_tenant uuid, of_meter text, of_customer text, of_day timestamp with time zone, of_ticket bigint, hours bigint[], sums double precision[]) TO aias_worker;
+
+-- FUNCTION apply_meter_report(of_event text, of_ticket bigint, object jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.apply_meter_report(of_event text, of_ticket bigint, object jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.apply_meter_report(of_event text, of_ticket bigint, object jsonb) TO aias_worker;
+
 -- FUNCTION as_uuid(text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.as_uuid(text) FROM PUBLIC;
+
+-- FUNCTION ask_for_sums(events billing.meter_events[], earliest timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.ask_for_sums(events billing.meter_events[], earliest timestamp with time zone) FROM PUBLIC;
 
 -- FUNCTION at(data jsonb, attribute text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.at(data jsonb, attribute text) FROM PUBLIC;
@@ -13065,6 +14243,31 @@ REVOKE ALL ON FUNCTION billing.at(data jsonb, attribute text) FROM PUBLIC;
 -- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) TO aias_worker;
+
+-- FUNCTION claim_meter_days(most integer, of_livemode boolean, lease interval); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.claim_meter_days(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.claim_meter_days(most integer, of_livemode boolean, lease interval) TO aias_worker;
+
+-- FUNCTION claim_meter_events(most integer, of_livemode boolean, lease interval); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.claim_meter_events(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.claim_meter_events(most integer, of_livemode boolean, lease interval) TO aias_worker;
+
+-- FUNCTION claim_meter_reports(most integer, of_livemode boolean, lease interval); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.claim_meter_reports(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.claim_meter_reports(most integer, of_livemode boolean, lease interval) TO aias_worker;
+
+-- FUNCTION closed_hours(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.closed_hours() FROM PUBLIC;
+
+-- FUNCTION count_hours(tenant uuid, since timestamp with time zone, until timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.count_hours(tenant uuid, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
+-- FUNCTION count_usage(most integer); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.count_usage(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.count_usage(most integer) TO aias_worker;
+
+-- FUNCTION day_of(instant timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.day_of(instant timestamp with time zone) FROM PUBLIC;
 
 -- FUNCTION derive(customers text[], invoices text[], has_charges boolean); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) FROM PUBLIC;
@@ -13084,17 +14287,35 @@ REVOKE ALL ON FUNCTION billing.derive_subscriptions(tenants uuid[]) FROM PUBLIC;
 -- FUNCTION derive_tenants(tenants uuid[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.derive_tenants(tenants uuid[]) FROM PUBLIC;
 
+-- FUNCTION drift(period_start timestamp with time zone, period_end timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.drift(period_start timestamp with time zone, period_end timestamp with time zone) FROM PUBLIC;
+
 -- FUNCTION find_tenants(customers text[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.find_tenants(customers text[]) FROM PUBLIC;
 
 -- FUNCTION forget_tenant(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.forget_tenant() FROM PUBLIC;
 
+-- FUNCTION give_meter_events_up(most integer); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.give_meter_events_up(most integer) FROM PUBLIC;
+
+-- FUNCTION hour_of(instant timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.hour_of(instant timestamp with time zone) FROM PUBLIC;
+
+-- FUNCTION hours_of(tenant uuid, since timestamp with time zone, until timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.hours_of(tenant uuid, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
 -- FUNCTION id_of(reference jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.id_of(reference jsonb) FROM PUBLIC;
 
+-- FUNCTION invoice_preview(tenant uuid); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.invoice_preview(tenant uuid) FROM PUBLIC;
+
 -- FUNCTION is_mirrored(event_type text, object jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.is_mirrored(event_type text, object jsonb) FROM PUBLIC;
+
+-- FUNCTION keep_count_of_executions(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.keep_count_of_executions() FROM PUBLIC;
 
 -- FUNCTION last_of(seen billing.sighting[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.last_of(seen billing.sighting[]) FROM PUBLIC;
@@ -13102,8 +14323,19 @@ REVOKE ALL ON FUNCTION billing.last_of(seen billing.sighting[]) FROM PUBLIC;
 -- FUNCTION last_told(events text[], before text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.last_told(events text[], before text) FROM PUBLIC;
 
+-- FUNCTION learn_meters(event_names text[], ids text[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.learn_meters(event_names text[], ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.learn_meters(event_names text[], ids text[]) TO aias_worker;
+
 -- FUNCTION link_customer(tenant uuid, customer text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.link_customer(tenant uuid, customer text) FROM PUBLIC;
+
+-- FUNCTION metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
+-- FUNCTION meters_to_find(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.meters_to_find() FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.meters_to_find() TO aias_worker;
 
 -- FUNCTION newest(seen billing.sighting[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.newest(seen billing.sighting[]) FROM PUBLIC;
@@ -13114,11 +14346,22 @@ REVOKE ALL ON FUNCTION billing.note_failure(event text, reason text) FROM PUBLIC
 -- FUNCTION passes_by_itself(state text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.passes_by_itself(state text) FROM PUBLIC;
 
+-- TABLE subscription_plans; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.subscription_plans TO anon;
+GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
+
+-- FUNCTION price_of(of_subscription text, plan public.subscription_plans); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.price_of(of_subscription text, plan public.subscription_plans) FROM PUBLIC;
+
 -- FUNCTION rank_of(status text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.rank_of(status text) FROM PUBLIC;
 
 -- FUNCTION readable(kind text, data jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.readable(kind text, data jsonb) FROM PUBLIC;
+
+-- FUNCTION record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]) TO aias_worker;
 
 -- FUNCTION remember_prices(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.remember_prices() FROM PUBLIC;
@@ -13126,8 +14369,20 @@ REVOKE ALL ON FUNCTION billing.remember_prices() FROM PUBLIC;
 -- FUNCTION replay(event text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.replay(event text) FROM PUBLIC;
 
+-- FUNCTION resend_meter_event(meter_event text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.resend_meter_event(meter_event text) FROM PUBLIC;
+
+-- FUNCTION settle_meter_event(meter_event text, was_taken boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.settle_meter_event(meter_event text, was_taken boolean) FROM PUBLIC;
+
+-- FUNCTION settle_unsure(whose uuid, of_meter text, of_customer text, of_day timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.settle_unsure(whose uuid, of_meter text, of_customer text, of_day timestamp with time zone) FROM PUBLIC;
+
 -- FUNCTION standing(status text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.standing(status text) FROM PUBLIC;
+
+-- FUNCTION subscription_drift(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.subscription_drift() FROM PUBLIC;
 
 -- FUNCTION subscription_of(invoice jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.subscription_of(invoice jsonb) FROM PUBLIC;
@@ -13139,8 +14394,15 @@ GRANT ALL ON FUNCTION billing.sweep(most integer) TO aias_worker;
 -- FUNCTION undone(data jsonb, attributes jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.undone(data jsonb, attributes jsonb) FROM PUBLIC;
 
+-- FUNCTION used_in_period(tenant uuid, since timestamp with time zone, until timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.used_in_period(tenant uuid, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
 -- FUNCTION wait_for_turn(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.wait_for_turn() FROM PUBLIC;
+
+-- FUNCTION warn_of_limits(most integer); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.warn_of_limits(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.warn_of_limits(most integer) TO aias_worker;
 
 -- FUNCTION was(data jsonb, attributes jsonb, before jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) FROM PUBLIC;
@@ -13527,6 +14789,10 @@ REVOKE ALL ON FUNCTION private.invitation_to_manage(wanted_invitation uuid) FROM
 -- FUNCTION invite_member(tenant uuid, wanted_email text, wanted_role text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.invite_member(tenant uuid, wanted_email text, wanted_role text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.invite_member(tenant uuid, wanted_email text, wanted_role text) TO authenticated;
+
+-- FUNCTION invoice_preview(tenant uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.invoice_preview(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.invoice_preview(tenant uuid) TO authenticated;
 
 -- FUNCTION is_caller(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.is_caller() FROM PUBLIC;
@@ -13955,6 +15221,10 @@ GRANT ALL ON FUNCTION public.export_tenant(tenant_id uuid) TO authenticated;
 REVOKE ALL ON FUNCTION public.invite_member(tenant_id uuid, email text, role text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.invite_member(tenant_id uuid, email text, role text) TO authenticated;
 
+-- FUNCTION invoice_preview(tenant_id uuid); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.invoice_preview(tenant_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.invoice_preview(tenant_id uuid) TO authenticated;
+
 -- FUNCTION leave_tenant(tenant_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.leave_tenant(tenant_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.leave_tenant(tenant_id uuid) TO authenticated;
@@ -14331,9 +15601,8 @@ GRANT SELECT ON TABLE audit.inbox TO authenticated;
 -- TABLE log; Type: ACL; Schema: audit
 GRANT SELECT ON TABLE audit.log TO authenticated;
 
--- TABLE subscription_plans; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.subscription_plans TO anon;
-GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
+-- TABLE subscriptions; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.subscriptions TO authenticated;
 
 -- TABLE execution_steps; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.execution_steps TO authenticated;
@@ -14349,9 +15618,6 @@ GRANT SELECT ON TABLE public.captured_calls TO authenticated;
 
 -- TABLE invoices; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.invoices TO authenticated;
-
--- TABLE subscriptions; Type: ACL; Schema: public
-GRANT SELECT ON TABLE public.subscriptions TO authenticated;
 
 -- TABLE usage; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.usage TO authenticated;
