@@ -512,7 +512,8 @@ begin
   if not is_gone then
     perform billing.readable(object_kind, object);
   end if;
-  newest := known.seen[1];
+  -- Without a sighting it is one that a reconciliation has found, and nobody has told of.
+  newest := coalesce(known.seen[1], (false, 0, null)::billing.sighting);
   update billing.objects o
      set fetched = case when not is_gone then object end, fetched_second = asked_second, fetched_ticket = apply_fetched.ticket,
          fetch_at = case when o.fetch_ticket > apply_fetched.ticket then o.fetch_at end,
@@ -546,6 +547,27 @@ CREATE FUNCTION billing.at(data jsonb, attribute text) RETURNS timestamp with ti
 -- FUNCTION at(data jsonb, attribute text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.at(data jsonb, attribute text) IS 'A time in an object of Stripe, which are seconds since 1970.';
 
+-- check_seats(uuid, boolean, bigint); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.check_seats(tenant uuid, is_per_seat boolean, seats bigint) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  members constant bigint := (select count(*) from public.memberships m where m.tenant_id = tenant);
+begin
+  if not is_per_seat and seats <> 1 then
+    perform private.refuse(400, 'plan_has_no_seats', 'this plan is for the whole tenant, whoever is in it', null, 'leave seats out');
+  end if;
+  if is_per_seat and seats < members then
+    perform private.refuse(409, 'too_few_seats', format('%s members need as many seats', members),
+      jsonb_build_object('seats', seats, 'members', members)::text, 'take more seats, or remove members first');
+  end if;
+end
+$$;
+
+-- FUNCTION check_seats(tenant uuid, is_per_seat boolean, seats bigint); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.check_seats(tenant uuid, is_per_seat boolean, seats bigint) IS 'Refuses fewer seats than there are members: 409 too_few_seats; and more than one of a plan without: 400 plan_has_no_seats.';
+
 -- claim_fetches(integer, boolean, interval); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) RETURNS TABLE(account text, kind text, id text, ticket bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -562,6 +584,68 @@ $$;
 
 -- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) IS 'Objects that Stripe is to be asked about, each with a ticket for the answer. Who does not answer within the lease is asked again.';
+
+-- claim_reconciliation(boolean, interval); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.claim_reconciliation(of_livemode boolean, lease interval) RETURNS TABLE(run bigint, token bigint, kind text, after text, since timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  settings constant billing.settings := (select s from billing.settings s);
+begin
+  if not exists (select from billing.reconciliations r where r.state <> 'done' or r.asked_at > now() - settings.reconcile_every)
+     and settings.reconcile_every is not null then
+    delete from billing.reconciliations r where r.finished_at < now() - settings.events_kept;
+    insert into billing.reconciliations default values on conflict ((true)) where state <> 'done' do nothing;
+  end if;
+  return query
+    update billing.reconciliations r
+       set state = 'running', livemode = of_livemode, started_at = coalesce(r.started_at, now()), token = r.token + 1, next_at = now() + lease
+     where r.id = (select d.id from billing.reconciliations d
+                    where d.state <> 'done' and d.next_at <= now() and coalesce(d.livemode, of_livemode) = of_livemode
+                      for update skip locked)
+    returning r.id, r.token, r.kind, r.after,
+              case when r.kind in ('invoice', 'charge') then r.started_at - make_interval(days => settings.reconcile_days) end;
+end
+$$;
+
+-- FUNCTION claim_reconciliation(of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.claim_reconciliation(of_livemode boolean, lease interval) IS 'The next page of a reconciliation that is due, for one worker at a time; begins one when it is time. since: only what was created from then on is listed.';
+
+-- customer_of(uuid); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.customer_of(tenant uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select c.id
+    from billing.customers_that_count k
+    join billing.customers c on c.tenant_id = k.tenant_id and c.id = k.id
+    left join billing.objects o on o.account = '' and o.kind = 'customer' and o.id = c.id
+    left join public.subscriptions s on s.tenant_id = c.tenant_id and s.customer_id = c.id and s.decides
+   where k.tenant_id = tenant and not coalesce(o.is_deleted, false)
+   order by s.id is not null desc, c.known_by = 'checkout' desc, c.id collate "C"
+   limit 1
+$$;
+
+-- FUNCTION customer_of(tenant uuid); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.customer_of(tenant uuid) IS 'The customer in Stripe that pays for a tenant; null when there is none yet, or none any more.';
+
+-- demand_open(uuid); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.demand_open(tenant uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  -- billing.manage is in force in one that is closed, too: what is open has to be paid, and what goes on has to be cancelled.
+  if exists (select from public.tenants t where t.id = tenant and t.status = 'cancelled') then
+    perform private.refuse(403, 'tenant_cancelled', 'this tenant is cancelled: nothing is bought for it', null, 'reopen it first: rpc reopen_tenant');
+  end if;
+end
+$$;
+
+-- FUNCTION demand_open(tenant uuid); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.demand_open(tenant uuid) IS 'Passes while a tenant is not cancelled.';
 
 -- derive(text[], text[], boolean); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) RETURNS void
@@ -776,6 +860,34 @@ $$;
 -- FUNCTION derive_tenants(tenants uuid[]); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.derive_tenants(tenants uuid[]) IS 'Makes plan, status and billing anchor of these tenants what follows from the subscription that decides; its limits change with them, by the triggers of tenants. A tenant that no subscription has ever decided for keeps what it has. What the operator has suspended or somebody has cancelled stays so.';
 
+-- find_plan(text, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.find_plan(wanted_key text, wanted_interval text) RETURNS TABLE(id uuid, key text, price text, is_per_seat boolean, trial_days integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  plan public.subscription_plans;
+begin
+  select p.* into plan from public.subscription_plans p where p.key = wanted_key;
+  if plan.id is null then
+    perform private.refuse(404, 'no_such_plan', 'there is no plan of this name', null, 'the table subscription_plans lists them');
+  end if;
+  price := case wanted_interval when 'year' then plan.stripe_price_yearly else plan.stripe_price_monthly end;
+  if price is null then
+    perform private.refuse(409, 'plan_not_for_sale', format('the plan %s is not sold by the %s', plan.name, wanted_interval),
+      null, 'what is free is what remains when a subscription is cancelled; otherwise ask the operator: cargo xtask stripe-sync-plans');
+  end if;
+  id := plan.id;
+  key := plan.key;
+  is_per_seat := plan.is_per_seat;
+  trial_days := plan.trial_days;
+  return next;
+end
+$$;
+
+-- FUNCTION find_plan(wanted_key text, wanted_interval text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.find_plan(wanted_key text, wanted_interval text) IS 'A plan and its price, or a refusal: 404 no_such_plan, 409 plan_not_for_sale.';
+
 -- find_tenants(text[]); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.find_tenants(customers text[]) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -858,6 +970,19 @@ CREATE FUNCTION billing.is_mirrored(event_type text, object jsonb) RETURNS boole
                                  'checkout.session', 'dispute')
      -- A preview of an invoice that does not exist.
      and event_type <> 'invoice.upcoming'
+$$;
+
+-- is_readable(text, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.is_readable(kind text, data jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  perform billing.readable(kind, data);
+  return true;
+exception when others then
+  return false;
+end
 $$;
 
 -- last_of(billing.sighting[]); Type: FUNCTION; Schema: billing
@@ -997,6 +1122,17 @@ CREATE FUNCTION billing.passes_by_itself(state text) RETURNS boolean
   select left(state, 2) in ('08', '25', '40', '53', '55', '57', '58')
 $$;
 
+-- put_off_reconciliation(bigint, bigint, interval, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  update billing.reconciliations r set next_at = now() + wait, problem = reason where r.id = of_run and r.token = of_token and r.state = 'running'
+$$;
+
+-- FUNCTION put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text) IS 'Has whoever is next go on after so long: Stripe has said so, or could not be asked.';
+
 -- rank_of(text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.rank_of(status text) RETURNS integer
     LANGUAGE sql IMMUTABLE
@@ -1060,6 +1196,101 @@ $$;
 
 -- FUNCTION readable(kind text, data jsonb); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.readable(kind text, data jsonb) IS 'An object that all can be derived from, or an error. What is in the mirror is read with all else of its customer: there it would stop what the others tell.';
+
+-- reconcile(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.reconcile() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  run bigint;
+begin
+  insert into billing.reconciliations (asked_by) values ('operator') on conflict ((true)) where state <> 'done' do nothing returning id into run;
+  return coalesce(run, (select r.id from billing.reconciliations r where r.state <> 'done'));
+end
+$$;
+
+-- FUNCTION reconcile(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.reconcile() IS 'Has the mirror compared with what Stripe lists, by a worker with a key, soon. Answers the number of the run, which is the one that is on its way where there is one: select * from billing.reconciliation_report.';
+
+-- reconciled_kinds(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.reconciled_kinds() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select array['customer', 'product', 'price', 'subscription', 'invoice', 'charge'] $$;
+
+-- record_reconciled(bigint, bigint, jsonb, boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  this billing.reconciliations;
+  settings constant billing.settings := (select s from billing.settings s);
+begin
+  perform billing.wait_for_turn();
+  select r.* into this from billing.reconciliations r where r.id = of_run and r.token = of_token and r.state = 'running' for update;
+  if this.id is null then
+    return false;
+  end if;
+  with listed as materialized (
+    select o.data ->> 'id' as id, o.data, billing.is_readable(this.kind, o.data) as is_readable from jsonb_array_elements(objects) o (data)
+  ), met as (
+    update billing.objects o
+       set listed_in = this.id, fetch_ticket = o.fetch_ticket + d.differs::integer, fetch_at = case when d.differs then now() else o.fetch_at end
+      from (
+        select x.account, x.kind, x.id,
+               -- One that is asked about already will be known. A deletion that was told is for ever, though an ended subscription is listed.
+               x.fetch_at is null and not coalesce((x.seen[1]).is_deletion, false) and (x.is_deleted or x.data <> l.data) as differs
+          from listed l join billing.objects x on x.account = '' and x.kind = this.kind and x.id = l.id
+      ) d
+     where o.account = d.account and o.kind = d.kind and o.id = d.id
+    returning o.id, d.differs, o.fetch_ticket
+  ), made as (
+    -- Nobody has told of it: so it has no sightings, and what Stripe answers next is how it is.
+    insert into billing.objects as o (kind, id, livemode, customer, data, seen, fetch_ticket, fetch_at, listed_in)
+    select this.kind, l.id, this.livemode, case when this.kind = 'customer' then l.id else billing.id_of(l.data -> 'customer') end, l.data, '{}', 1, now(), this.id
+      from listed l
+     where l.is_readable and not exists (select from billing.objects x where x.account = '' and x.kind = this.kind and x.id = l.id)
+    returning o.id, o.fetch_ticket
+  )
+  insert into billing.reconciliation_findings as f (run, kind, id, what, ticket)
+  select this.id, this.kind, m.id, 'different', m.fetch_ticket from met m where m.differs
+  union all
+  select this.id, this.kind, m.id, 'unknown', m.fetch_ticket from made m
+  union all
+  select this.id, this.kind, l.id, 'unreadable', 0 from listed l where not l.is_readable
+  on conflict (run, kind, id) do nothing;
+  if not has_more then
+    with missed as (
+      update billing.objects o set fetch_ticket = o.fetch_ticket + 1, fetch_at = now()
+       where o.account = '' and o.kind = this.kind and o.livemode = this.livemode and not o.is_deleted and o.fetch_at is null
+         and o.listed_in is distinct from this.id
+         -- The newest come first: what was made while we read is on no page of ours. Stripe's clock may be another.
+         and billing.at(o.data, 'created') < this.started_at - interval '1 minute'
+         and (this.kind not in ('invoice', 'charge') or billing.at(o.data, 'created') > this.started_at - make_interval(days => settings.reconcile_days))
+      returning o.id, o.fetch_ticket
+    )
+    insert into billing.reconciliation_findings as f (run, kind, id, what, ticket)
+    select this.id, this.kind, m.id, 'not listed', m.fetch_ticket from missed m
+    on conflict (run, kind, id) do nothing;
+    this.kind := (billing.reconciled_kinds())[array_position(billing.reconciled_kinds(), this.kind) + 1];
+  end if;
+  update billing.reconciliations r
+     set listed = r.listed + jsonb_array_length(objects), problem = null, next_at = now(),
+         -- Said twice, it is too late as well.
+         token = r.token + 1,
+         kind = coalesce(this.kind, r.kind),
+         after = case when has_more then objects -> -1 ->> 'id' end,
+         state = case when this.kind is null then 'done' else 'running' end,
+         finished_at = case when this.kind is null then now() end
+   where r.id = this.id;
+  return true;
+end
+$$;
+
+-- FUNCTION record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean) IS 'Compares a page of what Stripe lists with the mirror, and has Stripe asked about what differs. False when another worker has taken the run over.';
 
 -- remember_prices(); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.remember_prices() RETURNS trigger
@@ -1212,6 +1443,48 @@ $$;
 -- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
 
+-- begin_checkout(uuid, text, text, bigint, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  plan record;
+  trial integer;
+  customer text;
+  wanted_now text;
+  checkout billing.checkouts;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.demand_open(tenant);
+  select * into plan from billing.find_plan(plan_key, billing_interval);
+  seats := coalesce(seats, case when plan.is_per_seat then (select count(*) from public.memberships m where m.tenant_id = tenant) else 1 end);
+  perform billing.check_seats(tenant, plan.is_per_seat, seats);
+  if exists (select from public.subscriptions s where s.tenant_id = tenant and s.decides and s.status <> 'canceled') then
+    perform private.refuse(409, 'already_subscribed', 'this tenant has a subscription already', null,
+      'change its plan: POST /v1/billing/subscription; or pay what is open: POST /v1/billing/portal');
+  end if;
+  -- Whatever has become of the subscription that had one.
+  trial := case when not exists (select from public.subscriptions s where s.tenant_id = tenant and s.trial_end is not null) then plan.trial_days else 0 end;
+  customer := billing.customer_of(tenant);
+  wanted_now := encode(sha256(convert_to(jsonb_build_array(customer, plan.price, seats, trial, asked)::text, 'UTF8')), 'hex');
+  -- Locks the row, or waits for who is making it.
+  insert into billing.checkouts as c (tenant_id, wanted) values (tenant, wanted_now)
+  on conflict (tenant_id) do update set
+    generation = c.generation + (c.wanted is distinct from excluded.wanted)::integer,
+    wanted = excluded.wanted,
+    session = case when c.wanted = excluded.wanted then c.session end,
+    to_expire = case when c.wanted is distinct from excluded.wanted and c.session is not null then c.to_expire || c.session else c.to_expire end
+  returning * into checkout;
+  return jsonb_build_object(
+    'customer', customer, 'price', plan.price, 'seats', seats, 'trial_days', nullif(trial, 0),
+    'generation', checkout.generation, 'session', checkout.session, 'to_expire', checkout.to_expire);
+end
+$$;
+
+-- FUNCTION begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text) IS 'What a checkout session is to be made of, for those who hold billing.manage. asked is all else that the session depends on. Refuses 409 already_subscribed while a subscription decides. seats null: as many as are needed.';
+
 -- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_seconds integer, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint, limits jsonb, refusal_message text, refusal_detail text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1323,6 +1596,26 @@ $_$;
 -- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Counts requests and sets tokens aside: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too. Known limits are the rate limits that the asker holds some of: [{id, requests, more_requests, tokens, more_tokens}]; of others what the call wants is counted. A refusal of tokens or dollars is told in the row, because its requests are counted: refusal_message and refusal_detail, as private.refuse would raise them.';
 
+-- billing_customer(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.billing_customer(tenant uuid) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  customer text;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  customer := billing.customer_of(tenant);
+  if customer is null then
+    perform private.refuse(409, 'no_customer', 'this tenant has bought nothing yet', null, 'begin with POST /v1/billing/checkout');
+  end if;
+  return customer;
+end
+$$;
+
+-- FUNCTION billing_customer(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.billing_customer(tenant uuid) IS 'Whose portal is to be opened; 409 no_customer when nothing was ever bought.';
+
 -- cached_answer(uuid, bytea); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.cached_answer(tenant uuid, asked bytea) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1392,6 +1685,40 @@ $$;
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) IS 'Starts the workflow at this address and answers the execution. The same idempotency key, or the same signature, starts one.';
 
+-- check_seats(uuid, boolean, bigint); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.check_seats(tenant uuid, is_per_seat boolean, seats bigint) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.check_seats(tenant, is_per_seat, seats);
+end
+$$;
+
+-- FUNCTION check_seats(tenant uuid, is_per_seat boolean, seats bigint); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.check_seats(tenant uuid, is_per_seat boolean, seats bigint) IS 'See billing.check_seats.';
+
+-- customer_for_checkout(uuid, text, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) RETURNS TABLE(customer text, name text, key text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.demand_open(tenant);
+  -- Nobody becomes a customer by asking for what is not sold.
+  perform billing.find_plan(plan_key, billing_interval);
+  return query
+    -- The key is the same for all who ask at once, and another one when a customer is gone: Stripe would answer it with that one for a day.
+    select billing.customer_of(t.id), t.name, format('customer-%s-%s', t.id, (select count(*) from billing.customers c where c.tenant_id = t.id))
+      from public.tenants t where t.id = tenant;
+end
+$$;
+
+-- FUNCTION customer_for_checkout(tenant uuid, plan_key text, billing_interval text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) IS 'Who in Stripe is to pay; where that is null, the name of the customer to be made, and the idempotency key by which all who try at once make one.';
+
 -- delete_provider_key(uuid, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1440,6 +1767,20 @@ $$;
 
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.domain_is_served(domain text, base_domain text) IS 'Whether a certificate may be asked for that name.';
+
+-- end_checkout(uuid, bigint); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.end_checkout(tenant uuid, of_generation bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  update billing.checkouts c set wanted = null, session = null where c.tenant_id = tenant and c.generation = of_generation;
+end
+$$;
+
+-- FUNCTION end_checkout(tenant uuid, of_generation bigint); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.end_checkout(tenant uuid, of_generation bigint) IS 'Has the next checkout begin anew: the session of this generation is over.';
 
 -- end_model_calls(jsonb, jsonb); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) RETURNS void
@@ -1577,6 +1918,29 @@ CREATE FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer
 -- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) IS 'What a tenant wants to be kept of its calls of models.';
 
+-- link_customer(uuid, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.link_customer(tenant uuid, customer text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known text;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.wait_for_turn();
+  known := billing.customer_of(tenant);
+  if known is not null and exists (select from billing.customers c where c.id = known and c.known_by = 'checkout') then
+    return known;
+  end if;
+  perform billing.link_customer(tenant, customer);
+  perform audit.record_event(tenant, 'billing.customer_made', 'customers', customer);
+  return customer;
+end
+$$;
+
+-- FUNCTION link_customer(tenant uuid, customer text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.link_customer(tenant uuid, customer text) IS 'Says that a customer of Stripe is this tenant''s, unless it has one: whoever comes later is told that one.';
+
 -- models(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1595,6 +1959,22 @@ $$;
 
 -- FUNCTION models(tenant uuid); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.models(tenant uuid) IS 'What may be named as model: those with a price, and the tenant''s agents.';
+
+-- plan_to_change_to(uuid, text, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.plan_to_change_to(tenant uuid, plan_key text, billing_interval text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.demand_open(tenant);
+  return (select jsonb_build_object('key', f.key, 'price', f.price, 'is_per_seat', f.is_per_seat, 'monthly', p.price_monthly)
+            from billing.find_plan(plan_key, billing_interval) f join public.subscription_plans p on p.id = f.id);
+end
+$$;
+
+-- FUNCTION plan_to_change_to(tenant uuid, plan_key text, billing_interval text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.plan_to_change_to(tenant uuid, plan_key text, billing_interval text) IS 'A plan that is sold: 404 no_such_plan, 409 plan_not_for_sale.';
 
 -- provider_keys; Type: TABLE; Schema: public
 CREATE TABLE public.provider_keys (
@@ -1632,6 +2012,30 @@ $$;
 
 -- FUNCTION provider_keys(tenant uuid); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.provider_keys(tenant uuid) IS 'To which providers the tenant has keys of its own, without the keys.';
+
+-- record_checkout(uuid, bigint, text, text[]); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.record_checkout(tenant uuid, of_generation bigint, made text, expired text[]) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  update billing.checkouts c
+     set session = case when c.generation = of_generation and c.wanted is not null then made else c.session end,
+         to_expire = array(select e from unnest(c.to_expire) e where e <> all (expired))
+   where c.tenant_id = tenant and (c.generation, c.session) is distinct from (of_generation, made);
+  if not exists (select from billing.checkouts c where c.tenant_id = tenant and c.generation = of_generation and c.session = made) then
+    return false;
+  end if;
+  if found then
+    perform audit.record_event(tenant, 'billing.checkout_begun', 'checkouts', made);
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION record_checkout(tenant uuid, of_generation bigint, made text, expired text[]); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.record_checkout(tenant uuid, of_generation bigint, made text, expired text[]) IS 'Writes down which session a generation has, and which are expired. False when something else is wanted by now: then this one must not stay open.';
 
 -- tenant_secrets; Type: TABLE; Schema: public
 CREATE TABLE public.tenant_secrets (
@@ -1731,6 +2135,50 @@ $$;
 
 -- FUNCTION set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) IS 'Keeps a value that was sealed under the data key of this generation, which comes along when it is the tenant''s first. Null: that is not the tenant''s key any more; read it again and seal again.';
+
+-- subscription_changed(uuid, text, jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.subscription_changed(tenant uuid, subscription text, change jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  -- Stripe's event may be late. A worker with a key asks at once, by the protocol of tickets; one without has the event.
+  update billing.objects o set fetch_ticket = o.fetch_ticket + 1, fetch_at = now()
+   where o.account = '' and o.kind = 'subscription' and o.id = subscription
+     and exists (select from public.subscriptions s where s.tenant_id = tenant and s.id = o.id);
+  perform audit.record_event(tenant, 'billing.subscription_changed', 'subscriptions', subscription, change);
+end
+$$;
+
+-- FUNCTION subscription_changed(tenant uuid, subscription text, change jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.subscription_changed(tenant uuid, subscription text, change jsonb) IS 'Writes down who had a subscription changed, and has Stripe asked how it is now.';
+
+-- subscription_to_change(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.subscription_to_change(tenant uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  subscription text;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  select s.id into subscription from public.subscriptions s where s.tenant_id = tenant and s.decides and s.status <> 'canceled';
+  if subscription is null then
+    perform private.refuse(409, 'no_subscription', 'this tenant has no subscription to change', null, 'begin one: POST /v1/billing/checkout');
+  end if;
+  return jsonb_build_object(
+    'id', subscription,
+    'members', (select count(*) from public.memberships m where m.tenant_id = tenant),
+    -- Also those that are sold no more: somebody pays them.
+    'prices', (select coalesce(jsonb_object_agg(x.price, jsonb_build_object(
+                        'plan', p.key, 'monthly', p.price_monthly, 'is_per_seat', p.is_per_seat)), '{}')
+                 from billing.plan_prices x join public.subscription_plans p on p.id = x.plan_id));
+end
+$$;
+
+-- FUNCTION subscription_to_change(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.subscription_to_change(tenant uuid) IS 'The subscription that decides, and which prices are which plan''s; 409 no_subscription.';
 
 -- tenant_key(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.tenant_key(tenant uuid) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text)
@@ -8804,6 +9252,31 @@ COMMENT ON COLUMN billing.accounts.is_suspended IS 'It is billing that has suspe
 -- COLUMN accounts.derive_at; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.accounts.derive_at IS 'When time alone changes what follows: the end of the grace.';
 
+-- checkouts; Type: TABLE; Schema: billing
+CREATE TABLE billing.checkouts (
+    tenant_id uuid NOT NULL,
+    generation bigint DEFAULT 1 NOT NULL,
+    wanted text,
+    session text,
+    to_expire text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT checkout_with_a_session_is_wanted CHECK (((session IS NULL) OR (wanted IS NOT NULL)))
+);
+
+-- TABLE checkouts; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.checkouts IS 'The checkout of a tenant that can be paid now.';
+
+-- COLUMN checkouts.generation; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.checkouts.generation IS 'Grows whenever something else is wanted. Part of the idempotency key that the session is made with, so one generation has one session.';
+
+-- COLUMN checkouts.wanted; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.checkouts.wanted IS 'Hash of all that the session is made of; null when it is over.';
+
+-- COLUMN checkouts.session; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.checkouts.session IS 'Its id in Stripe; null until that is known.';
+
+-- COLUMN checkouts.to_expire; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.checkouts.to_expire IS 'Sessions of earlier generations that may still be open.';
+
 -- customers; Type: TABLE; Schema: billing
 CREATE TABLE billing.customers (
     tenant_id uuid NOT NULL,
@@ -8888,7 +9361,8 @@ CREATE TABLE billing.objects (
     fetched_second bigint,
     fetched_ticket bigint DEFAULT 0 NOT NULL,
     fetch_ticket bigint DEFAULT 0 NOT NULL,
-    fetch_at timestamp with time zone
+    fetch_at timestamp with time zone,
+    listed_in bigint
 );
 
 -- TABLE objects; Type: COMMENT; Schema: billing
@@ -8909,6 +9383,9 @@ COMMENT ON COLUMN billing.objects.fetch_ticket IS 'Grows with each event and wit
 -- COLUMN objects.fetch_at; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.objects.fetch_at IS 'When Stripe is to be asked how it is; null when that is known.';
 
+-- COLUMN objects.listed_in; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.listed_in IS 'The last reconciliation that Stripe has listed it in.';
+
 -- plan_prices; Type: TABLE; Schema: billing
 CREATE TABLE billing.plan_prices (
     price text NOT NULL,
@@ -8918,14 +9395,97 @@ CREATE TABLE billing.plan_prices (
 -- TABLE plan_prices; Type: COMMENT; Schema: billing
 COMMENT ON TABLE billing.plan_prices IS 'Which plan is bought with a price of Stripe: those that are sold now, and all that were. A price belongs to one plan.';
 
+-- reconciliation_findings; Type: TABLE; Schema: billing
+CREATE TABLE billing.reconciliation_findings (
+    run bigint NOT NULL,
+    kind text NOT NULL,
+    id text NOT NULL,
+    what text NOT NULL,
+    ticket bigint NOT NULL,
+    CONSTRAINT finding_is_of_some_sort CHECK ((what = ANY (ARRAY['unknown'::text, 'different'::text, 'not listed'::text, 'unreadable'::text])))
+);
+
+-- TABLE reconciliation_findings; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.reconciliation_findings IS 'What differed. It is mended once Stripe has answered how the object is, to a question of this ticket or a later one.';
+
+-- reconciliation_report; Type: VIEW; Schema: billing
+CREATE VIEW billing.reconciliation_report AS
+SELECT
+    NULL::bigint AS run,
+    NULL::text AS asked_by,
+    NULL::text AS state,
+    NULL::boolean AS livemode,
+    NULL::timestamp with time zone AS started_at,
+    NULL::timestamp with time zone AS finished_at,
+    NULL::bigint AS listed,
+    NULL::bigint AS unknown,
+    NULL::bigint AS different,
+    NULL::bigint AS not_listed,
+    NULL::bigint AS unreadable,
+    NULL::bigint AS mended,
+    NULL::text AS problem;
+
+-- VIEW reconciliation_report; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.reconciliation_report IS 'What each run has found: objects that the mirror did not know, had otherwise, or had and Stripe did not list; and how many of these Stripe has been asked about since.';
+
+-- reconciliations; Type: TABLE; Schema: billing
+CREATE TABLE billing.reconciliations (
+    id bigint NOT NULL,
+    asked_by text DEFAULT 'schedule'::text NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    livemode boolean,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    kind text DEFAULT 'customer'::text NOT NULL,
+    after text,
+    listed bigint DEFAULT 0 NOT NULL,
+    token bigint DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    problem text,
+    CONSTRAINT reconciliation_is_asked_for_by_somebody CHECK ((asked_by = ANY (ARRAY['schedule'::text, 'operator'::text]))),
+    CONSTRAINT reconciliation_state_is_known CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text]))),
+    CONSTRAINT reconciliation_that_has_begun_says_when CHECK (((state = 'waiting'::text) = (started_at IS NULL))),
+    CONSTRAINT reconciliation_that_is_done_says_when CHECK (((state = 'done'::text) = (finished_at IS NOT NULL)))
+);
+
+-- TABLE reconciliations; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.reconciliations IS 'Comparisons of the mirror with what Stripe lists. What they found: billing.reconciliation_report.';
+
+-- COLUMN reconciliations.livemode; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.reconciliations.livemode IS 'Of the key of the worker that does it; null until one does.';
+
+-- COLUMN reconciliations.kind; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.reconciliations.kind IS 'What is listed now; after is the last that was looked at, so whoever goes on begins there.';
+
+-- COLUMN reconciliations.token; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.reconciliations.token IS 'Grows with each claim. A page that comes with a smaller one is too late.';
+
+-- COLUMN reconciliations.next_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.reconciliations.next_at IS 'When it may be claimed: the end of the lease, or when Stripe said to come back.';
+
+-- reconciliations_id_seq; Type: SEQUENCE; Schema: billing
+ALTER TABLE billing.reconciliations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME billing.reconciliations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 -- settings; Type: TABLE; Schema: billing
 CREATE TABLE billing.settings (
     is_the_only_row boolean DEFAULT true NOT NULL,
     grace_days integer DEFAULT 7 NOT NULL,
     plan_without_subscription uuid NOT NULL,
     events_kept interval DEFAULT '30 days'::interval NOT NULL,
+    reconcile_every interval DEFAULT '1 day'::interval,
+    reconcile_days integer DEFAULT 35 NOT NULL,
     CONSTRAINT events_are_kept_longer_than_they_are_delivered CHECK ((events_kept >= '4 days'::interval)),
     CONSTRAINT grace_is_not_negative CHECK (((grace_days >= 0) AND (grace_days <= 365))),
+    CONSTRAINT reconciliation_looks_back_some_days CHECK (((reconcile_days >= 1) AND (reconcile_days <= 3650))),
+    CONSTRAINT reconciliations_are_some_time_apart CHECK ((reconcile_every >= '00:01:00'::interval)),
     CONSTRAINT settings_are_one_row CHECK (is_the_only_row)
 );
 
@@ -8940,6 +9500,12 @@ COMMENT ON COLUMN billing.settings.plan_without_subscription IS 'Where a tenant 
 
 -- COLUMN settings.events_kept; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.settings.events_kept IS 'How long events are kept after they were applied or ignored. What is dead is kept until somebody has it replayed.';
+
+-- COLUMN settings.reconcile_every; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.reconcile_every IS 'How often all is compared with what Stripe lists; null: only when somebody asks by billing.reconcile.';
+
+-- COLUMN settings.reconcile_days; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.reconcile_days IS 'How far back invoices and charges are compared. Customers, products, prices and subscriptions are, however old.';
 
 -- subscription_plans; Type: TABLE; Schema: public
 CREATE TABLE public.subscription_plans (
@@ -8956,6 +9522,9 @@ CREATE TABLE public.subscription_plans (
     queue_weight integer DEFAULT 1 NOT NULL,
     stripe_price_monthly text,
     stripe_price_yearly text,
+    trial_days integer DEFAULT 0 NOT NULL,
+    is_per_seat boolean DEFAULT false NOT NULL,
+    CONSTRAINT plan_has_a_trial_that_stripe_takes CHECK (((trial_days >= 0) AND (trial_days <= 730))),
     CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
     CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
     CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
@@ -8979,6 +9548,12 @@ COMMENT ON COLUMN public.subscription_plans.stripe_price_monthly IS 'The price i
 
 -- COLUMN subscription_plans.stripe_price_yearly; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.subscription_plans.stripe_price_yearly IS 'See stripe_price_monthly.';
+
+-- COLUMN subscription_plans.trial_days; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.trial_days IS 'How long a tenant''s first subscription is free of charge; 0: not at all.';
+
+-- COLUMN subscription_plans.is_per_seat; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.is_per_seat IS 'The price is for each seat, and there are as many seats as members at least. Otherwise it is for the tenant, whoever is in it.';
 
 -- subscriptions; Type: VIEW; Schema: billing
 CREATE VIEW billing.subscriptions AS
@@ -10384,6 +10959,10 @@ ALTER TABLE ONLY auth.users
 ALTER TABLE ONLY billing.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (tenant_id);
 
+-- checkouts checkouts_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.checkouts
+    ADD CONSTRAINT checkouts_pkey PRIMARY KEY (tenant_id);
+
 -- customers customer_is_of_one_tenant; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.customers
     ADD CONSTRAINT customer_is_of_one_tenant UNIQUE (id);
@@ -10403,6 +10982,14 @@ ALTER TABLE ONLY billing.objects
 -- plan_prices plan_prices_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.plan_prices
     ADD CONSTRAINT plan_prices_pkey PRIMARY KEY (price);
+
+-- reconciliation_findings reconciliation_findings_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.reconciliation_findings
+    ADD CONSTRAINT reconciliation_findings_pkey PRIMARY KEY (run, kind, id);
+
+-- reconciliations reconciliations_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.reconciliations
+    ADD CONSTRAINT reconciliations_pkey PRIMARY KEY (id);
 
 -- settings settings_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.settings
@@ -10755,6 +11342,12 @@ CREATE INDEX objects_paid_invoice ON billing.objects USING btree (((data ->> 'in
 -- plan_prices_plan; Type: INDEX; Schema: billing
 CREATE INDEX plan_prices_plan ON billing.plan_prices USING btree (plan_id);
 
+-- reconciliation_is_alone; Type: INDEX; Schema: billing
+CREATE UNIQUE INDEX reconciliation_is_alone ON billing.reconciliations USING btree ((true)) WHERE (state <> 'done'::text);
+
+-- reconciliations_finished_at; Type: INDEX; Schema: billing
+CREATE INDEX reconciliations_finished_at ON billing.reconciliations USING btree (finished_at);
+
 -- settings_plan; Type: INDEX; Schema: billing
 CREATE INDEX settings_plan ON billing.settings USING btree (plan_without_subscription);
 
@@ -11069,6 +11662,27 @@ ALTER INDEX public.executions_parent ATTACH PARTITION history.executions_other_t
 
 -- executions_other_workflow_id_tenant_id_workflow_version_idx; Type: INDEX ATTACH; Schema: history
 ALTER INDEX public.executions_workflow ATTACH PARTITION history.executions_other_workflow_id_tenant_id_workflow_version_idx;
+
+-- reconciliation_report _RETURN; Type: RULE; Schema: billing
+CREATE OR REPLACE VIEW billing.reconciliation_report AS
+ SELECT r.id AS run,
+    r.asked_by,
+    r.state,
+    r.livemode,
+    r.started_at,
+    r.finished_at,
+    r.listed,
+    count(f.id) FILTER (WHERE (f.what = 'unknown'::text)) AS unknown,
+    count(f.id) FILTER (WHERE (f.what = 'different'::text)) AS different,
+    count(f.id) FILTER (WHERE (f.what = 'not listed'::text)) AS not_listed,
+    count(f.id) FILTER (WHERE (f.what = 'unreadable'::text)) AS unreadable,
+    count(f.id) FILTER (WHERE ((f.what <> 'unreadable'::text) AND ((o.id IS NULL) OR (o.fetched_ticket >= f.ticket)))) AS mended,
+    r.problem
+   FROM ((billing.reconciliations r
+     LEFT JOIN billing.reconciliation_findings f ON ((f.run = r.id)))
+     LEFT JOIN billing.objects o ON (((o.account = ''::text) AND (o.kind = f.kind) AND (o.id = f.id))))
+  GROUP BY r.id
+  ORDER BY r.id DESC;
 
 -- inbox _010_append_only; Type: TRIGGER; Schema: audit
 CREATE TRIGGER _010_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.inbox FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
@@ -11407,6 +12021,10 @@ CREATE TRIGGER _100_forget BEFORE UPDATE ON queue.mails FOR EACH ROW WHEN (((new
 ALTER TABLE ONLY billing.accounts
     ADD CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- checkouts checkouts_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.checkouts
+    ADD CONSTRAINT checkouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- customers customers_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.customers
     ADD CONSTRAINT customers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
@@ -11414,6 +12032,10 @@ ALTER TABLE ONLY billing.customers
 -- plan_prices plan_prices_plan_id_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.plan_prices
     ADD CONSTRAINT plan_prices_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.subscription_plans(id) ON DELETE CASCADE;
+
+-- reconciliation_findings reconciliation_findings_run_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.reconciliation_findings
+    ADD CONSTRAINT reconciliation_findings_run_fkey FOREIGN KEY (run) REFERENCES billing.reconciliations(id) ON DELETE CASCADE;
 
 -- settings settings_plan_without_subscription_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.settings
@@ -11692,6 +12314,9 @@ CREATE POLICY "members with audit.read read what is to be chained" ON audit.inbo
 -- accounts; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.accounts ENABLE ROW LEVEL SECURITY;
 
+-- checkouts; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.checkouts ENABLE ROW LEVEL SECURITY;
+
 -- customers; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.customers ENABLE ROW LEVEL SECURITY;
 
@@ -11703,6 +12328,12 @@ ALTER TABLE billing.objects ENABLE ROW LEVEL SECURITY;
 
 -- plan_prices; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.plan_prices ENABLE ROW LEVEL SECURITY;
+
+-- reconciliation_findings; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.reconciliation_findings ENABLE ROW LEVEL SECURITY;
+
+-- reconciliations; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.reconciliations ENABLE ROW LEVEL SECURITY;
 
 -- settings; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.settings ENABLE ROW LEVEL SECURITY;
@@ -12231,9 +12862,22 @@ REVOKE ALL ON FUNCTION billing.as_uuid(text) FROM PUBLIC;
 -- FUNCTION at(data jsonb, attribute text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.at(data jsonb, attribute text) FROM PUBLIC;
 
+-- FUNCTION check_seats(tenant uuid, is_per_seat boolean, seats bigint); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.check_seats(tenant uuid, is_per_seat boolean, seats bigint) FROM PUBLIC;
+
 -- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) TO aias_worker;
+
+-- FUNCTION claim_reconciliation(of_livemode boolean, lease interval); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.claim_reconciliation(of_livemode boolean, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.claim_reconciliation(of_livemode boolean, lease interval) TO aias_worker;
+
+-- FUNCTION customer_of(tenant uuid); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.customer_of(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION demand_open(tenant uuid); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.demand_open(tenant uuid) FROM PUBLIC;
 
 -- FUNCTION derive(customers text[], invoices text[], has_charges boolean); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) FROM PUBLIC;
@@ -12253,6 +12897,9 @@ REVOKE ALL ON FUNCTION billing.derive_subscriptions(tenants uuid[]) FROM PUBLIC;
 -- FUNCTION derive_tenants(tenants uuid[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.derive_tenants(tenants uuid[]) FROM PUBLIC;
 
+-- FUNCTION find_plan(wanted_key text, wanted_interval text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.find_plan(wanted_key text, wanted_interval text) FROM PUBLIC;
+
 -- FUNCTION find_tenants(customers text[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.find_tenants(customers text[]) FROM PUBLIC;
 
@@ -12264,6 +12911,9 @@ REVOKE ALL ON FUNCTION billing.id_of(reference jsonb) FROM PUBLIC;
 
 -- FUNCTION is_mirrored(event_type text, object jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.is_mirrored(event_type text, object jsonb) FROM PUBLIC;
+
+-- FUNCTION is_readable(kind text, data jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.is_readable(kind text, data jsonb) FROM PUBLIC;
 
 -- FUNCTION last_of(seen billing.sighting[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.last_of(seen billing.sighting[]) FROM PUBLIC;
@@ -12283,11 +12933,25 @@ REVOKE ALL ON FUNCTION billing.note_failure(event text, reason text) FROM PUBLIC
 -- FUNCTION passes_by_itself(state text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.passes_by_itself(state text) FROM PUBLIC;
 
+-- FUNCTION put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text) TO aias_worker;
+
 -- FUNCTION rank_of(status text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.rank_of(status text) FROM PUBLIC;
 
 -- FUNCTION readable(kind text, data jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.readable(kind text, data jsonb) FROM PUBLIC;
+
+-- FUNCTION reconcile(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.reconcile() FROM PUBLIC;
+
+-- FUNCTION reconciled_kinds(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.reconciled_kinds() FROM PUBLIC;
+
+-- FUNCTION record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean) TO aias_worker;
 
 -- FUNCTION remember_prices(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.remember_prices() FROM PUBLIC;
@@ -12318,9 +12982,17 @@ REVOKE ALL ON FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) F
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
+-- FUNCTION begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text) TO aias_edge;
+
 -- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) TO aias_edge;
+
+-- FUNCTION billing_customer(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.billing_customer(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.billing_customer(tenant uuid) TO aias_edge;
 
 -- FUNCTION cached_answer(tenant uuid, asked bytea); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) FROM PUBLIC;
@@ -12329,6 +13001,14 @@ GRANT ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) TO aias_edge;
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) TO aias_edge;
+
+-- FUNCTION check_seats(tenant uuid, is_per_seat boolean, seats bigint); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.check_seats(tenant uuid, is_per_seat boolean, seats bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.check_seats(tenant uuid, is_per_seat boolean, seats bigint) TO aias_edge;
+
+-- FUNCTION customer_for_checkout(tenant uuid, plan_key text, billing_interval text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) TO aias_edge;
 
 -- FUNCTION delete_provider_key(tenant uuid, of_provider text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) FROM PUBLIC;
@@ -12341,6 +13021,10 @@ GRANT ALL ON FUNCTION edge.delete_secret(tenant uuid, secret text) TO aias_edge;
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO aias_edge;
+
+-- FUNCTION end_checkout(tenant uuid, of_generation bigint); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.end_checkout(tenant uuid, of_generation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.end_checkout(tenant uuid, of_generation bigint) TO aias_edge;
 
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) FROM PUBLIC;
@@ -12362,9 +13046,17 @@ GRANT ALL ON FUNCTION edge.keep_stripe_events(bodies text[]) TO aias_edge;
 REVOKE ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) TO aias_edge;
 
+-- FUNCTION link_customer(tenant uuid, customer text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.link_customer(tenant uuid, customer text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.link_customer(tenant uuid, customer text) TO aias_edge;
+
 -- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.models(tenant uuid) TO aias_edge;
+
+-- FUNCTION plan_to_change_to(tenant uuid, plan_key text, billing_interval text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.plan_to_change_to(tenant uuid, plan_key text, billing_interval text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.plan_to_change_to(tenant uuid, plan_key text, billing_interval text) TO aias_edge;
 
 -- TABLE provider_keys; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.provider_keys TO authenticated;
@@ -12372,6 +13064,10 @@ GRANT SELECT ON TABLE public.provider_keys TO authenticated;
 -- FUNCTION provider_keys(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.provider_keys(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.provider_keys(tenant uuid) TO aias_edge;
+
+-- FUNCTION record_checkout(tenant uuid, of_generation bigint, made text, expired text[]); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.record_checkout(tenant uuid, of_generation bigint, made text, expired text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.record_checkout(tenant uuid, of_generation bigint, made text, expired text[]) TO aias_edge;
 
 -- TABLE tenant_secrets; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.tenant_secrets TO authenticated;
@@ -12387,6 +13083,14 @@ GRANT ALL ON FUNCTION edge.set_provider_key(tenant uuid, of_provider text, nonce
 -- FUNCTION set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) TO aias_edge;
+
+-- FUNCTION subscription_changed(tenant uuid, subscription text, change jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.subscription_changed(tenant uuid, subscription text, change jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.subscription_changed(tenant uuid, subscription text, change jsonb) TO aias_edge;
+
+-- FUNCTION subscription_to_change(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.subscription_to_change(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.subscription_to_change(tenant uuid) TO aias_edge;
 
 -- FUNCTION tenant_key(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.tenant_key(tenant uuid) FROM PUBLIC;
