@@ -193,7 +193,7 @@ async fn read(response: Response) -> Result<Value, StripeError> {
             .map_err(|error| StripeError::Unreadable(error.to_string()));
     }
     let failed: Option<Failed> = serde_json::from_slice(&body).ok();
-    let error = failed.map(|failed| failed.error);
+    let error = failed.map(|failed| Box::new(failed.error));
     Err(match status {
         StatusCode::PAYMENT_REQUIRED => StripeError::PaymentFailed(error.unwrap_or_default()),
         StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => StripeError::Busy {

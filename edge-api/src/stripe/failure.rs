@@ -16,16 +16,16 @@ pub enum StripeError {
     Busy {
         status: StatusCode,
         retry_after: Option<Duration>,
-        error: ErrorObject,
+        error: Box<ErrorObject>,
     },
     /// 402: a payment was declined, or its payer has to confirm it.
     #[error("a payment failed ({0})")]
-    PaymentFailed(ErrorObject),
+    PaymentFailed(Box<ErrorObject>),
     /// Stripe does not do this: a parameter is wrong, the object is gone or in another state, or the key may not.
     #[error("Stripe refused ({status}, {error})")]
     Refused {
         status: StatusCode,
-        error: ErrorObject,
+        error: Box<ErrorObject>,
     },
     /// What came is no answer of Stripe.
     #[error("what came is no answer of Stripe ({0})")]

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Account, Asked, Refusal, Stripe};
+use super::{Account, Asked, Refusal};
 
 /// When everything was made, in seconds since 1970; the next thing is a second later.
-const BEGINNING: u64 = 1_760_000_000;
-const PERIOD: u64 = 30 * 86_400;
+pub(super) const BEGINNING: u64 = 1_760_000_000;
+pub(super) const PERIOD: u64 = 30 * 86_400;
 
-type Answered = Result<Value, Refusal>;
+pub(super) type Answered = Result<Value, Refusal>;
 
 impl Account {
     pub(super) fn apply(&mut self, asked: &Asked, path: &[&str]) -> Answered {
@@ -32,22 +32,22 @@ impl Account {
     }
 
     /// A new id, and when it was made.
-    fn next(&mut self, prefix: &str) -> (String, u64) {
+    pub(super) fn next(&mut self, prefix: &str) -> (String, u64) {
         self.made += 1;
         (format!("{prefix}_{}", self.made), BEGINNING + self.made)
     }
 
-    fn keep(&mut self, object: Value) -> Value {
+    pub(super) fn keep(&mut self, object: Value) -> Value {
         let id = object["id"].as_str().expect("an id").to_owned();
         self.objects.insert(id, object.clone());
         object
     }
 
-    fn find(&self, id: &str) -> Result<&Value, Refusal> {
+    pub(super) fn find(&self, id: &str) -> Result<&Value, Refusal> {
         self.objects.get(id).ok_or_else(|| Refusal::missing(id))
     }
 
-    fn change(&mut self, id: &str, changes: Value) -> Answered {
+    pub(super) fn change(&mut self, id: &str, changes: Value) -> Answered {
         let object = self
             .objects
             .get_mut(id)
@@ -129,166 +129,6 @@ impl Account {
             "id": id, "object": "billing_portal.session", "created": created, "customer": customer, "livemode": false,
             "return_url": asked.parameter("return_url"), "url": format!("https://billing.stripe.com/p/session/{id}"),
         }))
-    }
-
-    fn get_subscription(&self, asked: &Asked, id: &str) -> Answered {
-        let mut subscription = self.find(id)?.clone();
-        let is_expanded = asked.parameter("expand[]") == Some("schedule");
-        if let Some(schedule) = subscription["schedule"].as_str().filter(|_| is_expanded) {
-            subscription["schedule"] = self.find(schedule)?.clone();
-        }
-        Ok(subscription)
-    }
-
-    fn update_subscription(&mut self, asked: &Asked, id: &str) -> Answered {
-        let mut subscription = self.find(id)?.clone();
-        if subscription["status"] == "canceled" {
-            return Err(Refusal::missing(id));
-        }
-        if let Some(ends) = asked.parameter("cancel_at_period_end") {
-            if let Some(schedule) = subscription["schedule"].as_str() {
-                return Err(Refusal::invalid(
-                    "",
-                    format!(
-                        "The subscription is managed by the subscription schedule `{schedule}`, and updating any cancelation behavior directly is not allowed."
-                    ),
-                ));
-            }
-            subscription["cancel_at_period_end"] = json!(ends == "true");
-        }
-        if let Some(item) = asked.parameter("items[0][id]") {
-            let price = asked.parameter("items[0][price]");
-            let price = price.map(|price| self.find(price)).transpose()?.cloned();
-            let items = subscription["items"]["data"].as_array_mut().expect("items");
-            let found = items.iter_mut().find(|each| each["id"] == item);
-            let found = found.ok_or_else(|| Refusal::missing(item))?;
-            let before = found.clone();
-            if let Some(price) = price {
-                found["price"] = price;
-            }
-            if let Some(quantity) = number(asked, "items[0][quantity]") {
-                found["quantity"] = json!(quantity);
-            }
-            let is_invoiced =
-                *found != before && asked.parameter("proration_behavior") == Some("always_invoice");
-            let is_refused = asked.parameter("payment_behavior") == Some("error_if_incomplete");
-            if is_invoiced && is_refused && self.declines {
-                return Err(Refusal {
-                    status: 402,
-                    kind: "card_error",
-                    ..Refusal::invalid("card_declined", "Your card was declined.")
-                });
-            }
-            if is_invoiced {
-                let (invoice, created) = self.next("in");
-                self.keep(json!({
-                    "id": invoice, "object": "invoice", "created": created, "livemode": false, "customer": subscription["customer"], "status": "paid",
-                    "currency": "usd", "total": 100,
-                    "parent": {"type": "subscription_details", "subscription_details": {"subscription": id}},
-                }));
-                subscription["latest_invoice"] = json!(invoice);
-            }
-        }
-        Ok(self.keep(subscription))
-    }
-
-    fn create_schedule(&mut self, asked: &Asked) -> Answered {
-        let of = asked.parameter("from_subscription").unwrap_or_default();
-        let subscription = self.find(of)?.clone();
-        if !subscription["schedule"].is_null() {
-            return Err(Refusal::invalid(
-                "",
-                "You cannot migrate a subscription that is already attached to a schedule.",
-            ));
-        }
-        let (id, created) = self.next("sub_sched");
-        let first = &subscription["items"]["data"][0];
-        let (start, end) = (
-            first["current_period_start"].clone(),
-            first["current_period_end"].clone(),
-        );
-        self.change(of, json!({"schedule": id}))?;
-        Ok(self.keep(json!({
-            "id": id, "object": "subscription_schedule", "created": created, "livemode": false, "status": "active", "subscription": of, "end_behavior": "release",
-            "current_phase": {"start_date": start, "end_date": end},
-            "phases": [{"start_date": start, "end_date": end, "items": items(&subscription), "discounts": subscription["discounts"].as_array().into_iter().flatten()
-                .map(|id| json!({"coupon": null, "discount": id, "promotion_code": null})).collect::<Vec<_>>()}],
-        })))
-    }
-
-    fn update_schedule(&mut self, asked: &Asked, id: &str) -> Answered {
-        let schedule = self.find(id)?.clone();
-        if schedule["status"] != "active" {
-            return Err(Refusal::invalid(
-                "",
-                "You cannot update a subscription schedule that is not active.",
-            ));
-        }
-        let mut phases: Vec<Value> = Vec::new();
-        for at in 0.. {
-            let Some(_) = asked.parameter(&format!("phases[{at}][items][0][price]")) else {
-                break;
-            };
-            let of = |name: &str| number(asked, &format!("phases[{at}][{name}]"));
-            let (end, iterations) = (of("end_date"), of("iterations"));
-            if end.is_some() && iterations.is_some() {
-                return Err(Refusal::invalid(
-                    "",
-                    "end_date and iterations must not both be set",
-                ));
-            }
-            let start = of("start_date")
-                .or_else(|| phases.last().and_then(|phase| phase["end_date"].as_u64()));
-            let start =
-                start.ok_or_else(|| Refusal::invalid("", "the first phase needs a start_date"))?;
-            let mut items = Vec::new();
-            for item in 0.. {
-                let of = |name: &str| format!("phases[{at}][items][{item}][{name}]");
-                let Some(price) = asked.parameter(&of("price")) else {
-                    break;
-                };
-                self.find(price)?;
-                items.push(json!({"price": price, "quantity": number(asked, &of("quantity"))}));
-            }
-            let discounts: Vec<Value> = (0..)
-                .map_while(|number| {
-                    asked.parameter(&format!("phases[{at}][discounts][{number}][discount]"))
-                })
-                .map(|id| json!({"discount": id, "coupon": null, "promotion_code": null}))
-                .collect();
-            phases.push(json!({
-                "start_date": start, "end_date": end.unwrap_or(start + iterations.unwrap_or(1) * PERIOD), "items": items, "discounts": discounts,
-            }));
-        }
-        if phases
-            .first()
-            .is_some_and(|phase| phase["start_date"] != schedule["current_phase"]["start_date"])
-        {
-            return Err(Refusal::invalid(
-                "",
-                "The current phase's start_date cannot be changed.",
-            ));
-        }
-        self.change(
-            id,
-            json!({"phases": phases, "end_behavior": asked.parameter("end_behavior")}),
-        )
-    }
-
-    fn release(&mut self, id: &str) -> Answered {
-        let schedule = self.find(id)?.clone();
-        if schedule["status"] != "active" {
-            return Err(Refusal::invalid(
-                "",
-                "You cannot release a subscription schedule that is currently in the `released` status.",
-            ));
-        }
-        let of = schedule["subscription"]
-            .as_str()
-            .expect("its subscription")
-            .to_owned();
-        self.change(&of, json!({"schedule": null}))?;
-        self.change(id, json!({"status": "released", "subscription": null, "released_subscription": of, "current_phase": null}))
     }
 
     fn create_product(&mut self, asked: &Asked) -> Answered {
@@ -376,84 +216,6 @@ impl Account {
     }
 }
 
-impl Stripe {
-    /// A recurring price of a product.
-    pub fn price(&self, id: &str, interval: &str, amount: u64) {
-        self.account().keep(json!({
-            "id": id, "object": "price", "created": BEGINNING, "livemode": false, "active": true, "currency": "usd", "product": "prod_x", "unit_amount": amount,
-            "lookup_key": null, "type": "recurring", "recurring": {"interval": interval, "interval_count": 1, "usage_type": "licensed"}, "metadata": {},
-        }));
-    }
-
-    /// Somebody pays a checkout session. Answers the subscription that begins.
-    pub fn pay(&self, session: &str) -> Value {
-        let mut account = self.account();
-        let (id, created) = account.next("sub");
-        let session = account.objects[session].clone();
-        let begins = &session["_begins"];
-        let price = account.objects[begins["price"].as_str().expect("a price")].clone();
-        let trial_end = begins["trial_days"]
-            .as_u64()
-            .map(|days| created + days * 86_400);
-        let subscription = account.keep(json!({
-            "id": id, "object": "subscription", "created": created, "livemode": false, "customer": session["customer"], "currency": "usd",
-            "status": if trial_end.is_some() { "trialing" } else { "active" }, "trial_end": trial_end, "billing_cycle_anchor": created,
-            "cancel_at_period_end": false, "cancel_at": null, "canceled_at": null, "ended_at": null, "metadata": begins["metadata"], "discounts": [],
-            "schedule": null, "latest_invoice": null,
-            "items": {"object": "list", "data": [{"id": format!("si_{id}"), "object": "subscription_item", "price": price, "quantity": begins["quantity"],
-                "current_period_start": created, "current_period_end": trial_end.unwrap_or(created + PERIOD)}]},
-        }));
-        let paid = json!({"status": "complete", "payment_status": "paid", "subscription": id, "url": null});
-        let _ = account.change(session["id"].as_str().expect("an id"), paid);
-        subscription
-    }
-
-    /// The period of a subscription ends, and what waited for it happens.
-    pub fn end_period(&self, id: &str) -> Value {
-        let mut account = self.account();
-        let mut subscription = account.objects[id].clone();
-        if subscription["cancel_at_period_end"] == true {
-            subscription["status"] = json!("canceled");
-            return account.keep(subscription);
-        }
-        let end = subscription["items"]["data"][0]["current_period_end"]
-            .as_u64()
-            .expect("an end");
-        let schedule = subscription["schedule"]
-            .as_str()
-            .map(|id| account.objects[id].clone());
-        let next = schedule
-            .iter()
-            .flat_map(|schedule| schedule["phases"].as_array())
-            .flatten()
-            .find(|phase| phase["start_date"] == end)
-            .cloned();
-        for (number, item) in subscription["items"]["data"]
-            .as_array_mut()
-            .expect("items")
-            .iter_mut()
-            .enumerate()
-        {
-            if let Some(next) = &next {
-                item["price"] = account.objects
-                    [next["items"][number]["price"].as_str().expect("a price")]
-                .clone();
-                item["quantity"] = next["items"][number]["quantity"].clone();
-            }
-            item["current_period_start"] = json!(end);
-            item["current_period_end"] = json!(end + PERIOD);
-        }
-        if let (Some(schedule), Some(next)) = (&schedule, &next) {
-            let now = json!({"start_date": next["start_date"], "end_date": next["end_date"]});
-            let _ = account.change(
-                schedule["id"].as_str().expect("an id"),
-                json!({ "current_phase": now }),
-            );
-        }
-        account.keep(subscription)
-    }
-}
-
 /// Without what only this stand-in knows.
 pub(super) fn shown(mut object: Value) -> Value {
     if let Some(object) = object.as_object_mut() {
@@ -462,7 +224,7 @@ pub(super) fn shown(mut object: Value) -> Value {
     object
 }
 
-fn number(asked: &Asked, name: &str) -> Option<u64> {
+pub(super) fn number(asked: &Asked, name: &str) -> Option<u64> {
     asked.parameter(name)?.parse().ok()
 }
 
@@ -473,14 +235,4 @@ fn metadata(asked: &Asked, name: &str) -> Value {
         Some((key.to_owned(), json!(value)))
     });
     Value::Object(pairs.collect::<Map<_, _>>())
-}
-
-fn items(subscription: &Value) -> Vec<Value> {
-    let items = subscription["items"]["data"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    items
-        .map(|item| json!({"price": item["price"]["id"], "quantity": item["quantity"]}))
-        .collect()
 }

@@ -91,10 +91,7 @@ impl Stripe {
             .append_pair("active", "true")
             .append_pair("limit", "1");
         match self.send(|| self.client.get(url.clone())).await? {
-            (StatusCode::OK, mut list) => Ok(match list["data"].get_mut(0) {
-                Some(price) => Some(price.take()),
-                None => None,
-            }),
+            (StatusCode::OK, mut list) => Ok(list["data"].get_mut(0).map(Value::take)),
             (status, body) => refused(status, &body),
         }
     }

@@ -19,7 +19,8 @@ use crate::whose::Whose;
 pub enum Change {
     /// Another plan, or another interval of the same. A dearer one begins at once, and the difference is paid now, or nothing is changed; a cheaper
     /// one begins when the period ends. In a trial either begins at once.
-    ChangePlan {
+    #[serde(rename = "change_plan")]
+    Plan {
         #[schema(example = "enterprise")]
         plan: String,
         #[serde(default)]
@@ -29,7 +30,8 @@ pub enum Change {
         seats: Option<u32>,
     },
     /// More seats are paid now, or nothing is changed; fewer are credited on the next invoice.
-    ChangeSeats {
+    #[serde(rename = "change_seats")]
+    Seats {
         #[schema(minimum = 1, maximum = 1_000_000)]
         seats: u32,
     },
@@ -86,7 +88,7 @@ pub async fn change_subscription(
     let subscription = Subscription::find(&api, &known.id).await?;
     let (item, now) = plan_of(&subscription, &known.prices)?;
     let is_changed = match &change {
-        Change::ChangePlan {
+        Change::Plan {
             plan,
             interval,
             seats,
@@ -102,7 +104,7 @@ pub async fn change_subscription(
             demand_lasting(&subscription)?;
             change_plan(&api, &subscription, (item, now), &wanted, *interval, seats).await?
         }
-        Change::ChangeSeats { seats } => {
+        Change::Seats { seats } => {
             let seats = u64::from(*seats);
             whose.check_seats(now.is_per_seat, seats).await?;
             demand_paid(&subscription)?;
