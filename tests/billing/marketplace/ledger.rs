@@ -110,14 +110,13 @@ async fn a_use_is_charged_once_however_often_it_is_told_and_tried(pool: PgPool) 
     .fetch_one(&mut *session)
     .await
     .unwrap();
-    let refund =
-        |amount: i64, key: &'static str| {
-            sqlx::query_scalar::<_, bool>("select billing.refund_charge($1, $2, $3, $4)")
-                .bind(BETA)
-                .bind(charge)
-                .bind(amount)
-                .bind(key)
-        };
+    let refund = |amount: i64, key: &'static str| {
+        sqlx::query_scalar::<_, bool>("select billing.refund_charge($1, $2, $3, $4)")
+            .bind(BETA)
+            .bind(charge)
+            .bind(amount)
+            .bind(key)
+    };
     assert!(
         refund(50, "a complaint")
             .fetch_one(&mut *session)

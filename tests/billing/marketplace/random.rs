@@ -326,8 +326,9 @@ impl Market<'_> {
     }
 
     fn renew(&mut self) {
-        let is_on =
-            |purchase: &Purchase, _| matches!(purchase.subscription, Some((_, "active" | "past_due")));
+        let is_on = |purchase: &Purchase, _| {
+            matches!(purchase.subscription, Some((_, "active" | "past_due")))
+        };
         if let Some(index) = self.a_purchase(is_on) {
             self.bill(index);
         }
@@ -656,10 +657,7 @@ async fn history(pool: &PgPool, operations: usize, mistake: Option<&'static str>
 
 #[sqlx::test(migrations = "../migrations")]
 async fn the_books_balance_and_everybody_has_what_they_paid_for(pool: PgPool) {
-    assert_eq!(
-        history(&pool, OPERATIONS, None).await,
-        Vec::<String>::new()
-    );
+    assert_eq!(history(&pool, OPERATIONS, None).await, Vec::<String>::new());
 }
 
 /// The seller would give all that goes back, and the platform nothing: every transaction balances, and the books are wrong.

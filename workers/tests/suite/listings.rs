@@ -54,12 +54,13 @@ async fn chat(State(parrot): State<Parrot>, Json(request): Json<Value>) -> Respo
     let text = chunk(
         json!({"role": "assistant", "content": format!("{} {told}", request["messages"][0]["content"].as_str().unwrap_or_default())}),
         json!({}),
-    ) + &chunk(json!({}), json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
-        + &chunk(
-            json!({}),
-            json!({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}}),
-        )
-        + "data: [DONE]\n\n";
+    ) + &chunk(
+        json!({}),
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+    ) + &chunk(
+        json!({}),
+        json!({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}}),
+    ) + "data: [DONE]\n\n";
     ([(header::CONTENT_TYPE, "text/event-stream")], text).into_response()
 }
 
@@ -108,8 +109,9 @@ async fn readable(pool: &PgPool) -> Vec<(String, String)> {
     let mut read = Vec::new();
     for table in tables {
         let mut owner = ALPHA_OWNER.actor().begin(pool).await.unwrap();
-        let sql =
-            format!("select coalesce(string_agg(to_jsonb(x)::text, E'\\n'), '') from public.{table} x");
+        let sql = format!(
+            "select coalesce(string_agg(to_jsonb(x)::text, E'\\n'), '') from public.{table} x"
+        );
         let rows: String = sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_one(&mut *owner)
             .await
@@ -211,7 +213,8 @@ async fn a_bought_agent_answers_and_what_it_was_told_is_read_nowhere(pool: PgPoo
 
     let read = readable(&pool).await;
     assert!(
-        read.iter().any(|(table, rows)| table == "execution_steps" && rows.contains("What is in it")),
+        read.iter()
+            .any(|(table, rows)| table == "execution_steps" && rows.contains("What is in it")),
         "the search reads what there is"
     );
     for (table, rows) in read {

@@ -109,10 +109,7 @@ mod tests {
             usage: None,
         };
         let shown = without_what_was_told(&agent, Ok(success)).unwrap();
-        assert_eq!(
-            shown.output["text"],
-            "I was told: the sauce. *** Really."
-        );
+        assert_eq!(shown.output["text"], "I was told: the sauce. *** Really.");
         let failure = Failure::new("llm_provider_error", "bad request: The sauce has ni")
             .details(json!({"body": "x"}));
         let shown = without_what_was_told(&agent, Err(failure)).unwrap_err();

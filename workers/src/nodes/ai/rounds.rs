@@ -48,9 +48,7 @@ impl<'a> Rounds<'a> {
             agent: agent
                 .filter(|agent| !agent.is_listed)
                 .map(|agent| (agent.id, agent.version)),
-            listing: agent
-                .filter(|agent| agent.is_listed)
-                .map(|agent| agent.id),
+            listing: agent.filter(|agent| agent.is_listed).map(|agent| agent.id),
             deadline: Instant::now() + timeout,
             reserved,
             reservation: None,
