@@ -2036,6 +2036,59 @@ CREATE FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) RETURNS 
     SET search_path TO ''
     AS $$ select jsonb_strip_nulls(billing.undone(data, attributes)) = jsonb_strip_nulls(before) $$;
 
+-- agent_functions(uuid, text[]); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.agent_functions(tenant uuid, names text[]) RETURNS TABLE(name text, description text, arguments jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  person constant uuid := auth.uid();
+  problem text;
+  unknown text;
+begin
+  perform private.demand(tenant, 'models.call');
+  select min(n.name) into unknown from unnest(names) n (name) where not exists (select from private.agent_functions f where f.name = n.name);
+  if unknown is not null then
+    perform private.refuse(409, 'function_not_allowed', format('this agent calls the function %s, which no agent may call', unknown),
+      null, 'the operator says which may be called');
+  end if;
+  -- Row-level security of the product is written for people, and a key is none.
+  problem := case when person is null then 'an API key asks' else private.agent_function_person_problem(tenant, person) end;
+  if problem is not null and cardinality(names) > 0 then
+    perform private.refuse(403, 'person_required', format('this agent calls the function %s for the person who asks it: %s', names[1], problem),
+      null, 'ask as a member of this tenant alone, with the access token of a session');
+  end if;
+  return query select f.name, f.description, f.arguments from private.agent_functions f where f.name = any (names);
+end
+$$;
+
+-- FUNCTION agent_functions(tenant uuid, names text[]); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.agent_functions(tenant uuid, names text[]) IS 'What a model is told of functions that its agent calls for whoever asks. Refuses where one of them cannot be called at all: nobody may call it, or the caller is no person of this tenant alone.';
+
+-- agent_secrets(uuid, uuid, text[]); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.agent_secrets(tenant uuid, agent uuid, wanted text[]) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text, names text[], nonces bytea[], ciphertexts bytea[])
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  declared text;
+begin
+  perform private.demand(tenant, 'models.call');
+  select concat_ws(' ', a.config -> 'tools', a.config -> 'mcp_servers') into declared
+    from public.ai_agents a where a.tenant_id = tenant and a.id = agent;
+  return query
+    select s.generation, s.wrapped, s.master_key_id, s.names, s.nonces, s.ciphertexts
+      from private.sealed(tenant, 'secret', array(
+        select w.name from unnest(wanted) w (name)
+         where w.name ~ '^[A-Za-z_][A-Za-z0-9_]*$' and declared ~ ('\msecrets\M') and declared ~ ('\m' || w.name || '\M')
+      )) s;
+end
+$_$;
+
+-- FUNCTION agent_secrets(tenant uuid, agent uuid, wanted text[]); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.agent_secrets(tenant uuid, agent uuid, wanted text[]) IS 'What edge-api needs to open secrets that the tools of an agent name: those of the wanted names that its config mentions and its tenant has, with the data key they are sealed under.';
+
 -- authenticate_key(bytea); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.authenticate_key(key_hash bytea) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2205,6 +2258,21 @@ $$;
 
 -- FUNCTION cached_answer(tenant uuid, asked bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) IS 'What was answered to the same question lately; null when it is not known.';
+
+-- call_agent_function(uuid, text, jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.call_agent_function(tenant uuid, called text, arguments jsonb) RETURNS TABLE(answer jsonb, has_more boolean, refusal text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'models.call');
+  return query
+    select c.answer, c.has_more, c.refusal from private.call_agent_function(tenant, auth.uid(), null, called, arguments) c;
+end
+$$;
+
+-- FUNCTION call_agent_function(tenant uuid, called text, arguments jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.call_agent_function(tenant uuid, called text, arguments jsonb) IS 'Calls a function that agents may call, with arguments that a model wrote, with the claims of the session. See private.call_agent_function. To be called in a transaction of its own, repeatable read and with a time-out: unless the function writes, nothing can be written until the end of that.';
 
 -- call_webhook(text, jsonb, bytea, text, text, text, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text DEFAULT NULL::text, signature text DEFAULT NULL::text, signed_at text DEFAULT NULL::text, github_signature text DEFAULT NULL::text) RETURNS uuid
@@ -2814,6 +2882,23 @@ begin
 end
 $$;
 
+-- agent_function_person_problem(uuid, uuid); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.agent_function_person_problem(tenant uuid, person uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select case
+    when not coalesce(bool_or(a.tenant_id = tenant), false) then 'the person that it is called for is no member any more'
+    -- They may see the rows of all their tenants, and the agent is of one of them.
+    when count(*) > 1 then 'the person that it is called for belongs to several tenants, whose data it could mix'
+  end
+    from private.access a
+   where a.principal = person and a.ends_at > now()
+$$;
+
+-- FUNCTION agent_function_person_problem(tenant uuid, person uuid); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.agent_function_person_problem(tenant uuid, person uuid) IS 'Why agents of a tenant call no function for a person; null when they do.';
+
 -- agent_function_problem(regprocedure); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.agent_function_problem(callee regprocedure) RETURNS text
     LANGUAGE sql STABLE
@@ -2927,6 +3012,66 @@ begin
   return reached;
 end
 $$;
+
+-- call_agent_function(uuid, uuid, jsonb, text, jsonb); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.call_agent_function(tenant uuid, person uuid, claims jsonb, called text, arguments jsonb) RETURNS TABLE(is_read_only boolean, answer jsonb, has_more boolean, refusal text)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  -- More than a model reads.
+  most_rows constant integer := 100;
+  most_bytes constant integer := 262144;
+  function private.agent_functions;
+  callee regprocedure;
+  unknown text;
+begin
+  select f.* into function from private.agent_functions f where f.name = called;
+  callee := to_regprocedure(function.signature);
+  -- It may be another one by now than it was when it was allowed.
+  if callee is null or private.agent_function_problem(callee) is not null then
+    refusal := format('no agent may call %s', called);
+    return next;
+    return;
+  end if;
+  is_read_only := function.is_read_only;
+  -- In one snapshot with the call, for whoever calls in a repeatable read.
+  refusal := coalesce(private.agent_function_person_problem(tenant, person),
+    case when jsonb_typeof(arguments) is distinct from 'object' then 'the arguments are no object' end);
+  if refusal is null then
+    select string_agg(k.name, ', ' order by k.name) into unknown
+      from jsonb_object_keys(arguments) k (name)
+     where not k.name = any (coalesce((select p.proargnames[1:p.pronargs] from pg_catalog.pg_proc p where p.oid = callee), '{}')::text[]);
+    refusal := format('there is no argument %s', unknown);
+    refusal := case when unknown is not null then refusal end;
+  end if;
+  if refusal is not null then
+    return next;
+    return;
+  end if;
+  if claims is not null then
+    -- auth.uid() reads `request.jwt.claim.sub` first, so that has to be nothing.
+    perform set_config('request.jwt.claims', claims::text, true), set_config('request.jwt.claim.sub', '', true);
+  end if;
+  if is_read_only then
+    perform set_config('transaction_read_only', 'on', true);
+  end if;
+  answer := queue.call_as_member(callee, arguments, most_rows);
+  has_more := jsonb_array_length(answer) > most_rows;
+  if has_more then
+    answer := answer - most_rows;
+  end if;
+  if octet_length(answer::text) > most_bytes then
+    answer := null;
+    refusal := format('the answer is longer than %s KiB: ask for less', most_bytes / 1024);
+  end if;
+  return next;
+end
+$$;
+
+-- FUNCTION call_agent_function(tenant uuid, person uuid, claims jsonb, called text, arguments jsonb); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.call_agent_function(tenant uuid, person uuid, claims jsonb, called text, arguments jsonb) IS 'Calls a function that agents of a tenant may call, with arguments that a model wrote, for a person: with these claims, or where they are null with those of the session, which are the person''s then. At most 100 rows, as JSON; has_more when there are more. refusal is a sentence for the model. What the function itself refuses is its own error.';
 
 -- executions; Type: TABLE; Schema: public
 CREATE TABLE public.executions (
@@ -7591,7 +7736,7 @@ COMMENT ON TABLE public.ai_agents IS 'A model with a role to play: used by workf
 COMMENT ON COLUMN public.ai_agents.model IS 'provider/model, for instance openai/gpt-4o-mini';
 
 -- COLUMN ai_agents.config; Type: COMMENT; Schema: public
-COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), fallback_models (provider/model, at most 8), and tools: functions as OpenAI writes them, whose calls are the output of a step, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit}, {type: start_workflow, workflow_id, name} or {type: rpc, function, name}, which workers run; mcp_servers: {name, url, headers, auth, allow}.';
+COMMENT ON COLUMN public.ai_agents.config IS 'temperature (0 to 2), max_tokens, system_prompt, output_schema (JSON schema), max_rounds (1 to 32; 8 when not set), fallback_models (provider/model, at most 8), and tools: functions as OpenAI writes them, whose calls are the output of a step or go to who asks, and {type: http, name, allow, methods, headers, auth}, {type: search_documents, name, limit}, {type: start_workflow, workflow_id, name} or {type: rpc, function, name}, which are run here; mcp_servers: {name, url, headers, auth, allow}.';
 
 -- COLUMN ai_agents.version; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.ai_agents.version IS 'The version in force, which model and config are of. Kept by the database.';
@@ -7965,14 +8110,7 @@ CREATE FUNCTION queue.call_agent_function(tenant uuid, execution uuid, token big
     AS $$
 #variable_conflict use_variable
 declare
-  -- More than a model reads.
-  most_rows constant integer := 100;
-  most_bytes constant integer := 262144;
-  function private.agent_functions;
-  callee regprocedure;
   person uuid;
-  tenants uuid[];
-  unknown text;
 begin
   -- No lock: the lease has to be renewed meanwhile. Whoever has lost it throws the answer away.
   held := exists (
@@ -7981,51 +8119,15 @@ begin
     return next;
     return;
   end if;
-  select f.* into function from private.agent_functions f where f.name = called;
-  callee := to_regprocedure(function.signature);
-  -- It may be another one by now than it was when it was allowed.
-  if callee is null or private.agent_function_problem(callee) is not null then
-    refusal := format('no agent may call %s', called);
-    return next;
-    return;
-  end if;
-  is_read_only := function.is_read_only;
   select e.started_by into person from public.executions e where e.tenant_id = tenant and e.id = execution;
-  -- In one snapshot with the call, for a worker that calls in a repeatable read.
-  select array_agg(a.tenant_id) into tenants from private.access a where a.principal = person and a.ends_at > now();
-  refusal := case
-    when person is null then 'nobody started this execution who could be asked for: it was a key, a schedule, a webhook or an event'
-    when not coalesce(tenant = any (tenants), false) then 'whoever started this execution is no member any more'
-    -- They may see the rows of all their tenants, and this execution is of one of them.
-    when cardinality(tenants) > 1 then 'whoever started this execution belongs to several tenants, whose data it could mix'
-    when jsonb_typeof(arguments) is distinct from 'object' then 'the arguments are no object'
-  end;
-  if refusal is null then
-    select string_agg(k.name, ', ' order by k.name) into unknown
-      from jsonb_object_keys(arguments) k (name)
-     where not k.name = any ((select p.proargnames[1:p.pronargs] from pg_catalog.pg_proc p where p.oid = callee)::text[]);
-    refusal := format('there is no argument %s', unknown);
-    refusal := case when unknown is not null then refusal end;
-  end if;
-  if refusal is not null then
+  if person is null then
+    refusal := 'nobody started this execution who could be asked for: it was a key, a schedule, a webhook or an event';
     return next;
     return;
   end if;
-  -- Of one factor: nobody has shown another. auth.uid() reads `request.jwt.claim.sub` first, so that has to be nothing.
-  perform set_config('request.jwt.claims', jsonb_build_object('sub', person, 'role', 'authenticated', 'aal', 'aal1')::text, true),
-          set_config('request.jwt.claim.sub', '', true);
-  if is_read_only then
-    perform set_config('transaction_read_only', 'on', true);
-  end if;
-  answer := queue.call_as_member(callee, arguments, most_rows);
-  has_more := jsonb_array_length(answer) > most_rows;
-  if has_more then
-    answer := answer - most_rows;
-  end if;
-  if octet_length(answer::text) > most_bytes then
-    answer := null;
-    refusal := format('the answer is longer than %s KiB: ask for less', most_bytes / 1024);
-  end if;
+  -- Claims of one factor: nobody has shown another.
+  select c.is_read_only, c.answer, c.has_more, c.refusal into is_read_only, answer, has_more, refusal
+    from private.call_agent_function(tenant, person, jsonb_build_object('sub', person, 'role', 'authenticated', 'aal', 'aal1'), called, arguments) c;
   return next;
 end
 $$;
@@ -14407,6 +14509,14 @@ GRANT ALL ON FUNCTION billing.warn_of_limits(most integer) TO aias_worker;
 -- FUNCTION was(data jsonb, attributes jsonb, before jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) FROM PUBLIC;
 
+-- FUNCTION agent_functions(tenant uuid, names text[]); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.agent_functions(tenant uuid, names text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.agent_functions(tenant uuid, names text[]) TO aias_edge;
+
+-- FUNCTION agent_secrets(tenant uuid, agent uuid, wanted text[]); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.agent_secrets(tenant uuid, agent uuid, wanted text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.agent_secrets(tenant uuid, agent uuid, wanted text[]) TO aias_edge;
+
 -- FUNCTION authenticate_key(key_hash bytea); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
@@ -14418,6 +14528,10 @@ GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tok
 -- FUNCTION cached_answer(tenant uuid, asked bytea); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) TO aias_edge;
+
+-- FUNCTION call_agent_function(tenant uuid, called text, arguments jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.call_agent_function(tenant uuid, called text, arguments jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.call_agent_function(tenant uuid, called text, arguments jsonb) TO aias_edge;
 
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
@@ -14521,6 +14635,9 @@ GRANT SELECT ON TABLE public.tenant_domains TO authenticated;
 REVOKE ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.add_domain(tenant uuid, wanted_domain text) TO authenticated;
 
+-- FUNCTION agent_function_person_problem(tenant uuid, person uuid); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.agent_function_person_problem(tenant uuid, person uuid) FROM PUBLIC;
+
 -- FUNCTION agent_function_problem(callee regprocedure); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.agent_function_problem(callee regprocedure) FROM PUBLIC;
 
@@ -14536,6 +14653,9 @@ REVOKE ALL ON FUNCTION private.ask_for_key_rotation(tenant uuid) FROM PUBLIC;
 -- FUNCTION broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.broadcast_event(tenant uuid, event_name text, payload jsonb, event_key text) TO authenticated;
+
+-- FUNCTION call_agent_function(tenant uuid, person uuid, claims jsonb, called text, arguments jsonb); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.call_agent_function(tenant uuid, person uuid, claims jsonb, called text, arguments jsonb) FROM PUBLIC;
 
 -- TABLE executions; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.executions TO authenticated;
