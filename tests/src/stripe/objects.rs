@@ -85,7 +85,8 @@ impl Account {
         }
         let interval = asked.parameter("line_items[0][price_data][recurring][interval]");
         let is_payment = asked.parameter("mode") == Some("payment");
-        if is_payment && interval.is_some() || price.is_none() && !is_payment && interval.is_none() {
+        if is_payment && interval.is_some() || price.is_none() && !is_payment && interval.is_none()
+        {
             return Err(Refusal::invalid(
                 "line_items",
                 "A recurring price goes with subscription mode, and no other.",

@@ -16,11 +16,13 @@ async fn buy(shop: &Shop, listing: Uuid, back: &str) -> Answer {
 }
 
 async fn states(shop: &Shop) -> Vec<String> {
-    sqlx::query_scalar("select state from public.purchases where tenant_id = $1 order by created_at")
-        .bind(ALPHA)
-        .fetch_all(&shop.app.pool)
-        .await
-        .unwrap()
+    sqlx::query_scalar(
+        "select state from public.purchases where tenant_id = $1 order by created_at",
+    )
+    .bind(ALPHA)
+    .fetch_all(&shop.app.pool)
+    .await
+    .unwrap()
 }
 
 fn open(shop: &Shop) -> Vec<Value> {
@@ -43,7 +45,11 @@ async fn a_page_on_which_a_listing_is_paid_once(pool: PgPool) {
         json!({"purchase_id": purchase, "url": session["url"]})
     );
     assert_eq!(
-        (&session["mode"], &session["amount_total"], &session["currency"]),
+        (
+            &session["mode"],
+            &session["amount_total"],
+            &session["currency"]
+        ),
         (&json!("payment"), &json!(1999), &json!("usd"))
     );
     assert_eq!(
@@ -101,7 +107,13 @@ async fn a_page_on_which_a_listing_is_paid_once(pool: PgPool) {
 #[sqlx::test(migrations = "../migrations")]
 async fn a_subscription_says_how_often_it_is_paid(pool: PgPool) {
     let shop = Shop::open(pool).await;
-    let listing = publish(&shop.app.pool, BETA, "greeter", ("subscription", Some("month"))).await;
+    let listing = publish(
+        &shop.app.pool,
+        BETA,
+        "greeter",
+        ("subscription", Some("month")),
+    )
+    .await;
     assert_eq!(buy(&shop, listing, BACK).await.status, 200);
     let asked = shop.stripe.posted("checkout/sessions");
     assert_eq!(
@@ -135,7 +147,12 @@ async fn many_clicks_from_two_places_leave_one_page(pool: PgPool) {
     assert_eq!(pages.len(), 1, "{pages:?}");
     let open = open(&shop);
     assert_eq!(open.len(), 1, "{open:?}");
-    assert!(pages.first().unwrap().contains(open[0]["url"].as_str().unwrap()));
+    assert!(
+        pages
+            .first()
+            .unwrap()
+            .contains(open[0]["url"].as_str().unwrap())
+    );
     assert_eq!(shop.count("customer"), 1);
     assert_eq!(states(&shop).await, ["pending"]);
 }
@@ -150,7 +167,13 @@ async fn what_cannot_be_bought_here_is_refused_and_nothing_begins(pool: PgPool) 
         (by_use, BACK, ALPHA_OWNER, 409, "listing_is_paid_by_use"),
         (own, BACK, ALPHA_OWNER, 409, "listing_is_your_own"),
         (Uuid::max(), BACK, ALPHA_OWNER, 404, "listing_not_found"),
-        (sold, "https://evil.test/", ALPHA_OWNER, 400, "return_url_not_allowed"),
+        (
+            sold,
+            "https://evil.test/",
+            ALPHA_OWNER,
+            400,
+            "return_url_not_allowed",
+        ),
         (sold, BACK, ALPHA_VIEWER, 403, "forbidden"),
         (sold, BACK, BETA_OWNER, 404, "not_found"),
     ] {

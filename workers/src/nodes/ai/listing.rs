@@ -49,14 +49,25 @@ pub(super) fn without_what_was_told(
     result: Result<Success, Failure>,
 ) -> Result<Success, Failure> {
     let told = Redaction::of_passages(&passages(&agent.config));
-    told.result(result).map_err(|mut failure| {
-        // A provider may quote any part of a request, cut anywhere.
-        if failure.code.starts_with("llm_") {
-            "the listing's model could not answer".clone_into(&mut failure.message);
-            failure.details = None;
+    match result {
+        Ok(mut success) => {
+            told.value(&mut success.output);
+            Ok(success)
         }
-        failure
-    })
+        // A provider may quote any part of a request, cut anywhere.
+        Err(failure) if failure.code.starts_with("llm_") => Err(Failure {
+            message: "the listing's model could not answer".to_owned(),
+            details: None,
+            ..failure
+        }),
+        Err(mut failure) => {
+            failure.message = told.text(&failure.message).into_owned();
+            if let Some(details) = &mut failure.details {
+                told.value(details);
+            }
+            Err(failure)
+        }
+    }
 }
 
 /// Lines and sentences of what a model is told of its role and of its functions.

@@ -13,8 +13,8 @@ pub mod scripted;
 pub mod secrets;
 pub mod server;
 pub mod smtp;
-pub mod vectors;
 pub mod stripe_meters;
+pub mod vectors;
 pub mod worker;
 
 use std::time::Duration;
