@@ -85,11 +85,8 @@ async fn the_same_again_is_the_same_page_and_another_wish_closes_it(pool: PgPool
     assert_eq!(open.len(), 1, "{open:?}");
     assert_eq!(open[0]["url"], back.json()["url"]);
     // A page that nobody has paid for a day is over.
-    shop.stripe
-        .account()
-        .objects
-        .get_mut(&shop.last_session())
-        .unwrap()["status"] = json!("expired");
+    let last = shop.last_session();
+    shop.stripe.account().objects.get_mut(&last).unwrap()["status"] = json!("expired");
     let new = shop.checkout(wanted("professional")).await;
     assert_eq!(new.status, 200, "{new:?}");
     assert_ne!(new.json(), back.json());
