@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tests::seed::{ALPHA, BETA};
+use uuid::Uuid;
 
-use crate::meters::{call, count, hour, subscribed};
+use crate::marketplace::shop::{publish_of, use_once};
+use crate::meters::{call, count, events, hour, subscribed};
 use crate::stage::{apply, ids, keep};
 
 async fn preview(pool: &PgPool, tenant: uuid::Uuid) -> Value {
@@ -80,22 +82,59 @@ async fn the_open_period_is_priced_line_by_line(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
-async fn a_meter_of_the_marketplace_has_lines_of_its_own_at_the_price_of_its_units(pool: PgPool) {
+async fn uses_of_listings_have_a_meter_of_their_currency_and_lines_of_their_own(pool: PgPool) {
     let start = subscribed(&pool, 30).await.second;
+    let mut session = pool.acquire().await.unwrap();
+    let agent: Uuid = sqlx::query_scalar(
+        "insert into public.ai_agents (tenant_id, name, slug, model) values ($1, 'Writer', 'writer', 'openai/gpt-4o-mini') returning id",
+    )
+    .bind(BETA)
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    for (slug, amount, currency) in [("in-dollars", 70, "usd"), ("in-yen", 900, "jpy")] {
+        let price = ("per_use", amount, currency, None);
+        let listing = publish_of(&mut session, (BETA, agent), slug, price).await;
+        sqlx::query(
+            "with bought as (
+               insert into public.purchases (tenant_id, listing_id, slug, title, price_kind, amount, currency, state)
+               select $1, l.id, l.slug, l.title, l.price_kind, l.amount, l.currency, 'active' from public.listings l where l.id = $2
+               returning tenant_id, id
+             ) insert into billing.sales (tenant_id, purchase_id, seller_id, fee_basis_points) select b.tenant_id, b.id, $3, 1500 from bought b",
+        )
+        .bind(ALPHA)
+        .bind(listing)
+        .bind(BETA)
+        .execute(&pool)
+        .await
+        .unwrap();
+        for number in 0..3 {
+            use_once(&mut session, ALPHA, listing, &format!("{slug} {number}"))
+                .await
+                .unwrap();
+        }
+    }
     sqlx::raw_sql(
-        "update billing.meters set line = 'marketplace', unit_amount = 1 where key = 'llm_cost'",
+        "update billing.meters set event_name = key, since = now() - interval '2 days' where line = 'marketplace';
+         -- The first use was a while ago, and a part of it was taken off before its hour was counted.
+         update public.marketplace_charges set created_at = now() - interval '5 hours' where usage_key like 'in-dollars 0%';
+         select billing.refund_charge(c.tenant_id, c.id, 30, 'a complaint') from public.marketplace_charges c where c.usage_key like 'in-dollars 0%'",
     )
     .execute(&pool)
     .await
     .unwrap();
-    call(&pool, start, 2).await;
-    count(&mut pool.acquire().await.unwrap()).await;
-    let preview = preview(&pool, ALPHA).await;
-    let charges = line(&preview, "llm_cost");
+    count(&mut session).await;
+    let told = events(&pool, "marketplace_usd", start).await;
+    assert_eq!(told.iter().map(|event| event.2).collect::<Vec<_>>(), [40]);
+    let all = preview(&pool, ALPHA).await;
+    let charges = line(&all, "marketplace_usd");
     assert_eq!(
-        (&charges["kind"], &charges["amount"]),
-        (&json!("marketplace"), &json!(2_000))
+        (&charges["kind"], &charges["used"], &charges["amount"]),
+        (&json!("marketplace"), &json!(180), &json!(180))
     );
+    // What is sold in another currency is on no invoice of this one.
+    let lines = all["lines"].as_array().unwrap();
+    assert!(lines.iter().all(|line| line["meter"] != "marketplace_jpy"));
 }
 
 #[sqlx::test(migrations = "../migrations")]

@@ -10,7 +10,7 @@ create temp table tables_of_tenants as
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
 
-select plan(70);
+select plan(72);
 
 select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
 

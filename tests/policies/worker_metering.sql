@@ -29,7 +29,7 @@ select throws_ok(pg_temp.event('{"seq": 3, "identifier": "z", "state": "sent"}')
 select throws_ok($$update billing.meters set event_name = 'runs' where key = 'executions'$$, '23514', null, 'a meter that is sent says since when');
 select throws_ok($$insert into billing.meters (key, unit) values (repeat('x', 40), 'piece')$$, '23514', null, 'the key leaves room for the rest of an identifier');
 select cmp_ok(length(concat_ws(':', '01900000-0000-7000-8000-00000000a000', repeat('x', 39), '2026010110', 2147483647)), '<=', 100, 'an identifier is always short enough');
-select set_eq('select key from billing.meters where event_name is null', array['executions', 'llm_tokens', 'llm_cost'], 'nothing is sent until the operator says so');
+select set_eq('select key from billing.meters where event_name is null', array['executions', 'llm_tokens', 'llm_cost', 'marketplace_usd'], 'nothing is sent until the operator says so');
 
 -- The doors -------------------------------------------------------------------------------------------------------------------------------
 

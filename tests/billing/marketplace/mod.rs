@@ -5,4 +5,4 @@ mod listings;
 mod model;
 mod orders;
 mod random;
-mod shop;
+pub mod shop;

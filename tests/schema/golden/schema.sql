@@ -373,6 +373,30 @@ CREATE FUNCTION auth.uid() RETURNS uuid
     SET search_path TO ''
     RETURN (COALESCE(NULLIF(current_setting('request.jwt.claim.sub'::text, true), ''::text), (auth.jwt() ->> 'sub'::text)))::uuid;
 
+-- account_of(text, uuid, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.account_of(kind text, party uuid, currency text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  account bigint;
+begin
+  select a.id into account from billing.ledger_accounts a
+   where a.kind = account_of.kind and a.owner_id is not distinct from party and a.currency = account_of.currency;
+  if not found then
+    insert into billing.ledger_accounts (kind, owner_id, currency) values (account_of.kind, party, account_of.currency)
+    on conflict on constraint ledger_account_is_one do nothing returning id into account;
+  end if;
+  if account is null then
+    -- Somebody else has just made it.
+    select a.id into account from billing.ledger_accounts a
+     where a.kind = account_of.kind and a.owner_id is not distinct from party and a.currency = account_of.currency;
+  end if;
+  return account;
+end
+$$;
+
 -- agrees(jsonb, jsonb); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.agrees(data jsonb, attributes jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE
@@ -396,6 +420,23 @@ $$;
 
 -- FUNCTION agrees(data jsonb, attributes jsonb); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.agrees(data jsonb, attributes jsonb) IS 'Whether an object has these attributes. Of objects in it Stripe names only what changed; lists it repeats as a whole. What is not there counts as null.';
+
+-- amount_text(bigint, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.amount_text(amount bigint, currency text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- https://docs.stripe.com/currencies#zero-decimal and #three-decimal
+  select to_char(amount / 10::numeric ^ c.digits, 'FM999999999999990' || case c.digits when 0 then '' else '.' || repeat('0', c.digits) end)
+         || ' ' || upper(currency)
+    from (select case
+            when lower(currency) in ('bif', 'clp', 'djf', 'gnf', 'jpy', 'kmf', 'krw', 'mga', 'pyg', 'rwf', 'vnd', 'vuv', 'xaf', 'xof', 'xpf') then 0
+            when lower(currency) in ('bhd', 'jod', 'kwd', 'omr', 'tnd') then 3
+            else 2 end as digits) c
+$$;
+
+-- FUNCTION amount_text(amount bigint, currency text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.amount_text(amount bigint, currency text) IS 'Minor units as a person reads them: 4900 of usd is "49.00 USD", of jpy "4900 JPY".';
 
 -- apply(text[], boolean); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.apply(events text[], with_fetching boolean) RETURNS void
@@ -446,8 +487,16 @@ begin
     from touched t
    -- Nothing follows from the others but the mirror itself.
    where t.kind in ('customer', 'subscription', 'checkout.session', 'invoice', 'invoice_payment', 'charge');
+  if with_fetching and invoices is not null then
+    -- Where an invoice has changed its subscription mostly has, too, and the event that says so may be late.
+    update billing.objects s set fetch_ticket = s.fetch_ticket + 1, fetch_at = now()
+      from billing.objects i
+     where i.account = '' and i.kind = 'invoice' and i.id = any (invoices)
+       and s.account = '' and s.kind = 'subscription' and s.id = billing.subscription_of(i.data);
+  end if;
   if customers is not null then
     perform billing.derive(customers, coalesce(invoices, '{}'), has_charges);
+    perform billing.mail_about_failures(events);
   end if;
   update billing.events e
      set state = case when billing.is_mirrored(e.type, e.payload #> '{data,object}') then 'applied' else 'ignored' end,
@@ -521,7 +570,8 @@ begin
   if not is_gone then
     perform billing.readable(object_kind, object);
   end if;
-  newest := known.seen[1];
+  -- Without a sighting it is one that a reconciliation has found, and nobody has told of.
+  newest := coalesce(known.seen[1], (false, 0, null)::billing.sighting);
   update billing.objects o
      set fetched = case when not is_gone then object end, fetched_second = asked_second, fetched_ticket = apply_fetched.ticket,
          fetch_at = case when o.fetch_ticket > apply_fetched.ticket then o.fetch_at end,
@@ -682,6 +732,71 @@ CREATE FUNCTION billing.at(data jsonb, attribute text) RETURNS timestamp with ti
 -- FUNCTION at(data jsonb, attribute text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.at(data jsonb, attribute text) IS 'A time in an object of Stripe, which are seconds since 1970.';
 
+-- caretakers(uuid); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.caretakers(tenant uuid) RETURNS TABLE(user_id uuid, email text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select u.id, u.email
+    from private.access a
+    join public.users u on u.id = a.principal
+   where a.tenant_id = tenant and a.ends_at > now() and (a.granted | a.granted_with_second_factor) & private.mask_of('{billing.manage}') <> 0
+   order by u.id
+$$;
+
+-- FUNCTION caretakers(tenant uuid); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.caretakers(tenant uuid) IS 'Who looks after a tenant''s billing: people with billing.manage, whether or not they have a second factor at the moment.';
+
+-- charge_use(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.charge_use() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  charged public.marketplace_charges;
+begin
+  insert into public.marketplace_charges (tenant_id, listing_id, purchase_id, amount, currency, usage_key)
+  select new.tenant_id, new.listing_id, p.id, p.amount, p.currency,
+         -- Of a step, what comes after it in the key is the attempt, and the round of that.
+         case when new.execution_id is not null then regexp_replace(new.idempotency_key, ':[0-9]+(:round[0-9]+)?$', '') else new.idempotency_key end
+    from public.purchases p
+   where p.tenant_id = new.tenant_id and p.listing_id = new.listing_id and p.price_kind = 'per_use' and p.state = 'active'
+     -- Who has bought it otherwise since pays nothing by use.
+     and not exists (select from public.purchases o where o.tenant_id = p.tenant_id and o.listing_id = p.listing_id and o.state = 'active' and o.price_kind <> 'per_use')
+   order by p.created_at limit 1
+  on conflict on constraint use_is_charged_once do nothing
+  returning * into charged;
+  if charged.id is not null then
+    perform billing.post_charge(charged);
+  end if;
+  return null;
+end
+$_$;
+
+-- FUNCTION charge_use(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.charge_use() IS 'Charges a use with the usage that tells of it, in the same transaction, once.';
+
+-- check_seats(uuid, boolean, bigint); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.check_seats(tenant uuid, is_per_seat boolean, seats bigint) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  members constant bigint := (select count(*) from public.memberships m where m.tenant_id = tenant);
+begin
+  if not is_per_seat and seats <> 1 then
+    perform private.refuse(400, 'plan_has_no_seats', 'this plan is for the whole tenant, whoever is in it', null, 'leave seats out');
+  end if;
+  if is_per_seat and seats < members then
+    perform private.refuse(409, 'too_few_seats', format('%s members need as many seats', members),
+      jsonb_build_object('seats', seats, 'members', members)::text, 'take more seats, or remove members first');
+  end if;
+end
+$$;
+
+-- FUNCTION check_seats(tenant uuid, is_per_seat boolean, seats bigint); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.check_seats(tenant uuid, is_per_seat boolean, seats bigint) IS 'Refuses fewer seats than there are members: 409 too_few_seats; and more than one of a plan without: 400 plan_has_no_seats.';
+
 -- claim_fetches(integer, boolean, interval); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) RETURNS TABLE(account text, kind text, id text, ticket bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -764,6 +879,34 @@ $$;
 
 -- FUNCTION claim_meter_reports(most integer, of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.claim_meter_reports(most integer, of_livemode boolean, lease interval) IS 'Reports of errors that are to be fetched from Stripe.';
+
+-- claim_reconciliation(boolean, interval); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.claim_reconciliation(of_livemode boolean, lease interval) RETURNS TABLE(run bigint, token bigint, kind text, after text, since timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  settings constant billing.settings := (select s from billing.settings s);
+begin
+  if not exists (select from billing.reconciliations r where r.state <> 'done' or r.asked_at > now() - settings.reconcile_every)
+     and settings.reconcile_every is not null then
+    delete from billing.reconciliations r where r.finished_at < now() - settings.events_kept;
+    insert into billing.reconciliations default values on conflict ((true)) where state <> 'done' do nothing;
+  end if;
+  return query
+    update billing.reconciliations r
+       set state = 'running', livemode = of_livemode, started_at = coalesce(r.started_at, now()), token = r.token + 1, next_at = now() + lease
+     where r.id = (select d.id from billing.reconciliations d
+                    where d.state <> 'done' and d.next_at <= now() and coalesce(d.livemode, of_livemode) = of_livemode
+                      for update skip locked)
+    returning r.id, r.token, r.kind, r.after,
+              case when r.kind in ('invoice', 'charge') then r.started_at - make_interval(days => settings.reconcile_days) end;
+end
+$$;
+
+-- FUNCTION claim_reconciliation(of_livemode boolean, lease interval); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.claim_reconciliation(of_livemode boolean, lease interval) IS 'The next page of a reconciliation that is due, for one worker at a time; begins one when it is time. since: only what was created from then on is listed.';
 
 -- closed_hours(); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.closed_hours() RETURNS timestamp with time zone
@@ -857,6 +1000,24 @@ $$;
 -- FUNCTION count_usage(most integer); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.count_usage(most integer) IS 'Counts the hours that are over, of up to so many tenants that are due, and answers of how many. Each hour a tenant''s last day is counted anew, and each day all that Stripe still takes: what was written late is found then.';
 
+-- customer_of(uuid); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.customer_of(tenant uuid) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select c.id
+    from billing.customers_that_count k
+    join billing.customers c on c.tenant_id = k.tenant_id and c.id = k.id
+    left join billing.objects o on o.account = '' and o.kind = 'customer' and o.id = c.id
+    left join public.subscriptions s on s.tenant_id = c.tenant_id and s.customer_id = c.id and s.decides
+   where k.tenant_id = tenant and not coalesce(o.is_deleted, false)
+   order by s.id is not null desc, c.known_by = 'checkout' desc, c.id collate "C"
+   limit 1
+$$;
+
+-- FUNCTION customer_of(tenant uuid); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.customer_of(tenant uuid) IS 'The customer in Stripe that pays for a tenant; null when there is none yet, or none any more.';
+
 -- day_of(timestamp with time zone); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.day_of(instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
@@ -865,6 +1026,51 @@ CREATE FUNCTION billing.day_of(instant timestamp with time zone) RETURNS timesta
 
 -- FUNCTION day_of(instant timestamp with time zone); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.day_of(instant timestamp with time zone) IS 'When the day began that holds an instant, in UTC.';
+
+-- demand_balance(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.demand_balance() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  posted constant uuid := case tg_table_name when 'ledger_entries' then to_jsonb(new) ->> 'transaction_id' else to_jsonb(new) ->> 'id' end;
+  total numeric;
+  entries bigint;
+  currencies bigint;
+begin
+  select sum(e.amount), count(*), count(*) filter (where a.currency <> t.currency)
+    into total, entries, currencies
+    from billing.ledger_transactions t
+    join billing.ledger_entries e on e.transaction_id = t.id
+    join billing.ledger_accounts a on a.id = e.account_id
+   where t.id = posted;
+  -- Only a correction may move nothing: of as much less that came, as much less went back.
+  if total is distinct from 0 and not (entries = 0 and exists (
+       select from billing.ledger_transactions t where t.id = posted and t.kind = 'correction')) or entries = 1 or currencies > 0 then
+    raise exception 'transaction % does not balance: % in % entries', posted, coalesce(total, 0), entries using errcode = 'check_violation';
+  end if;
+  return null;
+end
+$$;
+
+-- FUNCTION demand_balance(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.demand_balance() IS 'At the commit, whoever wrote it: the entries of a transaction come to nothing together and are all of its currency.';
+
+-- demand_open(uuid); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.demand_open(tenant uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  -- billing.manage is in force in one that is closed, too: what is open has to be paid, and what goes on has to be cancelled.
+  if exists (select from public.tenants t where t.id = tenant and t.status = 'cancelled') then
+    perform private.refuse(403, 'tenant_cancelled', 'this tenant is cancelled: nothing is bought for it', null, 'reopen it first: rpc reopen_tenant');
+  end if;
+end
+$$;
+
+-- FUNCTION demand_open(tenant uuid); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.demand_open(tenant uuid) IS 'Passes while a tenant is not cancelled.';
 
 -- derive(text[], text[], boolean); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) RETURNS void
@@ -921,13 +1127,13 @@ begin
         where c.tenant_id = i.tenant_id);
   insert into public.invoices as i (
     tenant_id, id, customer_id, subscription_id, number, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded,
-    period_start, period_end, due_at, finalized_at, paid_at, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
+    period_start, period_end, due_at, finalized_at, paid_at, attempt_count, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
   select c.tenant_id, o.id, o.customer, billing.subscription_of(o.data), o.data ->> 'number', o.data ->> 'status', o.data ->> 'currency',
          coalesce((o.data ->> 'subtotal')::bigint, 0), coalesce((o.data ->> 'total')::bigint, 0), coalesce((o.data ->> 'amount_due')::bigint, 0),
          coalesce((o.data ->> 'amount_paid')::bigint, 0), coalesce((o.data ->> 'amount_remaining')::bigint, 0), coalesce(refunded.amount, 0),
          billing.at(o.data, 'period_start'), billing.at(o.data, 'period_end'), billing.at(o.data, 'due_date'),
          billing.at(o.data #> '{status_transitions}', 'finalized_at'), billing.at(o.data #> '{status_transitions}', 'paid_at'),
-         billing.at(o.data, 'next_payment_attempt'), o.data ->> 'hosted_invoice_url', o.data ->> 'invoice_pdf', billing.at(o.data, 'created')
+         coalesce((o.data ->> 'attempt_count')::integer, 0), billing.at(o.data, 'next_payment_attempt'), o.data ->> 'hosted_invoice_url', o.data ->> 'invoice_pdf', billing.at(o.data, 'created')
     from billing.customers_that_count c
     join billing.objects o on o.account = '' and o.customer = c.id and o.kind = 'invoice' and not o.is_deleted
     left join lateral (
@@ -944,11 +1150,11 @@ begin
    order by c.tenant_id, o.id
   on conflict (tenant_id, id) do update set
     (customer_id, subscription_id, number, status, currency, subtotal, total, amount_due, amount_paid, amount_remaining, amount_refunded,
-     period_start, period_end, due_at, finalized_at, paid_at, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
+     period_start, period_end, due_at, finalized_at, paid_at, attempt_count, next_payment_attempt_at, hosted_invoice_url, invoice_pdf, created_at)
     = (excluded.customer_id, excluded.subscription_id, excluded.number, excluded.status, excluded.currency, excluded.subtotal, excluded.total,
        excluded.amount_due, excluded.amount_paid, excluded.amount_remaining, excluded.amount_refunded, excluded.period_start, excluded.period_end,
-       excluded.due_at, excluded.finalized_at, excluded.paid_at, excluded.next_payment_attempt_at, excluded.hosted_invoice_url, excluded.invoice_pdf,
-       excluded.created_at)
+       excluded.due_at, excluded.finalized_at, excluded.paid_at, excluded.attempt_count, excluded.next_payment_attempt_at,
+       excluded.hosted_invoice_url, excluded.invoice_pdf, excluded.created_at)
    where i.* is distinct from excluded.*;
 end
 $$;
@@ -972,6 +1178,24 @@ $$;
 
 -- FUNCTION derive_later(); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.derive_later() IS 'Has all tenants with subscriptions derived anew: what their prices mean, or how long the grace is, has changed.';
+
+-- derive_purchases(uuid[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.derive_purchases(purchases uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update public.purchases p set state = s.state
+    from billing.purchase_states s
+   where p.id = any (purchases) and s.tenant_id = p.tenant_id and s.id = p.id and p.state <> s.state;
+  perform billing.post(m.reference, m.purchase_id, m.currency, m.gross, m.refunded, m.lost, 'cash')
+     from (select x.* from billing.marketplace_payments x where x.purchase_id = any (purchases) order by x.reference) m
+    where m.gross > 0 or exists (select from billing.ledger_transactions t where t.reference = m.reference);
+end
+$$;
+
+-- FUNCTION derive_purchases(purchases uuid[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.derive_purchases(purchases uuid[]) IS 'Makes the states of these purchases, and the ledger, what the mirror says. To be called by one at a time: billing.wait_for_turn.';
 
 -- derive_subscriptions(uuid[]); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.derive_subscriptions(tenants uuid[]) RETURNS void
@@ -1144,6 +1368,47 @@ $$;
 -- FUNCTION drift(period_start timestamp with time zone, period_end timestamp with time zone); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.drift(period_start timestamp with time zone, period_end timestamp with time zone) IS 'Of the hours of a period that are over: what was counted by tenant and meter, what has become of it, and what Stripe says of the days that it was asked of (asked is what was sent of these). Only rows where something is not as it should be: none, when all that was used was sent, and Stripe has it.';
 
+-- fee_of(bigint, bigint, integer); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.fee_of(gross bigint, gone_back bigint, fee_basis_points integer) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  -- In numeric, which holds the products of any two bigints. div() cuts, which of what is not negative is rounding down.
+  select (f.fee - case when gross > 0 then div(f.fee * gone_back, gross) else 0 end)::bigint
+    from (select div(gross::numeric * fee_basis_points, 10000) as fee) f
+$$;
+
+-- FUNCTION fee_of(gross bigint, gone_back bigint, fee_basis_points integer); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.fee_of(gross bigint, gone_back bigint, fee_basis_points integer) IS 'What the platform keeps of a payment of which so much went back. The seller''s share is what else is left of it.';
+
+-- find_plan(text, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.find_plan(wanted_key text, wanted_interval text) RETURNS TABLE(id uuid, key text, price text, is_per_seat boolean, trial_days integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  plan public.subscription_plans;
+begin
+  select p.* into plan from public.subscription_plans p where p.key = wanted_key;
+  if plan.id is null then
+    perform private.refuse(404, 'no_such_plan', 'there is no plan of this name', null, 'the table subscription_plans lists them');
+  end if;
+  price := case wanted_interval when 'year' then plan.stripe_price_yearly else plan.stripe_price_monthly end;
+  if price is null then
+    perform private.refuse(409, 'plan_not_for_sale', format('the plan %s is not sold by the %s', plan.name, wanted_interval),
+      null, 'what is free is what remains when a subscription is cancelled; otherwise ask the operator: cargo xtask stripe-sync-plans');
+  end if;
+  id := plan.id;
+  key := plan.key;
+  is_per_seat := plan.is_per_seat;
+  trial_days := plan.trial_days;
+  return next;
+end
+$$;
+
+-- FUNCTION find_plan(wanted_key text, wanted_interval text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.find_plan(wanted_key text, wanted_interval text) IS 'A plan and its price, or a refusal: 404 no_such_plan, 409 plan_not_for_sale.';
+
 -- find_tenants(text[]); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.find_tenants(customers text[]) RETURNS uuid[]
     LANGUAGE plpgsql
@@ -1192,6 +1457,52 @@ $$;
 
 -- FUNCTION find_tenants(customers text[]); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.find_tenants(customers text[]) IS 'Whose these customers are, by what the mirror tells: metadata.tenant_id of the customer, else of its subscriptions, else the client_reference_id of a checkout session. Answers the tenants that have won or lost one.';
+
+-- follow_purchases(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.follow_purchases() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  touched uuid[];
+begin
+  with intent as (
+    select c.data ->> 'payment_intent' as id from changed c where c.account = '' and c.kind in ('charge', 'dispute')
+  ), invoice as (
+    select c.id from changed c where c.account = '' and c.kind = 'invoice'
+    union all
+    select c.data ->> 'invoice' from changed c where c.account = '' and c.kind in ('charge', 'invoice_payment')
+    union all
+    select x.data ->> 'invoice' from intent i
+      join billing.objects x on x.account = '' and x.kind = 'invoice_payment' and x.data #>> '{payment,payment_intent}' = i.id
+    union all
+    -- A dispute names its charge, and that, before 2025-03-31.basil, its invoice.
+    select g.data ->> 'invoice' from changed c
+      join billing.objects g on g.account = '' and g.kind = 'charge' and g.id = c.data ->> 'charge'
+     where c.account = '' and c.kind = 'dispute'
+  ), named as (
+    select c.data #>> '{metadata,purchase_id}' as purchase from changed c where c.account = ''
+    union all
+    select o.data #>> '{metadata,purchase_id}' from intent i
+      join billing.objects o on o.account = '' and o.kind in ('checkout.session', 'charge') and o.data ->> 'payment_intent' = i.id
+    union all
+    select o.data #>> '{metadata,purchase_id}' from intent i
+      join billing.objects o on o.account = '' and o.kind = 'payment_intent' and o.id = i.id
+    union all
+    select s.data #>> '{metadata,purchase_id}' from invoice v
+      join billing.objects o on o.account = '' and o.kind = 'invoice' and o.id = v.id
+      join billing.objects s on s.account = '' and s.kind = 'subscription' and s.id = billing.subscription_of(o.data)
+  )
+  select array_agg(distinct billing.as_uuid(n.purchase)) into touched from named n where billing.as_uuid(n.purchase) is not null;
+  if touched is not null then
+    perform billing.derive_purchases(touched);
+  end if;
+  return null;
+end
+$$;
+
+-- FUNCTION follow_purchases(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.follow_purchases() IS 'Has purchases follow whatever changes the mirror: events, and answers of Stripe.';
 
 -- forget_tenant(); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.forget_tenant() RETURNS trigger
@@ -1274,6 +1585,20 @@ CREATE FUNCTION billing.id_of(reference jsonb) RETURNS text
 -- FUNCTION id_of(reference jsonb); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.id_of(reference jsonb) IS 'Whom an attribute names: Stripe writes an id, or the object itself where somebody had it expanded.';
 
+-- inbox(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.inbox() RETURNS TABLE(received bigint, dead bigint, oldest_seconds double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select count(*) filter (where e.state = 'received'), count(*) filter (where e.state = 'dead'),
+         coalesce(extract(epoch from now() - min(e.received_at) filter (where e.state = 'received')), 0)::double precision
+    from billing.events e
+   where e.state in ('received', 'dead')
+$$;
+
+-- FUNCTION inbox(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.inbox() IS 'How many events are to be applied, how long the oldest of them has been waiting, and how many are dead.';
+
 -- invoice_preview(uuid); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.invoice_preview(tenant uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -1318,6 +1643,8 @@ begin
         join billing.used_in_period(tenant, period.period_start, least(now(), period.period_end)) u on u.meter = m.key
         cross join lateral (select greatest(0, u.used - c.included) as billable) b
        where m.event_name is not null and c.unit_amount is not null
+         -- Uses of another currency are on an invoice of that.
+         and (m.line <> 'marketplace' or m.key = 'marketplace_' || coalesce(s.currency, plan.currency))
     ) l;
   return jsonb_build_object(
     'tenant_id', tenant, 'as_of', now(),
@@ -1344,6 +1671,32 @@ CREATE FUNCTION billing.is_mirrored(event_type text, object jsonb) RETURNS boole
      -- A preview of an invoice that does not exist.
      and event_type <> 'invoice.upcoming'
 $$;
+
+-- is_readable(text, jsonb); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.is_readable(kind text, data jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  perform billing.readable(kind, data);
+  return true;
+exception when others then
+  return false;
+end
+$$;
+
+-- keep_books(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.keep_books() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  raise exception 'what is in the ledger stays as it is: post another transaction' using errcode = 'restrict_violation';
+end
+$$;
+
+-- FUNCTION keep_books(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.keep_books() IS 'Refuses to change the ledger.';
 
 -- keep_count_of_executions(); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.keep_count_of_executions() RETURNS trigger
@@ -1463,6 +1816,45 @@ $$;
 -- FUNCTION learn_meters(event_names text[], ids text[]); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.learn_meters(event_names text[], ids text[]) IS 'Takes the ids of Stripe''s meters by their event names.';
 
+-- ledger_check(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.ledger_check() RETURNS TABLE(problem text, reference text, expected text, found text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  with entry as (
+    select t.id, t.reference, t.purchase_id, t.currency, a.kind, a.currency as account_currency, e.amount
+      from billing.ledger_transactions t
+      left join billing.ledger_entries e on e.transaction_id = t.id
+      left join billing.ledger_accounts a on a.id = e.account_id
+  ), total as (
+    select e.reference, (array_agg(e.purchase_id))[1] as purchase_id,
+           coalesce(sum(e.amount) filter (where e.kind in ('cash', 'buyer_receivable')), 0) as kept,
+           coalesce(-sum(e.amount) filter (where e.kind = 'platform_fee'), 0) as fee,
+           coalesce(-sum(e.amount) filter (where e.kind = 'seller_payable'), 0) as share
+      from entry e group by e.reference
+  ), expected as (
+    select f.reference, f.gross - f.gone_back as kept, billing.fee_of(f.gross, f.gone_back, s.fee_basis_points) as fee
+      from billing.ledger_facts f join billing.sales s on s.purchase_id = f.purchase_id
+  )
+  select 'a transaction does not balance', min(e.reference), '0', sum(e.amount)::text from entry e group by e.id having sum(e.amount) <> 0
+  union all
+  select 'an entry is in another currency than its transaction', e.reference, e.currency, e.account_currency from entry e where e.account_currency <> e.currency
+  union all
+  select 'less than nothing is left of a payment', t.reference, null, format('kept %s, fee %s, share %s', t.kept, t.fee, t.share)
+    from total t where least(t.kept, t.fee, t.share) < 0
+  union all
+  select 'the ledger does not say what has happened', coalesce(x.reference, t.reference),
+         format('kept %s, fee %s, share %s', coalesce(x.kept, 0), coalesce(x.fee, 0), coalesce(x.kept - x.fee, 0)),
+         format('kept %s, fee %s, share %s', coalesce(t.kept, 0), coalesce(t.fee, 0), coalesce(t.share, 0))
+    from expected x
+    -- Of a buyer that is erased only the books are left, and nothing to compare them with.
+    full join (select o.* from total o where exists (select from public.purchases p where p.id = o.purchase_id)) t on t.reference = x.reference
+   where (coalesce(x.kept, 0), coalesce(x.fee, 0), coalesce(x.kept - x.fee, 0)) <> (coalesce(t.kept, 0), coalesce(t.fee, 0), coalesce(t.share, 0))
+$$;
+
+-- FUNCTION ledger_check(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.ledger_check() IS 'What is wrong with the ledger: rows only where something does not balance, or is not what has happened.';
+
 -- link_customer(uuid, text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.link_customer(tenant uuid, customer text) RETURNS void
     LANGUAGE plpgsql
@@ -1480,6 +1872,92 @@ $$;
 
 -- FUNCTION link_customer(tenant uuid, customer text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.link_customer(tenant uuid, customer text) IS 'Says whose a customer is, for good, and has what the mirror knows of them follow.';
+
+-- mail_about_failures(text[]); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.mail_about_failures(events text[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  -- An invoice alone does not say it: it is open, too, and has been attempted, while a bank takes days to debit.
+  select billing.promise_mail(i.tenant_id, 'payment_failed', format('%s:%s', i.id, i.attempt), jsonb_build_object(
+           'number', i.number, 'link', i.hosted_invoice_url, 'amount', billing.amount_text(i.amount_remaining, i.currency),
+           'next_attempt_at', to_json(i.next_payment_attempt_at),
+           'suspended_at', (select to_json(s.grace_ends_at) from public.subscriptions s
+                             where s.tenant_id = i.tenant_id and s.id = i.subscription_id and s.decides and s.grace_ends_at > now())),
+           now() + interval '3 days')
+    from (
+      select p.*, coalesce(e.payload #>> '{data,object,attempt_count}', '1') as attempt
+        from billing.events e
+        join public.invoices p on p.id = e.payload #>> '{data,object,id}'
+       where e.id = any (events) and e.type = 'invoice.payment_failed' and e.account = '' and e.created > now() - interval '3 days' and p.status = 'open'
+    ) i
+$$;
+
+-- FUNCTION mail_about_failures(events text[]); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.mail_about_failures(events text[]) IS 'Promises word of the payments that these events say have failed, unless the invoice is paid by now.';
+
+-- mail_about_trials(integer); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.mail_about_trials(most integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  ending record;
+  found integer := 0;
+begin
+  for ending in
+    select s.tenant_id, s.id, s.trial_end, p.name as plan_name
+      from public.subscriptions s left join public.subscription_plans p on p.id = s.plan_id
+     where s.status = 'trialing' and s.trial_end > now() and s.trial_end <= now() + interval '3 days'
+       -- Who has cancelled is not asked to pay.
+       and s.cancel_at is null and not s.cancel_at_period_end
+       and not exists (
+         select from queue.mails m where m.tenant_id = s.tenant_id
+            and starts_with(m.idempotency_key, format('trial_ending:%s@%s:', s.id, extract(epoch from s.trial_end)::bigint)))
+     order by s.trial_end limit most
+  loop
+    found := found + billing.promise_mail(ending.tenant_id, 'trial_ending', format('%s@%s', ending.id, extract(epoch from ending.trial_end)::bigint),
+      jsonb_build_object('trial_ends_at', to_json(ending.trial_end), 'plan_name', ending.plan_name), ending.trial_end);
+  end loop;
+  return found;
+end
+$$;
+
+-- FUNCTION mail_about_trials(most integer); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.mail_about_trials(most integer) IS 'Promises a mail about trials that end within three days. A trial that is prolonged is told of again.';
+
+-- mail_receipt(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.mail_receipt() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update queue.mails m set status = 'dropped', finished_at = now(), claimed_by = null, error = 'it has been paid'
+   where m.tenant_id = new.tenant_id and m.template = 'payment_failed' and m.status = 'queued' and starts_with(m.idempotency_key, format('payment_failed:%s:', new.id));
+  perform billing.promise_mail(new.tenant_id, 'receipt', new.id, jsonb_build_object(
+    'number', new.number, 'link', new.hosted_invoice_url, 'amount', billing.amount_text(new.amount_paid, new.currency), 'paid_at', to_json(new.paid_at)),
+    now() + interval '3 days');
+  return null;
+end
+$$;
+
+-- FUNCTION mail_receipt(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.mail_receipt() IS 'Promises a receipt. What was promised of failed payments and has not gone is dropped.';
+
+-- make_meter_of_currency(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.make_meter_of_currency() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  insert into billing.meters (key, unit, line, unit_amount) values ('marketplace_' || new.currency, 'minor unit', 'marketplace', 1)
+  on conflict (key) do nothing;
+  return null;
+end
+$$;
+
+-- FUNCTION make_meter_of_currency(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.make_meter_of_currency() IS 'Where something is sold by use in a currency there is a meter for it. Nothing is sent until it has an event_name.';
 
 -- metered(uuid[], timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone) RETURNS TABLE(tenant_id uuid, meter text, used_at timestamp with time zone, quantity numeric)
@@ -1504,6 +1982,12 @@ CREATE FUNCTION billing.metered(tenants uuid[], since timestamp with time zone, 
   select r.tenant_id, 'executions', r.used_at, r.amount
     from billing.removed_executions r
    where r.tenant_id = any (tenants) and r.used_at >= since and r.used_at < until
+  union all
+  -- What the operator takes off while the hour is open, or before it was counted, is not told. Later it is a credit, and stands in billing.drift.
+  select c.tenant_id, 'marketplace_' || c.currency, c.created_at,
+         c.amount - coalesce((select sum(r.amount) from billing.charge_refunds r where r.tenant_id = c.tenant_id and r.charge_id = c.id), 0)
+    from public.marketplace_charges c
+   where c.tenant_id = any (tenants) and c.created_at >= since and c.created_at < until
 $$;
 
 -- FUNCTION metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone); Type: COMMENT; Schema: billing
@@ -1548,6 +2032,25 @@ $$;
 -- FUNCTION note_failure(event text, reason text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.note_failure(event text, reason text) IS 'Has an event tried again after twice the time, and gives up after the twelfth try, which is after an hour.';
 
+-- party_of(uuid); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.party_of(tenant uuid) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  party uuid := (select p.id from billing.parties p where p.tenant_id = tenant);
+begin
+  if party is null then
+    insert into billing.parties (tenant_id) values (tenant) on conflict (tenant_id) do nothing;
+    select p.id into party from billing.parties p where p.tenant_id = tenant;
+  end if;
+  return party;
+end
+$$;
+
+-- FUNCTION party_of(tenant uuid); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.party_of(tenant uuid) IS 'What a tenant is called in the books.';
+
 -- passes_by_itself(text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.passes_by_itself(state text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -1555,6 +2058,102 @@ CREATE FUNCTION billing.passes_by_itself(state text) RETURNS boolean
     AS $$
   -- Not of the event's making: a deadlock, a full disk, a server that stops. https://www.postgresql.org/docs/current/errcodes-appendix.html
   select left(state, 2) in ('08', '25', '40', '53', '55', '57', '58')
+$$;
+
+-- payer(uuid); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.payer(tenant uuid) RETURNS TABLE(customer text, name text, key text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  -- The key is the same for all who ask at once, and another one when a customer is gone: Stripe would answer it with that one for a day.
+  select billing.customer_of(t.id), t.name, format('customer-%s-%s', t.id, (select count(*) from billing.customers c where c.tenant_id = t.id))
+    from public.tenants t where t.id = tenant
+$$;
+
+-- FUNCTION payer(tenant uuid); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.payer(tenant uuid) IS 'Who in Stripe is to pay; where that is null, the name of the customer to be made, and the idempotency key by which all who try at once make one.';
+
+-- post(text, uuid, text, bigint, bigint, bigint, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.post(of_reference text, purchase uuid, currency text, gross bigint, refunded bigint, lost bigint, money text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  sale billing.sales;
+  last billing.ledger_transactions;
+  next billing.ledger_transactions;
+begin
+  refunded := least(refunded, gross);
+  lost := least(lost, gross - refunded);
+  select t.* into last from billing.ledger_transactions t where t.reference = of_reference order by t.seq desc limit 1;
+  if (coalesce(last.gross, 0), coalesce(last.refunded + last.lost, 0)) = (gross, refunded + lost) then
+    return;
+  end if;
+  select s.* into sale from billing.sales s where s.purchase_id = purchase;
+  next := last;
+  next.reference := of_reference;
+  next.purchase_id := purchase;
+  next.currency := coalesce(last.currency, currency);
+  select p.listing_id into next.listing_id from public.purchases p where p.tenant_id = sale.tenant_id and p.id = purchase;
+  if gross < coalesce(last.gross, 0) or refunded < coalesce(last.refunded, 0) or lost < coalesce(last.lost, 0) then
+    -- Of two things that Stripe told within one second, the earlier one was taken for the later.
+    next.kind := 'correction';
+    next.gross := gross;
+    next.refunded := refunded;
+    next.lost := lost;
+    perform billing.write_transaction(last, next, sale, money);
+    return;
+  end if;
+  next.refunded := coalesce(last.refunded, 0);
+  next.lost := coalesce(last.lost, 0);
+  next.gross := gross;
+  if gross > coalesce(last.gross, 0) then
+    next.kind := 'sale';
+    last := billing.write_transaction(last, next, sale, money);
+  end if;
+  if refunded > next.refunded then
+    next.kind := 'refund';
+    next.refunded := refunded;
+    last := billing.write_transaction(last, next, sale, money);
+  end if;
+  if lost > next.lost then
+    next.kind := 'dispute';
+    next.lost := lost;
+    perform billing.write_transaction(last, next, sale, money);
+  end if;
+end
+$$;
+
+-- FUNCTION post(of_reference text, purchase uuid, currency text, gross bigint, refunded bigint, lost bigint, money text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.post(of_reference text, purchase uuid, currency text, gross bigint, refunded bigint, lost bigint, money text) IS 'Brings the ledger to what is true of a payment: so much came, so much was refunded, so much was lost in disputes. Posts the difference to what is posted already. For one at a time of a reference: those of Stripe under billing.wait_for_turn, those of charges under the lock of their row.';
+
+-- marketplace_charges; Type: TABLE; Schema: public
+CREATE TABLE public.marketplace_charges (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    listing_id uuid NOT NULL,
+    purchase_id uuid NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    usage_key text NOT NULL,
+    CONSTRAINT charge_is_an_amount CHECK ((amount > 0))
+);
+
+-- TABLE marketplace_charges; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.marketplace_charges IS 'One row for each use of a listing that is paid by use, in minor units of its currency. Never changed.';
+
+-- COLUMN marketplace_charges.usage_key; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.marketplace_charges.usage_key IS 'The key of the usage that it is for, up to the step: a step that is tried again, or asks its model in several rounds, is one use.';
+
+-- post_charge(public.marketplace_charges); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.post_charge(charge public.marketplace_charges) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select billing.post('charge:' || charge.id, charge.purchase_id, charge.currency, charge.amount,
+    coalesce((select sum(r.amount) from billing.charge_refunds r where r.tenant_id = charge.tenant_id and r.charge_id = charge.id), 0)::bigint, 0, 'buyer_receivable')
 $$;
 
 -- subscription_plans; Type: TABLE; Schema: public
@@ -1572,6 +2171,9 @@ CREATE TABLE public.subscription_plans (
     queue_weight integer DEFAULT 1 NOT NULL,
     stripe_price_monthly text,
     stripe_price_yearly text,
+    trial_days integer DEFAULT 0 NOT NULL,
+    is_per_seat boolean DEFAULT false NOT NULL,
+    CONSTRAINT plan_has_a_trial_that_stripe_takes CHECK (((trial_days >= 0) AND (trial_days <= 730))),
     CONSTRAINT plan_history_is_positive CHECK ((history_days > 0)),
     CONSTRAINT plan_limits_name_every_meter CHECK ((limits ?& ARRAY['workflows'::text, 'users'::text, 'storage_bytes'::text, 'executions'::text, 'llm_tokens'::text, 'requests_per_minute'::text, 'concurrent_executions'::text])),
     CONSTRAINT plan_prices_are_not_negative CHECK (((price_monthly >= 0) AND (price_yearly >= 0))),
@@ -1596,6 +2198,12 @@ COMMENT ON COLUMN public.subscription_plans.stripe_price_monthly IS 'The price i
 -- COLUMN subscription_plans.stripe_price_yearly; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.subscription_plans.stripe_price_yearly IS 'See stripe_price_monthly.';
 
+-- COLUMN subscription_plans.trial_days; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.trial_days IS 'How long a tenant''s first subscription is free of charge; 0: not at all.';
+
+-- COLUMN subscription_plans.is_per_seat; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.subscription_plans.is_per_seat IS 'The price is for each seat, and there are as many seats as members at least. Otherwise it is for the tenant, whoever is in it.';
+
 -- price_of(text, public.subscription_plans); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.price_of(of_subscription text, plan public.subscription_plans) RETURNS TABLE(interval_unit text, unit_amount numeric, quantity bigint)
     LANGUAGE sql STABLE
@@ -1617,6 +2225,41 @@ $_$;
 
 -- FUNCTION price_of(of_subscription text, plan public.subscription_plans); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.price_of(of_subscription text, plan public.subscription_plans) IS 'What a subscription pays for its plan: month or year, in minor units a piece, how many.';
+
+-- promise_mail(uuid, text, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.promise_mail(tenant uuid, template text, about text, variables jsonb, expires_at timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  promised integer;
+begin
+  insert into queue.mails (tenant_id, idempotency_key, template, recipient, variables, expires_at)
+  select tenant, format('%s:%s:%s', template, about, c.user_id), template, c.email, variables || jsonb_build_object('tenant_name', t.name), expires_at
+    from billing.caretakers(tenant) c join public.tenants t on t.id = tenant
+   where t.status <> 'cancelled'
+  on conflict on constraint mail_is_promised_once do nothing;
+  get diagnostics promised = row_count;
+  if promised > 0 then
+    perform pg_notify('aias_mails', '');
+  end if;
+  return promised;
+end
+$$;
+
+-- FUNCTION promise_mail(tenant uuid, template text, about text, variables jsonb, expires_at timestamp with time zone); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.promise_mail(tenant uuid, template text, about text, variables jsonb, expires_at timestamp with time zone) IS 'Puts a mail about something into the outbox, one for each caretaker: once, however often it is called. Answers how many that were.';
+
+-- put_off_reconciliation(bigint, bigint, interval, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  update billing.reconciliations r set next_at = now() + wait, problem = reason where r.id = of_run and r.token = of_token and r.state = 'running'
+$$;
+
+-- FUNCTION put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text) IS 'Has whoever is next go on after so long: Stripe has said so, or could not be asked.';
 
 -- rank_of(text); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.rank_of(status text) RETURNS integer
@@ -1668,9 +2311,11 @@ begin
     foreach attribute in array array['period_start', 'period_end', 'due_date', 'next_payment_attempt'] loop
       perform billing.at(data, attribute);
     end loop;
-    perform billing.at(data #> '{status_transitions}', 'finalized_at'), billing.at(data #> '{status_transitions}', 'paid_at');
-  elsif kind = 'charge' then
-    perform (data ->> 'amount_refunded')::bigint;
+    perform (data ->> 'attempt_count')::integer, billing.at(data #> '{status_transitions}', 'finalized_at'), billing.at(data #> '{status_transitions}', 'paid_at');
+  else
+    foreach attribute in array array['amount', 'amount_captured', 'amount_refunded', 'amount_received', 'amount_total'] loop
+      perform (data ->> attribute)::bigint;
+    end loop;
   end if;
   if kind in ('subscription', 'invoice') and billing.at(data, 'created') is null then
     raise exception 'nothing says when it was created';
@@ -1681,6 +2326,28 @@ $$;
 
 -- FUNCTION readable(kind text, data jsonb); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.readable(kind text, data jsonb) IS 'An object that all can be derived from, or an error. What is in the mirror is read with all else of its customer: there it would stop what the others tell.';
+
+-- reconcile(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.reconcile() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  run bigint;
+begin
+  insert into billing.reconciliations (asked_by) values ('operator') on conflict ((true)) where state <> 'done' do nothing returning id into run;
+  return coalesce(run, (select r.id from billing.reconciliations r where r.state <> 'done'));
+end
+$$;
+
+-- FUNCTION reconcile(); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.reconcile() IS 'Has the mirror compared with what Stripe lists, by a worker with a key, soon. Answers the number of the run, which is the one that is on its way where there is one: select * from billing.reconciliation_report.';
+
+-- reconciled_kinds(); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.reconciled_kinds() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select array['customer', 'product', 'price', 'subscription', 'invoice', 'charge'] $$;
 
 -- record_meter_events(text[], bigint[], text[], text[]); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]) RETURNS integer
@@ -1719,6 +2386,107 @@ $$;
 
 -- FUNCTION record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]) IS 'Writes what became of claimed events: sent, refused, late, again (not taken, to be tried again), unknown (nobody heard an answer). Answers of how many the ticket was still good.';
+
+-- record_reconciled(bigint, bigint, jsonb, boolean); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  this billing.reconciliations;
+  settings constant billing.settings := (select s from billing.settings s);
+begin
+  perform billing.wait_for_turn();
+  select r.* into this from billing.reconciliations r where r.id = of_run and r.token = of_token and r.state = 'running' for update;
+  if this.id is null then
+    return false;
+  end if;
+  with listed as materialized (
+    select o.data ->> 'id' as id, o.data, billing.is_readable(this.kind, o.data) as is_readable from jsonb_array_elements(objects) o (data)
+  ), met as (
+    update billing.objects o
+       set listed_in = this.id, fetch_ticket = o.fetch_ticket + d.differs::integer, fetch_at = case when d.differs then now() else o.fetch_at end
+      from (
+        select x.account, x.kind, x.id,
+               -- One that is asked about already will be known. A deletion that was told is for ever, though an ended subscription is listed.
+               x.fetch_at is null and not coalesce((x.seen[1]).is_deletion, false) and (x.is_deleted or x.data <> l.data) as differs
+          from listed l join billing.objects x on x.account = '' and x.kind = this.kind and x.id = l.id
+      ) d
+     where o.account = d.account and o.kind = d.kind and o.id = d.id
+    returning o.id, d.differs, o.fetch_ticket
+  ), made as (
+    -- Nobody has told of it: so it has no sightings, and what Stripe answers next is how it is.
+    insert into billing.objects as o (kind, id, livemode, customer, data, seen, fetch_ticket, fetch_at, listed_in)
+    select this.kind, l.id, this.livemode, case when this.kind = 'customer' then l.id else billing.id_of(l.data -> 'customer') end, l.data, '{}', 1, now(), this.id
+      from listed l
+     where l.is_readable and not exists (select from billing.objects x where x.account = '' and x.kind = this.kind and x.id = l.id)
+    returning o.id, o.fetch_ticket
+  )
+  insert into billing.reconciliation_findings as f (run, kind, id, what, ticket)
+  select this.id, this.kind, m.id, 'different', m.fetch_ticket from met m where m.differs
+  union all
+  select this.id, this.kind, m.id, 'unknown', m.fetch_ticket from made m
+  union all
+  select this.id, this.kind, l.id, 'unreadable', 0 from listed l where not l.is_readable
+  on conflict (run, kind, id) do nothing;
+  if not has_more then
+    with missed as (
+      update billing.objects o set fetch_ticket = o.fetch_ticket + 1, fetch_at = now()
+       where o.account = '' and o.kind = this.kind and o.livemode = this.livemode and not o.is_deleted and o.fetch_at is null
+         and o.listed_in is distinct from this.id
+         -- The newest come first: what was made while we read is on no page of ours. Stripe's clock may be another.
+         and billing.at(o.data, 'created') < this.started_at - interval '1 minute'
+         and (this.kind not in ('invoice', 'charge') or billing.at(o.data, 'created') > this.started_at - make_interval(days => settings.reconcile_days))
+      returning o.id, o.fetch_ticket
+    )
+    insert into billing.reconciliation_findings as f (run, kind, id, what, ticket)
+    select this.id, this.kind, m.id, 'not listed', m.fetch_ticket from missed m
+    on conflict (run, kind, id) do nothing;
+    this.kind := (billing.reconciled_kinds())[array_position(billing.reconciled_kinds(), this.kind) + 1];
+  end if;
+  update billing.reconciliations r
+     set listed = r.listed + jsonb_array_length(objects), problem = null, next_at = now(),
+         -- Said twice, it is too late as well.
+         token = r.token + 1,
+         kind = coalesce(this.kind, r.kind),
+         after = case when has_more then objects -> -1 ->> 'id' end,
+         state = case when this.kind is null then 'done' else 'running' end,
+         finished_at = case when this.kind is null then now() end
+   where r.id = this.id;
+  return true;
+end
+$$;
+
+-- FUNCTION record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean) IS 'Compares a page of what Stripe lists with the mirror, and has Stripe asked about what differs. False when another worker has taken the run over.';
+
+-- refund_charge(uuid, uuid, bigint, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.refund_charge(tenant uuid, charge uuid, amount bigint, key text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  charged public.marketplace_charges;
+begin
+  select c.* into charged from public.marketplace_charges c where c.tenant_id = tenant and c.id = charge for no key update;
+  if not found then
+    raise exception 'there is no charge %', charge using errcode = 'no_data_found';
+  end if;
+  if exists (select from billing.charge_refunds r where r.tenant_id = tenant and r.charge_id = charge and r.key = refund_charge.key) then
+    return false;
+  end if;
+  if amount > charged.amount - (select coalesce(sum(r.amount), 0) from billing.charge_refunds r where r.tenant_id = tenant and r.charge_id = charge) then
+    raise exception 'no more than % was charged, and part of that may be refunded already', charged.amount using errcode = 'check_violation';
+  end if;
+  insert into billing.charge_refunds (tenant_id, charge_id, key, amount) values (tenant, charge, key, amount);
+  perform billing.post_charge(charged);
+  return true;
+end
+$$;
+
+-- FUNCTION refund_charge(tenant uuid, charge uuid, amount bigint, key text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.refund_charge(tenant uuid, charge uuid, amount bigint, key text) IS 'For the operator: takes an amount off a charge for a use, or all of it, once under this key. False when that was done before.';
 
 -- remember_prices(); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.remember_prices() RETURNS trigger
@@ -1786,6 +2554,32 @@ $$;
 
 -- FUNCTION resend_meter_event(meter_event text); Type: COMMENT; Schema: billing
 COMMENT ON FUNCTION billing.resend_meter_event(meter_event text) IS 'Makes a new event in the place of a refused one, of the same amount, for the meter and customer as they are now. Its own identifier: Stripe may know the old one. Null when there is none that is refused.';
+
+-- review_listing(uuid, text, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.review_listing(listing uuid, becomes text, note text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  was text;
+begin
+  select l.state into was from public.listings l where l.id = listing for update;
+  if not found then
+    raise exception 'there is no listing %', listing using errcode = 'no_data_found';
+  end if;
+  if not (was = 'submitted' and becomes in ('approved', 'rejected') or was = 'suspended' and becomes = 'draft' or becomes = 'suspended') then
+    raise exception 'a listing that is % becomes % by its seller alone', was, becomes using errcode = 'check_violation';
+  end if;
+  if becomes in ('rejected', 'suspended') and coalesce(btrim(note), '') = '' then
+    raise exception 'who rejects or suspends says why' using errcode = 'check_violation';
+  end if;
+  update public.listings l set state = becomes, review_note = note where l.id = listing;
+  return becomes;
+end
+$$;
+
+-- FUNCTION review_listing(listing uuid, becomes text, note text); Type: COMMENT; Schema: billing
+COMMENT ON FUNCTION billing.review_listing(listing uuid, becomes text, note text) IS 'For the operator: approves or rejects what is submitted; suspends what was published, which then nobody runs, until it is a draft again. The note is for the seller, and is in its audit log.';
 
 -- settle_meter_event(text, boolean); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.settle_meter_event(meter_event text, was_taken boolean) RETURNS boolean
@@ -1893,6 +2687,7 @@ CREATE FUNCTION billing.sweep(most integer) RETURNS integer
     AS $$
 declare
   due uuid[];
+  reminded integer;
   forgotten integer;
 begin
   perform billing.wait_for_turn();
@@ -1901,18 +2696,19 @@ begin
     update billing.accounts a set derive_at = null where a.tenant_id = any (due);
     perform billing.derive_subscriptions(due), billing.derive_tenants(due);
   end if;
+  reminded := billing.mail_about_trials(most);
   delete from billing.events e using (
     select x.id from billing.events x, billing.settings s
      where x.state in ('applied', 'ignored') and x.finished_at < now() - s.events_kept
      order by x.finished_at limit most for update of x skip locked
   ) old where e.id = old.id;
   get diagnostics forgotten = row_count;
-  return cardinality(due) + forgotten;
+  return cardinality(due) + reminded + forgotten;
 end
 $$;
 
 -- FUNCTION sweep(most integer); Type: COMMENT; Schema: billing
-COMMENT ON FUNCTION billing.sweep(most integer) IS 'Suspends tenants whose grace has ended, and forgets events that are old. Answers how many of both, at most so many of each.';
+COMMENT ON FUNCTION billing.sweep(most integer) IS 'Suspends tenants whose grace has ended, tells of trials that end, and forgets events that are old. Answers how many of all, at most so many of each.';
 
 -- undone(jsonb, jsonb); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.undone(data jsonb, attributes jsonb) RETURNS jsonb
@@ -2000,14 +2796,10 @@ begin
       from passed p join told d using (tenant_id, meter, threshold, period_start)
      order by p.tenant_id, p.meter, p.threshold desc
   ), readers as (
-    select distinct w.tenant_id, u.id, u.email
-      from (select distinct x.tenant_id from worst x) w
-      join private.access a on a.tenant_id = w.tenant_id and a.ends_at > now()
-       and (a.granted | a.granted_with_second_factor) & private.mask_of('{billing.manage}') <> 0
-      join public.users u on u.id = a.principal
+    select w.tenant_id, c.user_id, c.email from (select distinct x.tenant_id from worst x) w cross join lateral billing.caretakers(w.tenant_id) c
   )
   insert into queue.mails (tenant_id, idempotency_key, template, recipient, expires_at, variables)
-  select w.tenant_id, format('limit:%s:%s:%s:%s', w.meter, w.threshold, extract(epoch from w.period_start)::bigint, r.id), 'limit', r.email,
+  select w.tenant_id, format('limit:%s:%s:%s:%s', w.meter, w.threshold, extract(epoch from w.period_start)::bigint, r.user_id), 'limit', r.email,
          -- A day later there may be nothing in it any more.
          coalesce(w.resets_at, now() + interval '1 day'),
          jsonb_build_object(
@@ -2015,7 +2807,7 @@ begin
            'used', ltrim(to_char(w.used, '999,999,999,999,999,999')), 'limit', ltrim(to_char(w.quota_limit, '999,999,999,999,999,999')),
            'resets_at', to_char(w.resets_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
     from worst w join readers r on r.tenant_id = w.tenant_id
-   order by w.tenant_id, w.meter, r.id
+   order by w.tenant_id, w.meter, r.user_id
   on conflict on constraint mail_is_promised_once do nothing;
   if found then
     perform pg_notify('aias_mails', '');
@@ -2035,6 +2827,85 @@ CREATE FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) RETURNS 
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$ select jsonb_strip_nulls(billing.undone(data, attributes)) = jsonb_strip_nulls(before) $$;
+
+-- ledger_transactions; Type: TABLE; Schema: billing
+CREATE TABLE billing.ledger_transactions (
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    reference text NOT NULL,
+    seq integer NOT NULL,
+    kind text NOT NULL,
+    purchase_id uuid NOT NULL,
+    listing_id uuid NOT NULL,
+    currency text NOT NULL,
+    gross bigint NOT NULL,
+    refunded bigint NOT NULL,
+    lost bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT no_more_goes_back_than_came CHECK (((LEAST(gross, refunded, lost) >= 0) AND ((refunded + lost) <= gross))),
+    CONSTRAINT transaction_kind_is_known CHECK ((kind = ANY (ARRAY['sale'::text, 'refund'::text, 'dispute'::text, 'correction'::text])))
+);
+
+-- TABLE ledger_transactions; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.ledger_transactions IS 'What has happened to a payment. Never changed, never deleted.';
+
+-- COLUMN ledger_transactions.reference; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.ledger_transactions.reference IS 'Stripe''s id of the payment intent or of the invoice, or charge:<id> of marketplace_charges.';
+
+-- COLUMN ledger_transactions.seq; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.ledger_transactions.seq IS 'With the reference, the key under which it is posted once.';
+
+-- COLUMN ledger_transactions.gross; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.ledger_transactions.gross IS 'Of the whole payment, after this transaction; so are refunded and lost.';
+
+-- sales; Type: TABLE; Schema: billing
+CREATE TABLE billing.sales (
+    tenant_id uuid NOT NULL,
+    purchase_id uuid NOT NULL,
+    seller_id uuid NOT NULL,
+    fee_basis_points integer NOT NULL,
+    session text,
+    pages_over integer DEFAULT 0 NOT NULL,
+    CONSTRAINT sale_fee_is_a_part CHECK (((fee_basis_points >= 0) AND (fee_basis_points <= 10000)))
+);
+
+-- TABLE sales; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.sales IS 'The other side of each purchase: who sold it, and what the platform''s part is. As it was when it was begun.';
+
+-- COLUMN sales.seller_id; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.sales.seller_id IS 'Of billing.parties. No reference: what was sold outlives who sold it.';
+
+-- COLUMN sales.session; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.sales.session IS 'The checkout session on which it can be paid, as far as is known.';
+
+-- COLUMN sales.pages_over; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.sales.pages_over IS 'How many sessions before it are over. With the purchase it is the idempotency key of the next one, so all who ask at once get one.';
+
+-- write_transaction(billing.ledger_transactions, billing.ledger_transactions, billing.sales, text); Type: FUNCTION; Schema: billing
+CREATE FUNCTION billing.write_transaction(before billing.ledger_transactions, becomes billing.ledger_transactions, sale billing.sales, money text) RETURNS billing.ledger_transactions
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  kept_before constant bigint := coalesce(before.gross - before.refunded - before.lost, 0);
+  kept constant bigint := becomes.gross - becomes.refunded - becomes.lost;
+  fee constant bigint := billing.fee_of(becomes.gross, becomes.refunded + becomes.lost, sale.fee_basis_points)
+    - coalesce(billing.fee_of(before.gross, before.refunded + before.lost, sale.fee_basis_points), 0);
+begin
+  becomes.seq := coalesce(before.seq, 0) + 1;
+  becomes.id := aias.uuid7();
+  becomes.at := now();
+  insert into billing.ledger_transactions select becomes.*;
+  insert into billing.ledger_entries (transaction_id, account_id, amount)
+  select becomes.id, billing.account_of(e.kind, e.party, becomes.currency), e.amount
+    -- In one order for everybody: of two who make the same accounts one waits, and neither for the other.
+    from (values (1, money, case money when 'buyer_receivable' then billing.party_of(sale.tenant_id) end, kept - kept_before),
+                 (2, 'platform_fee', null::uuid, -fee),
+                 (3, 'seller_payable', sale.seller_id, fee - (kept - kept_before))) e (n, kind, party, amount)
+   where e.amount <> 0
+   order by e.n;
+  return becomes;
+end
+$$;
 
 -- agent_functions(uuid, text[]); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.agent_functions(tenant uuid, names text[]) RETURNS TABLE(name text, description text, arguments jsonb)
@@ -2126,6 +2997,48 @@ $$;
 
 -- FUNCTION authenticate_key(key_hash bytea); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.authenticate_key(key_hash bytea) IS 'The claims of a key, by the SHA-256 of its text; null when there is none, or it was revoked or is over. Notes its use, to the minute.';
+
+-- begin_checkout(uuid, text, text, bigint, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  plan record;
+  trial integer;
+  customer text;
+  wanted_now text;
+  checkout billing.checkouts;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.demand_open(tenant);
+  select * into plan from billing.find_plan(plan_key, billing_interval);
+  seats := coalesce(seats, case when plan.is_per_seat then (select count(*) from public.memberships m where m.tenant_id = tenant) else 1 end);
+  perform billing.check_seats(tenant, plan.is_per_seat, seats);
+  if exists (select from public.subscriptions s where s.tenant_id = tenant and s.decides and s.status <> 'canceled') then
+    perform private.refuse(409, 'already_subscribed', 'this tenant has a subscription already', null,
+      'change its plan: POST /v1/billing/subscription; or pay what is open: POST /v1/billing/portal');
+  end if;
+  -- Whatever has become of the subscription that had one.
+  trial := case when not exists (select from public.subscriptions s where s.tenant_id = tenant and s.trial_end is not null) then plan.trial_days else 0 end;
+  customer := billing.customer_of(tenant);
+  wanted_now := encode(sha256(convert_to(jsonb_build_array(customer, plan.price, seats, trial, asked)::text, 'UTF8')), 'hex');
+  -- Locks the row, or waits for who is making it.
+  insert into billing.checkouts as c (tenant_id, wanted) values (tenant, wanted_now)
+  on conflict (tenant_id) do update set
+    generation = c.generation + (c.wanted is distinct from excluded.wanted)::integer,
+    wanted = excluded.wanted,
+    session = case when c.wanted = excluded.wanted then c.session end,
+    to_expire = case when c.wanted is distinct from excluded.wanted and c.session is not null then c.to_expire || c.session else c.to_expire end
+  returning * into checkout;
+  return jsonb_build_object(
+    'customer', customer, 'price', plan.price, 'seats', seats, 'trial_days', nullif(trial, 0),
+    'generation', checkout.generation, 'session', checkout.session, 'to_expire', checkout.to_expire);
+end
+$$;
+
+-- FUNCTION begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text) IS 'What a checkout session is to be made of, for those who hold billing.manage. asked is all else that the session depends on. Refuses 409 already_subscribed while a subscription decides. seats null: as many as are needed.';
 
 -- begin_model_calls(uuid, text, bigint, bigint, integer, integer, text[], bigint, bigint, integer, jsonb); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) RETURNS TABLE(user_id uuid, api_key_id uuid, agent_id uuid, agent_model text, agent_config jsonb, generation integer, wrapped bytea, master_key_id text, key_providers text[], nonces bytea[], ciphertexts bytea[], block uuid, block_tokens bigint, block_seconds integer, block_requests integer, is_capped boolean, caps jsonb, requests_limit bigint, requests_remaining bigint, tokens_limit bigint, tokens_remaining bigint, limits jsonb, refusal_message text, refusal_detail text)
@@ -2238,6 +3151,51 @@ $_$;
 -- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) IS 'Who calls a model, or agent:<slug>, one of the tenant''s, and whether they may; with the tenant''s own keys to the providers of it and of those that are asked when it fails, sealed, where there are some. Counts requests and sets tokens aside: what is wanted, or refuses; and up to so many more for the calls that come next. Asked for 0, it only looks. Where a spending cap holds, what the call will cost is set aside, too. Known limits are the rate limits that the asker holds some of: [{id, requests, more_requests, tokens, more_tokens}]; of others what the call wants is counted. A refusal of tokens or dollars is told in the row, because its requests are counted: refusal_message and refusal_detail, as private.refuse would raise them.';
 
+-- begin_purchase(uuid, uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.begin_purchase(tenant uuid, listing uuid) RETURNS TABLE(purchase_id uuid, mode text, name text, amount bigint, currency text, "interval" text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  offered public.catalogue;
+  purchase public.purchases;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  select c.* into offered from public.catalogue c where c.listing_id = listing;
+  if offered.price_kind = 'per_use' then
+    return query select null::uuid, 'none', offered.title, offered.amount, offered.currency, offered."interval";
+    return;
+  end if;
+  purchase := private.sell(tenant, listing, 'pending');
+  return query
+    select purchase.id, case purchase.price_kind when 'subscription' then 'subscription' else 'payment' end, purchase.title, purchase.amount,
+           purchase.currency, purchase."interval";
+end
+$$;
+
+-- FUNCTION begin_purchase(tenant uuid, listing uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.begin_purchase(tenant uuid, listing uuid) IS 'Begins a purchase, with the claims of its caller, and answers what Checkout is to ask for: mode as Stripe has it (https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-mode). Mode none: nothing is paid by Checkout, the price of a use is accepted by rpc accept_listing_price. The session, and what comes of it, has purchase_id in its metadata: by that it is known again.';
+
+-- billing_customer(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.billing_customer(tenant uuid) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  customer text;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  customer := billing.customer_of(tenant);
+  if customer is null then
+    perform private.refuse(409, 'no_customer', 'this tenant has bought nothing yet', null, 'begin with POST /v1/billing/checkout');
+  end if;
+  return customer;
+end
+$$;
+
+-- FUNCTION billing_customer(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.billing_customer(tenant uuid) IS 'Whose portal is to be opened; 409 no_customer when nothing was ever bought.';
+
 -- cached_answer(uuid, bytea); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.cached_answer(tenant uuid, asked bytea) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2322,6 +3280,37 @@ $$;
 -- FUNCTION call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) IS 'Starts the workflow at this address and answers the execution. The same idempotency key, or the same signature, starts one.';
 
+-- check_seats(uuid, boolean, bigint); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.check_seats(tenant uuid, is_per_seat boolean, seats bigint) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.check_seats(tenant, is_per_seat, seats);
+end
+$$;
+
+-- FUNCTION check_seats(tenant uuid, is_per_seat boolean, seats bigint); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.check_seats(tenant uuid, is_per_seat boolean, seats bigint) IS 'See billing.check_seats.';
+
+-- customer_for_checkout(uuid, text, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) RETURNS TABLE(customer text, name text, key text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.demand_open(tenant);
+  -- Nobody becomes a customer by asking for what is not sold.
+  perform billing.find_plan(plan_key, billing_interval);
+  return query select * from billing.payer(tenant);
+end
+$$;
+
+-- FUNCTION customer_for_checkout(tenant uuid, plan_key text, billing_interval text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) IS 'Who in Stripe is to pay, of a tenant that may buy this plan: see billing.payer.';
+
 -- delete_provider_key(uuid, text); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2370,6 +3359,20 @@ $$;
 
 -- FUNCTION domain_is_served(domain text, base_domain text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.domain_is_served(domain text, base_domain text) IS 'Whether a certificate may be asked for that name.';
+
+-- end_checkout(uuid, bigint); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.end_checkout(tenant uuid, of_generation bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  update billing.checkouts c set wanted = null, session = null where c.tenant_id = tenant and c.generation = of_generation;
+end
+$$;
+
+-- FUNCTION end_checkout(tenant uuid, of_generation bigint); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.end_checkout(tenant uuid, of_generation bigint) IS 'Has the next checkout begin anew: the session of this generation is over.';
 
 -- end_model_calls(jsonb, jsonb); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) RETURNS void
@@ -2431,6 +3434,21 @@ $$;
 
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) IS 'Writes down what calls took and spends the blocks that they took it from; a call that took nothing leaves no row. Each once, however often it is said. Gives back what is left of the last blocks.';
+
+-- end_purchase_page(uuid, uuid, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.end_purchase_page(tenant uuid, purchase uuid, over text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  update billing.sales s set session = null, pages_over = s.pages_over + 1
+   where s.tenant_id = tenant and s.purchase_id = purchase and s.session = over;
+end
+$$;
+
+-- FUNCTION end_purchase_page(tenant uuid, purchase uuid, over text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.end_purchase_page(tenant uuid, purchase uuid, over text) IS 'A session on which nobody can pay any more makes room for the next.';
 
 -- keep_answers(jsonb); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.keep_answers(answers jsonb) RETURNS void
@@ -2510,6 +3528,29 @@ CREATE FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer
 -- FUNCTION kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) IS 'What a tenant wants to be kept of its calls of models.';
 
+-- link_customer(uuid, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.link_customer(tenant uuid, customer text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  known text;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.wait_for_turn();
+  known := billing.customer_of(tenant);
+  if known is not null and exists (select from billing.customers c where c.id = known and c.known_by = 'checkout') then
+    return known;
+  end if;
+  perform billing.link_customer(tenant, customer);
+  perform audit.record_event(tenant, 'billing.customer_made', 'customers', customer);
+  return customer;
+end
+$$;
+
+-- FUNCTION link_customer(tenant uuid, customer text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.link_customer(tenant uuid, customer text) IS 'Says that a customer of Stripe is this tenant''s, unless it has one: whoever comes later is told that one.';
+
 -- models(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.models(tenant uuid) RETURNS TABLE(model text, owner text, since timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2528,6 +3569,22 @@ $$;
 
 -- FUNCTION models(tenant uuid); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.models(tenant uuid) IS 'What may be named as model: those with a price, and the tenant''s agents.';
+
+-- plan_to_change_to(uuid, text, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.plan_to_change_to(tenant uuid, plan_key text, billing_interval text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.demand_open(tenant);
+  return (select jsonb_build_object('key', f.key, 'price', f.price, 'is_per_seat', f.is_per_seat, 'monthly', p.price_monthly)
+            from billing.find_plan(plan_key, billing_interval) f join public.subscription_plans p on p.id = f.id);
+end
+$$;
+
+-- FUNCTION plan_to_change_to(tenant uuid, plan_key text, billing_interval text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.plan_to_change_to(tenant uuid, plan_key text, billing_interval text) IS 'A plan that is sold: 404 no_such_plan, 409 plan_not_for_sale.';
 
 -- provider_keys; Type: TABLE; Schema: public
 CREATE TABLE public.provider_keys (
@@ -2565,6 +3622,64 @@ $$;
 
 -- FUNCTION provider_keys(tenant uuid); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.provider_keys(tenant uuid) IS 'To which providers the tenant has keys of its own, without the keys.';
+
+-- purchase_page(uuid, uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.purchase_page(tenant uuid, purchase uuid) RETURNS TABLE(customer text, name text, key text, session text, pages_over integer)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  perform billing.demand_open(tenant);
+  return query
+    select p.customer, p.name, p.key, s.session, s.pages_over
+      from billing.sales s cross join billing.payer(tenant) p
+     where s.tenant_id = tenant and s.purchase_id = purchase;
+end
+$$;
+
+-- FUNCTION purchase_page(tenant uuid, purchase uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.purchase_page(tenant uuid, purchase uuid) IS 'Who pays a purchase (see billing.payer), and on which session, as far as is known.';
+
+-- record_checkout(uuid, bigint, text, text[]); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.record_checkout(tenant uuid, of_generation bigint, made text, expired text[]) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  update billing.checkouts c
+     set session = case when c.generation = of_generation and c.wanted is not null then made else c.session end,
+         to_expire = array(select e from unnest(c.to_expire) e where e <> all (expired))
+   where c.tenant_id = tenant and (c.generation, c.session) is distinct from (of_generation, made);
+  if not exists (select from billing.checkouts c where c.tenant_id = tenant and c.generation = of_generation and c.session = made) then
+    return false;
+  end if;
+  if found then
+    perform audit.record_event(tenant, 'billing.checkout_begun', 'checkouts', made);
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION record_checkout(tenant uuid, of_generation bigint, made text, expired text[]); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.record_checkout(tenant uuid, of_generation bigint, made text, expired text[]) IS 'Writes down which session a generation has, and which are expired. False when something else is wanted by now: then this one must not stay open.';
+
+-- record_purchase_page(uuid, uuid, integer, text); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.record_purchase_page(tenant uuid, purchase uuid, of_pages_over integer, made text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  update billing.sales s set session = made
+   where s.tenant_id = tenant and s.purchase_id = purchase and s.pages_over = of_pages_over and coalesce(s.session, made) = made;
+  return found;
+end
+$$;
+
+-- FUNCTION record_purchase_page(tenant uuid, purchase uuid, of_pages_over integer, made text); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.record_purchase_page(tenant uuid, purchase uuid, of_pages_over integer, made text) IS 'Writes down on which session a purchase can be paid. False when it is another one by now: then this one must not stay open.';
 
 -- tenant_secrets; Type: TABLE; Schema: public
 CREATE TABLE public.tenant_secrets (
@@ -2664,6 +3779,50 @@ $$;
 
 -- FUNCTION set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: COMMENT; Schema: edge
 COMMENT ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) IS 'Keeps a value that was sealed under the data key of this generation, which comes along when it is the tenant''s first. Null: that is not the tenant''s key any more; read it again and seal again.';
+
+-- subscription_changed(uuid, text, jsonb); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.subscription_changed(tenant uuid, subscription text, change jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform private.demand(tenant, 'billing.manage');
+  -- Stripe's event may be late. A worker with a key asks at once, by the protocol of tickets; one without has the event.
+  update billing.objects o set fetch_ticket = o.fetch_ticket + 1, fetch_at = now()
+   where o.account = '' and o.kind = 'subscription' and o.id = subscription
+     and exists (select from public.subscriptions s where s.tenant_id = tenant and s.id = o.id);
+  perform audit.record_event(tenant, 'billing.subscription_changed', 'subscriptions', subscription, change);
+end
+$$;
+
+-- FUNCTION subscription_changed(tenant uuid, subscription text, change jsonb); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.subscription_changed(tenant uuid, subscription text, change jsonb) IS 'Writes down who had a subscription changed, and has Stripe asked how it is now.';
+
+-- subscription_to_change(uuid); Type: FUNCTION; Schema: edge
+CREATE FUNCTION edge.subscription_to_change(tenant uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  subscription text;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  select s.id into subscription from public.subscriptions s where s.tenant_id = tenant and s.decides and s.status <> 'canceled';
+  if subscription is null then
+    perform private.refuse(409, 'no_subscription', 'this tenant has no subscription to change', null, 'begin one: POST /v1/billing/checkout');
+  end if;
+  return jsonb_build_object(
+    'id', subscription,
+    'members', (select count(*) from public.memberships m where m.tenant_id = tenant),
+    -- Also those that are sold no more: somebody pays them.
+    'prices', (select coalesce(jsonb_object_agg(x.price, jsonb_build_object(
+                        'plan', p.key, 'monthly', p.price_monthly, 'is_per_seat', p.is_per_seat)), '{}')
+                 from billing.plan_prices x join public.subscription_plans p on p.id = x.plan_id));
+end
+$$;
+
+-- FUNCTION subscription_to_change(tenant uuid); Type: COMMENT; Schema: edge
+COMMENT ON FUNCTION edge.subscription_to_change(tenant uuid) IS 'The subscription that decides, and which prices are which plan''s; 409 no_subscription.';
 
 -- tenant_key(uuid); Type: FUNCTION; Schema: edge
 CREATE FUNCTION edge.tenant_key(tenant uuid) RETURNS TABLE(generation integer, wrapped bytea, master_key_id text)
@@ -2786,6 +3945,54 @@ begin
     perform private.refuse(409, 'already_member', 'you are a member already');
   end;
   return membership;
+end
+$$;
+
+-- purchases; Type: TABLE; Schema: public
+CREATE TABLE public.purchases (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    listing_id uuid NOT NULL,
+    slug text NOT NULL,
+    title text NOT NULL,
+    price_kind text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    "interval" text,
+    state text DEFAULT 'pending'::text NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT purchase_price_kind_is_known CHECK ((price_kind = ANY (ARRAY['per_use'::text, 'subscription'::text, 'one_time'::text]))),
+    CONSTRAINT purchase_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'active'::text, 'paused'::text, 'ended'::text, 'refunded'::text, 'disputed'::text])))
+);
+
+-- TABLE purchases; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.purchases IS 'What the tenant has bought in the marketplace, at which price. Derived from what Stripe tells; begun by Checkout, or by rpc accept_listing_price.';
+
+-- COLUMN purchases.listing_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.purchases.listing_id IS 'Of public.catalogue, as long as it is there. No reference: what was bought outlives what is sold.';
+
+-- COLUMN purchases.state; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.purchases.state IS 'active: workflows may ask the listing''s agent. pending: nothing is paid yet. paused: a subscription that is unpaid or paused. ended: a subscription that is over. refunded, disputed: the money went back, all of it or by a lost dispute.';
+
+-- accept_listing_price(uuid, uuid, bigint, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.accept_listing_price(tenant uuid, listing uuid, seen_amount bigint, seen_currency text) RETURNS public.purchases
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  purchase public.purchases;
+begin
+  perform private.demand(tenant, 'billing.manage');
+  if exists (select from public.catalogue c where c.listing_id = listing and c.price_kind <> 'per_use') then
+    perform private.refuse(409, 'listing_is_not_paid_by_use', 'this listing is bought by Checkout', null, 'POST /v1/billing/checkout begins one');
+  end if;
+  purchase := private.sell(tenant, listing, 'active');
+  if (purchase.amount, purchase.currency) is distinct from (seen_amount, seen_currency) then
+    perform private.refuse(409, 'price_has_changed', format('a use costs %s %s', purchase.amount, purchase.currency), null, 'accept the price that it has now');
+  end if;
+  return purchase;
 end
 $$;
 
@@ -3214,6 +4421,80 @@ CREATE FUNCTION private.capped_meters(tenant uuid, agent uuid, api_key uuid) RET
   select coalesce(array_agg(s.meter order by s.meter), '{}')
     from aias.quota_status(tenant) s
    where s.meter = any (private.spending_meters(agent, api_key)) and s.quota_limit is not null
+$$;
+
+-- listings; Type: TABLE; Schema: public
+CREATE TABLE public.listings (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL,
+    agent_id uuid NOT NULL,
+    agent_version integer NOT NULL,
+    slug text NOT NULL,
+    title text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    category text NOT NULL,
+    price_kind text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    "interval" text,
+    state text DEFAULT 'draft'::text NOT NULL,
+    review_note text,
+    published_version integer,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT listing_amount_is_a_price CHECK (((amount >= 1) AND (amount <= 99999999))),
+    CONSTRAINT listing_category_is_a_word CHECK ((category ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT listing_currency_is_a_code CHECK ((currency ~ '^[a-z]{3}$'::text)),
+    CONSTRAINT listing_description_is_short CHECK ((length(description) <= 10000)),
+    CONSTRAINT listing_interval_is_known CHECK (("interval" = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'year'::text]))),
+    CONSTRAINT listing_on_sale_has_a_version CHECK (((state <> ALL (ARRAY['published'::text, 'withdrawn'::text, 'suspended'::text])) OR (published_version IS NOT NULL))),
+    CONSTRAINT listing_price_kind_is_known CHECK ((price_kind = ANY (ARRAY['per_use'::text, 'subscription'::text, 'one_time'::text]))),
+    CONSTRAINT listing_recurs_if_it_is_a_subscription CHECK (((price_kind = 'subscription'::text) = ("interval" IS NOT NULL))),
+    CONSTRAINT listing_slug_is_a_word CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT listing_state_is_known CHECK ((state = ANY (ARRAY['draft'::text, 'submitted'::text, 'approved'::text, 'rejected'::text, 'published'::text, 'withdrawn'::text, 'suspended'::text]))),
+    CONSTRAINT listing_title_is_not_empty CHECK (((length(btrim(title)) >= 1) AND (length(btrim(title)) <= 200)))
+);
+
+-- TABLE listings; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.listings IS 'Agents that a tenant sells. A draft is changed like any row; its state by rpc change_listing_state, and by the operator''s billing.review_listing.';
+
+-- COLUMN listings.amount; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.listings.amount IS 'In minor units of the currency: for each use, for each interval, or once.';
+
+-- COLUMN listings.review_note; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.listings.review_note IS 'What the reviewer said last.';
+
+-- COLUMN listings.published_version; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.listings.published_version IS 'The version of the agent that buyers run; null while it was never published. A newer one is listed in a draft, reviewed and published.';
+
+-- change_listing_state(uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.change_listing_state(listing uuid, becomes text) RETURNS public.listings
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  found_listing public.listings;
+  problem text;
+begin
+  select l.* into found_listing from public.listings l
+   where l.id = listing and l.tenant_id = any (array(select private.own_tenants())) for update;
+  if not found then
+    perform private.refuse(404, 'not_found', 'there is no such listing');
+  end if;
+  perform private.demand(found_listing.tenant_id, 'billing.manage');
+  if becomes not in ('draft', 'submitted', 'published', 'withdrawn') or found_listing.state = 'suspended' then
+    perform private.refuse(409, 'listing_state', format('a listing that is %s becomes %s by the operator alone', found_listing.state, becomes));
+  end if;
+  if becomes in ('submitted', 'published') then
+    problem := private.listing_problem(found_listing);
+    if problem is not null then
+      perform private.refuse(409, 'agent_cannot_be_sold', problem);
+    end if;
+  end if;
+  update public.listings l set state = becomes where l.tenant_id = found_listing.tenant_id and l.id = listing returning l.* into found_listing;
+  return found_listing;
+end
 $$;
 
 -- change_member_role(uuid, uuid, text); Type: FUNCTION; Schema: private
@@ -5075,6 +6356,27 @@ begin
 end
 $$;
 
+-- keep_catalogue(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_catalogue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'DELETE' or new.state <> 'published' then
+    delete from public.catalogue c where c.listing_id = old.id;
+    return null;
+  end if;
+  insert into public.catalogue (listing_id, slug, title, description, category, seller_name, price_kind, amount, currency, "interval")
+  select new.id, new.slug, new.title, new.description, new.category, t.name, new.price_kind, new.amount, new.currency, new."interval"
+    from public.tenants t where t.id = new.tenant_id
+  on conflict (listing_id) do nothing;
+  return null;
+end
+$$;
+
+-- FUNCTION keep_catalogue(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.keep_catalogue() IS 'Has the catalogue show what is published, and no more.';
+
 -- keep_columns(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.keep_columns() RETURNS trigger
     LANGUAGE plpgsql
@@ -5145,6 +6447,82 @@ $$;
 
 -- FUNCTION keep_identity(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.keep_identity() IS 'Refuses an update. The trigger''s condition says that it moves a row to another tenant or to another id.';
+
+-- keep_listing(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_listing() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  -- Not by the session's role, which is the caller's in a definer's function too.
+  is_client constant boolean := current_user in ('anon', 'authenticated');
+begin
+  if tg_op = 'INSERT' then
+    if is_client then
+      new.state := 'draft';
+      new.published_version := null;
+      new.review_note := null;
+    end if;
+    return new;
+  end if;
+  if tg_op = 'DELETE' then
+    if is_client and old.published_version is not null then
+      perform private.refuse(409, 'listing_was_published', 'a listing that was published stays, for those who have bought it', null, 'withdraw it');
+    end if;
+    return old;
+  end if;
+  if is_client then
+    new.review_note := old.review_note;
+    new.published_version := old.published_version;
+    if new.state <> old.state then
+      perform private.refuse(409, 'listing_state_is_fixed', 'the state of a listing is not written', null, 'call rpc change_listing_state');
+    end if;
+  end if;
+  if new.state <> old.state and not private.listing_may_become(old.state, new.state) then
+    perform private.refuse(409, 'listing_state', format('a listing that is %s cannot become %s', old.state, new.state));
+  end if;
+  if (new.agent_id, new.agent_version, new.slug, new.title, new.description, new.category, new.price_kind, new.amount, new.currency, new."interval")
+     is distinct from
+     (old.agent_id, old.agent_version, old.slug, old.title, old.description, old.category, old.price_kind, old.amount, old.currency, old."interval") then
+    if old.state <> 'draft' then
+      perform private.refuse(409, 'listing_is_no_draft', format('a listing that is %s does not change', old.state), null,
+        'make it a draft again with rpc change_listing_state; what is published stays for those who have bought it');
+    end if;
+    if new.slug <> old.slug and old.published_version is not null then
+      perform private.refuse(409, 'listing_slug_is_fixed', 'workflows of buyers name a listing that was published by its slug');
+    end if;
+  end if;
+  if new.state = 'published' then
+    new.published_version := new.agent_version;
+  end if;
+  return new;
+end
+$$;
+
+-- FUNCTION keep_listing(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.keep_listing() IS 'Holds a listing to its states: clients change drafts, functions change states, and what was reviewed stays as it was.';
+
+-- keep_sold_agent(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_sold_agent() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  -- Whoever buys one of these just now is waited for, and seen below.
+  perform from public.listings l where l.tenant_id = old.tenant_id and l.agent_id = old.id for update;
+  if exists (
+       select from public.listings l join public.purchases p on p.listing_id = l.id
+        where l.tenant_id = old.tenant_id and l.agent_id = old.id and p.state in ('active', 'paused'))
+     -- A tenant that goes takes all along.
+     and exists (select from public.tenants t where t.id = old.tenant_id) then
+    perform private.refuse(409, 'agent_is_sold', 'somebody has bought this agent', null, 'withdraw its listing: then nobody else does');
+  end if;
+  return old;
+end
+$$;
+
+-- FUNCTION keep_sold_agent(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.keep_sold_agent() IS 'Refuses to delete an agent that others have bought and still have.';
 
 -- keep_value(uuid, text, text, integer, bytea, bytea); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) RETURNS void
@@ -5260,6 +6638,43 @@ $$;
 
 -- FUNCTION limit_of(tenant uuid, meter text); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.limit_of(tenant uuid, meter text) IS 'What a tenant''s plan and overrides allow of a meter; null means unlimited.';
+
+-- listing_may_become(text, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.listing_may_become(was text, becomes text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select was || ' --> ' || becomes in (
+    'draft --> submitted', 'submitted --> draft', 'submitted --> approved', 'submitted --> rejected', 'rejected --> draft',
+    'approved --> published', 'approved --> draft', 'published --> withdrawn', 'withdrawn --> published', 'withdrawn --> draft',
+    'published --> suspended', 'withdrawn --> suspended', 'draft --> suspended', 'submitted --> suspended', 'approved --> suspended',
+    'rejected --> suspended',
+    -- And not published: it may be another version by now than the one that was reviewed.
+    'suspended --> draft')
+$$;
+
+-- FUNCTION listing_may_become(was text, becomes text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.listing_may_become(was text, becomes text) IS 'Every change of state that there is, by whomever.';
+
+-- listing_problem(public.listings); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.listing_problem(listing public.listings) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $_$
+  select case
+    when jsonb_path_exists(v.config, '$.tools[*] ? (@.type != "function" && exists (@.type))') then
+      'an agent that is sold declares functions and has no tools that workers run: those act with the seller''s secrets, documents and workflows'
+    when v.config -> 'mcp_servers' not in ('null', '[]') then
+      'an agent that is sold asks no MCP servers'
+    when v.config::text ~ '\msecrets\M' then
+      'an agent that is sold names no secrets'
+  end
+    from public.agent_versions v
+   where v.tenant_id = listing.tenant_id and v.agent_id = listing.agent_id and v.version = listing.agent_version
+$_$;
+
+-- FUNCTION listing_problem(listing public.listings); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.listing_problem(listing public.listings) IS 'Why the version of an agent that a listing names cannot be sold; null when it can.';
 
 -- llm_cost_usd(text, text, timestamp with time zone, bigint, bigint, bigint, bigint, bigint); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint DEFAULT 0, reasoning_tokens bigint DEFAULT 0) RETURNS numeric
@@ -6416,6 +7831,72 @@ begin
 end
 $$;
 
+-- sell(uuid, uuid, text); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.sell(tenant uuid, listing uuid, becomes text) RETURNS public.purchases
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  offered public.listings;
+  purchase public.purchases;
+begin
+  -- Two who begin at once buy once.
+  perform pg_advisory_xact_lock(hashtextextended(concat_ws(':', 'purchase', tenant, listing), 0));
+  -- Shared, so that it is still sold, at this price, when we commit.
+  select l.* into offered from public.listings l where l.id = listing and l.state = 'published' for share;
+  if not found then
+    perform private.refuse(404, 'listing_not_found', 'there is no such listing', null, 'the table catalogue has those that are sold');
+  end if;
+  if offered.tenant_id = tenant then
+    perform private.refuse(409, 'listing_is_your_own', 'this tenant sells this listing itself', null, 'its own agent needs no purchase');
+  end if;
+  if exists (select from public.purchases p where p.tenant_id = tenant and p.listing_id = listing and p.state in ('active', 'paused')) then
+    perform private.refuse(409, 'already_purchased', 'this tenant has bought this listing already');
+  end if;
+  -- A Checkout that nobody has finished is begun again, unless the offer is another one by now.
+  select p.* into purchase from public.purchases p
+   where p.tenant_id = sell.tenant and p.listing_id = listing and p.state = 'pending'
+     and (p.price_kind, p.amount, p.currency, p."interval") is not distinct from (offered.price_kind, offered.amount, offered.currency, offered."interval")
+   order by p.created_at desc limit 1;
+  if found then
+    return purchase;
+  end if;
+  insert into public.purchases (tenant_id, listing_id, slug, title, price_kind, amount, currency, "interval", state, created_by)
+  values (tenant, listing, offered.slug, offered.title, offered.price_kind, offered.amount, offered.currency, offered."interval", becomes, (select auth.uid()))
+  returning * into purchase;
+  insert into billing.sales (tenant_id, purchase_id, seller_id, fee_basis_points)
+  select tenant, purchase.id, billing.party_of(offered.tenant_id), s.marketplace_fee_basis_points from billing.settings s;
+  return purchase;
+end
+$$;
+
+-- FUNCTION sell(tenant uuid, listing uuid, becomes text); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.sell(tenant uuid, listing uuid, becomes text) IS 'Writes a purchase at the price of now, or finds the one that was begun. Called by those that have asked for a permission.';
+
+-- seller_statement(uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.seller_statement(tenant uuid, starts_at timestamp with time zone, ends_at timestamp with time zone) RETURNS TABLE(at timestamp with time zone, kind text, listing_id uuid, currency text, amount bigint, fee bigint, share bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+  perform private.demand(tenant, 'billing.read');
+  return query
+    select t.at, t.kind, t.listing_id, t.currency,
+           coalesce(sum(e.amount) filter (where a.kind in ('cash', 'buyer_receivable')), 0)::bigint,
+           coalesce(-sum(e.amount) filter (where a.kind = 'platform_fee'), 0)::bigint,
+           coalesce(-sum(e.amount) filter (where a.kind = 'seller_payable'), 0)::bigint
+      from billing.ledger_transactions t
+      join billing.ledger_entries e on e.transaction_id = t.id
+      join billing.ledger_accounts a on a.id = e.account_id
+     where t.at >= starts_at and t.at < ends_at
+       and t.id in (select o.transaction_id from billing.ledger_entries o join billing.ledger_accounts x on x.id = o.account_id
+                     where x.kind = 'seller_payable' and x.owner_id = (select p.id from billing.parties p where p.tenant_id = tenant))
+     group by t.id
+     order by t.at, t.id;
+end
+$$;
+
 -- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7445,6 +8926,15 @@ CREATE FUNCTION public.accept_invitation(token text) RETURNS public.memberships
 -- FUNCTION accept_invitation(token text); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.accept_invitation(token text) IS 'Makes the caller a member, by the token that was mailed to the caller''s confirmed address. Answers 402 when the plan has no seat left.';
 
+-- accept_listing_price(uuid, uuid, bigint, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.accept_listing_price(tenant_id uuid, listing_id uuid, amount bigint, currency text) RETURNS public.purchases
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.accept_listing_price(tenant_id, listing_id, amount, currency) $$;
+
+-- FUNCTION accept_listing_price(tenant_id uuid, listing_id uuid, amount bigint, currency text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.accept_listing_price(tenant_id uuid, listing_id uuid, amount bigint, currency text) IS 'Accepts what a use of a listing costs, as the catalogue says it, in the tenant''s name: from now on its workflows may ask the listing''s agent. Needs billing.manage.';
+
 -- activate_workflow(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.activate_workflow(workflow_id uuid) RETURNS public.workflows
     LANGUAGE plpgsql
@@ -7495,6 +8985,15 @@ CREATE FUNCTION public.cancel_execution(execution_id uuid) RETURNS public.execut
 
 -- FUNCTION cancel_execution(execution_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.cancel_execution(execution_id uuid) IS 'Ends an execution. One that a worker holds is cancelled by that worker a moment later; watch its status.';
+
+-- change_listing_state(uuid, text); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.change_listing_state(listing_id uuid, state text) RETURNS public.listings
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.change_listing_state(listing_id, state) $$;
+
+-- FUNCTION change_listing_state(listing_id uuid, state text); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.change_listing_state(listing_id uuid, state text) IS 'For the seller, with billing.manage: submitted, for review; draft again, to be changed; published, once it is approved; withdrawn from sale, which those who have bought do not notice.';
 
 -- change_member_role(uuid, uuid, text); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.change_member_role(tenant_id uuid, user_id uuid, role text) RETURNS public.memberships
@@ -7835,6 +9334,15 @@ $$;
 
 -- FUNCTION search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]) IS 'The pieces of an agent''s documents that fit a question best, at most 50. By its words; with query_embedding, a vector of the question by the agent''s embedding_model (POST /v1/embeddings), also by its meaning, and as the agent''s own tool search_documents finds them. The vector is left out of account where the agent embeds nothing. rank orders the rows of one answer and says nothing else.';
+
+-- seller_statement(uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.seller_statement(tenant_id uuid, starts_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS TABLE(at timestamp with time zone, kind text, listing_id uuid, currency text, amount bigint, fee bigint, share bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ select * from private.seller_statement(tenant_id, starts_at, ends_at) $$;
+
+-- FUNCTION seller_statement(tenant_id uuid, starts_at timestamp with time zone, ends_at timestamp with time zone); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.seller_statement(tenant_id uuid, starts_at timestamp with time zone, ends_at timestamp with time zone) IS 'What a seller''s listings have brought: each sale, refund, lost dispute and correction, with the platform''s fee and the seller''s share, in minor units. Of buyers it tells nothing. Needs billing.read.';
 
 -- send_event(uuid, text, jsonb, text); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.send_event(execution_id uuid, name text, payload jsonb DEFAULT '{}'::jsonb, key text DEFAULT NULL::text) RETURNS boolean
@@ -8802,6 +10310,31 @@ $$;
 -- FUNCTION keys_to_rewrap(newest_master text, after uuid, most integer); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) IS 'Data keys that another master key than the newest wraps, by tenant, from one tenant on.';
 
+-- listed_agent(uuid, text); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.listed_agent(tenant uuid, of_slug text) RETURNS TABLE(listing_id uuid, model text, config jsonb, refusal text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select l.id, v.model,
+         -- What was reviewed, and nothing that is new since: what an agent may say of itself, and the functions that it declares.
+         (select coalesce(jsonb_object_agg(f.key, f.value), '{}') from jsonb_each(v.config) f
+           where f.key in ('temperature', 'max_tokens', 'system_prompt', 'output_schema', 'fallback_models', 'tools')
+          having v.config is not null),
+         case when l.id is null then 'listing_not_found'
+              when l.state = 'suspended' then 'listing_suspended'
+              when p.is_active is not true then 'listing_not_purchased' end
+    from (select 1) asked
+    left join public.listings l on l.slug = of_slug and l.published_version is not null
+    left join lateral (
+      select true as is_active from public.purchases p where p.tenant_id = tenant and p.listing_id = l.id and p.state = 'active' limit 1
+    ) p on true
+    left join public.agent_versions v
+      on v.tenant_id = l.tenant_id and v.agent_id = l.agent_id and v.version = l.published_version and p.is_active and l.state <> 'suspended'
+$$;
+
+-- FUNCTION listed_agent(tenant uuid, of_slug text); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.listed_agent(tenant uuid, of_slug text) IS 'The agent of a listing, in the version that is published, for a tenant that has bought it; otherwise why not. What the agent has besides what its model is told, such as tools of the seller''s, is left out.';
+
 -- lock_embedded(uuid, uuid, bytea[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.lock_embedded(tenant uuid, agent uuid, digests bytea[]) RETURNS text
     LANGUAGE plpgsql
@@ -9743,12 +11276,12 @@ declare
 begin
   cost := private.llm_cost_usd(call ->> 'provider', call ->> 'model', now(), input, cached, output, cache_write, reasoning);
   insert into public.usage (
-    tenant_id, idempotency_key, execution_id, node_id, agent_id, agent_version, provider, model,
+    tenant_id, idempotency_key, execution_id, node_id, agent_id, agent_version, listing_id, provider, model,
     input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_tokens, cost_usd, own_key)
   values (
     -- The first round is called as the only one of a step without tools, by whatever worker.
     tenant, concat_ws(':', 'execution', execution, node, case when item >= 0 then item end, attempt, case when round > 1 then 'round' || round end),
-    execution, node, (call ->> 'agent_id')::uuid, (call ->> 'agent_version')::integer, call ->> 'provider', call ->> 'model',
+    execution, node, (call ->> 'agent_id')::uuid, (call ->> 'agent_version')::integer, (call ->> 'listing_id')::uuid, call ->> 'provider', call ->> 'model',
     input, cached, cache_write, output, reasoning, cost,
     coalesce((call ->> 'own_key')::boolean, false))
   on conflict on constraint usage_is_counted_once do nothing;
@@ -10489,7 +12022,8 @@ CREATE TABLE billing.objects (
     fetched_second bigint,
     fetched_ticket bigint DEFAULT 0 NOT NULL,
     fetch_ticket bigint DEFAULT 0 NOT NULL,
-    fetch_at timestamp with time zone
+    fetch_at timestamp with time zone,
+    listed_in bigint
 );
 
 -- TABLE objects; Type: COMMENT; Schema: billing
@@ -10509,6 +12043,9 @@ COMMENT ON COLUMN billing.objects.fetch_ticket IS 'Grows with each event and wit
 
 -- COLUMN objects.fetch_at; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.objects.fetch_at IS 'When Stripe is to be asked how it is; null when that is known.';
+
+-- COLUMN objects.listed_in; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.objects.listed_in IS 'The last reconciliation that Stripe has listed it in.';
 
 -- subscriptions; Type: TABLE; Schema: public
 CREATE TABLE public.subscriptions (
@@ -10561,6 +12098,47 @@ CREATE VIEW billing.billable_spans AS
 
 -- VIEW billable_spans; Type: COMMENT; Schema: billing
 COMMENT ON VIEW billing.billable_spans IS 'From when to when a tenant has had a subscription that could decide. What it uses at other times goes nowhere.';
+
+-- charge_refunds; Type: TABLE; Schema: billing
+CREATE TABLE billing.charge_refunds (
+    tenant_id uuid NOT NULL,
+    charge_id uuid NOT NULL,
+    key text NOT NULL,
+    amount bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT refund_is_an_amount CHECK ((amount > 0))
+);
+
+-- TABLE charge_refunds; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.charge_refunds IS 'What the operator has taken off charges for uses.';
+
+-- COLUMN charge_refunds.key; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.charge_refunds.key IS 'The operator''s own name for it, under which it is done once.';
+
+-- checkouts; Type: TABLE; Schema: billing
+CREATE TABLE billing.checkouts (
+    tenant_id uuid NOT NULL,
+    generation bigint DEFAULT 1 NOT NULL,
+    wanted text,
+    session text,
+    to_expire text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT checkout_with_a_session_is_wanted CHECK (((session IS NULL) OR (wanted IS NOT NULL)))
+);
+
+-- TABLE checkouts; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.checkouts IS 'The checkout of a tenant that can be paid now.';
+
+-- COLUMN checkouts.generation; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.checkouts.generation IS 'Grows whenever something else is wanted. Part of the idempotency key that the session is made with, so one generation has one session.';
+
+-- COLUMN checkouts.wanted; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.checkouts.wanted IS 'Hash of all that the session is made of; null when it is over.';
+
+-- COLUMN checkouts.session; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.checkouts.session IS 'Its id in Stripe; null until that is known.';
+
+-- COLUMN checkouts.to_expire; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.checkouts.to_expire IS 'Sessions of earlier generations that may still be open.';
 
 -- customers; Type: TABLE; Schema: billing
 CREATE TABLE billing.customers (
@@ -10631,6 +12209,140 @@ CREATE VIEW billing.dead_letters AS
 
 -- VIEW dead_letters; Type: COMMENT; Schema: billing
 COMMENT ON VIEW billing.dead_letters IS 'Events that could not be applied, and why. select billing.replay(id) once that is mended.';
+
+-- ledger_accounts; Type: TABLE; Schema: billing
+CREATE TABLE billing.ledger_accounts (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    owner_id uuid,
+    currency text NOT NULL,
+    CONSTRAINT ledger_account_is_of_whom_its_kind_says CHECK (((owner_id IS NOT NULL) = (kind = ANY (ARRAY['buyer_receivable'::text, 'seller_payable'::text])))),
+    CONSTRAINT ledger_account_kind_is_known CHECK ((kind = ANY (ARRAY['cash'::text, 'buyer_receivable'::text, 'platform_fee'::text, 'seller_payable'::text])))
+);
+
+-- TABLE ledger_accounts; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.ledger_accounts IS 'The accounts of the marketplace''s ledger.';
+
+-- COLUMN ledger_accounts.owner_id; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.ledger_accounts.owner_id IS 'Whose it is, by billing.parties. No reference: the books are kept when a tenant is erased.';
+
+-- ledger_accounts_id_seq; Type: SEQUENCE; Schema: billing
+ALTER TABLE billing.ledger_accounts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME billing.ledger_accounts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- ledger_entries; Type: TABLE; Schema: billing
+CREATE TABLE billing.ledger_entries (
+    transaction_id uuid NOT NULL,
+    account_id bigint NOT NULL,
+    amount bigint NOT NULL,
+    CONSTRAINT entry_is_an_amount CHECK ((amount <> 0))
+);
+
+-- TABLE ledger_entries; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.ledger_entries IS 'The entries of a transaction, which come to nothing together.';
+
+-- COLUMN ledger_entries.amount; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.ledger_entries.amount IS 'In minor units: debits are positive, credits negative.';
+
+-- marketplace_payments; Type: VIEW; Schema: billing
+CREATE VIEW billing.marketplace_payments AS
+ WITH payment AS (
+         SELECT p.tenant_id,
+            p.id AS purchase_id,
+            i_1.id AS reference,
+            ARRAY[i_1.id] AS intents,
+            NULL::text AS charge,
+            NULL::jsonb AS invoice
+           FROM (public.purchases p
+             CROSS JOIN LATERAL ( SELECT DISTINCT
+                        CASE o.kind
+                            WHEN 'payment_intent'::text THEN o.id
+                            ELSE (o.data ->> 'payment_intent'::text)
+                        END AS id
+                   FROM billing.objects o
+                  WHERE ((o.account = ''::text) AND ((o.data #>> '{metadata,purchase_id}'::text[]) = (p.id)::text) AND (o.kind = ANY (ARRAY['checkout.session'::text, 'payment_intent'::text, 'charge'::text])))) i_1)
+          WHERE ((p.price_kind = 'one_time'::text) AND (i_1.id IS NOT NULL))
+        UNION ALL
+         SELECT p.tenant_id,
+            p.id,
+            i_1.id,
+            (ARRAY( SELECT (x_1.data #>> '{payment,payment_intent}'::text[])
+                   FROM billing.objects x_1
+                  WHERE ((x_1.account = ''::text) AND (x_1.kind = 'invoice_payment'::text) AND ((x_1.data ->> 'invoice'::text) = i_1.id))) || (i_1.data ->> 'payment_intent'::text)),
+            (i_1.data ->> 'charge'::text),
+            i_1.data
+           FROM ((public.purchases p
+             JOIN billing.objects s_1 ON (((s_1.account = ''::text) AND (s_1.kind = 'subscription'::text) AND ((s_1.data #>> '{metadata,purchase_id}'::text[]) = (p.id)::text))))
+             JOIN billing.objects i_1 ON (((i_1.account = ''::text) AND (i_1.kind = 'invoice'::text) AND (i_1.customer = s_1.customer) AND (NOT i_1.is_deleted) AND (billing.subscription_of(i_1.data) = s_1.id))))
+          WHERE (p.price_kind = 'subscription'::text)
+        )
+ SELECT x.tenant_id,
+    x.purchase_id,
+    x.reference,
+    COALESCE((x.invoice ->> 'currency'::text), c.currency, s.currency, i.currency) AS currency,
+        CASE
+            WHEN (x.invoice IS NULL) THEN GREATEST(c.gross, s.gross, i.gross, (0)::bigint)
+            WHEN ((x.invoice ->> 'status'::text) = 'paid'::text) THEN COALESCE(((x.invoice ->> 'amount_paid'::text))::bigint, (0)::bigint)
+            ELSE (0)::bigint
+        END AS gross,
+    COALESCE(c.refunded, (0)::bigint) AS refunded,
+    COALESCE(d.lost, (0)::bigint) AS lost,
+    billing.at(x.invoice, 'created'::text) AS created_at
+   FROM ((((payment x
+     CROSS JOIN LATERAL ( SELECT (sum(COALESCE(((g.data ->> 'amount_captured'::text))::bigint, ((g.data ->> 'amount'::text))::bigint)))::bigint AS gross,
+            (sum(((g.data ->> 'amount_refunded'::text))::bigint))::bigint AS refunded,
+            min((g.data ->> 'currency'::text)) AS currency,
+            array_agg(g.id) AS ids
+           FROM ( SELECT g_1.id,
+                    g_1.data
+                   FROM billing.objects g_1
+                  WHERE ((g_1.account = ''::text) AND (g_1.kind = 'charge'::text) AND ((g_1.data ->> 'payment_intent'::text) = ANY (x.intents)))
+                UNION
+                 SELECT g_1.id,
+                    g_1.data
+                   FROM billing.objects g_1
+                  WHERE ((g_1.account = ''::text) AND (g_1.kind = 'charge'::text) AND (g_1.id = x.charge))) g
+          WHERE ((g.data ->> 'status'::text) = 'succeeded'::text)) c)
+     CROSS JOIN LATERAL ( SELECT (sum(((o.data ->> 'amount_total'::text))::bigint))::bigint AS gross,
+            min((o.data ->> 'currency'::text)) AS currency
+           FROM billing.objects o
+          WHERE ((x.invoice IS NULL) AND (o.account = ''::text) AND (o.kind = 'checkout.session'::text) AND ((o.data ->> 'payment_intent'::text) = x.reference) AND ((o.data ->> 'payment_status'::text) = 'paid'::text))) s)
+     LEFT JOIN LATERAL ( SELECT ((o.data ->> 'amount_received'::text))::bigint AS gross,
+            (o.data ->> 'currency'::text) AS currency
+           FROM billing.objects o
+          WHERE ((x.invoice IS NULL) AND (o.account = ''::text) AND (o.kind = 'payment_intent'::text) AND (o.id = x.reference) AND ((o.data ->> 'status'::text) = 'succeeded'::text))) i ON (true))
+     CROSS JOIN LATERAL ( SELECT (sum(((o.data ->> 'amount'::text))::bigint))::bigint AS lost
+           FROM billing.objects o
+          WHERE ((o.account = ''::text) AND (o.kind = 'dispute'::text) AND ((o.data ->> 'payment_intent'::text) = ANY (x.intents)) AND ((o.data ->> 'status'::text) = 'lost'::text))) d);
+
+-- VIEW marketplace_payments; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.marketplace_payments IS 'What Stripe has taken for purchases, by payment intent or invoice: how much, how much of that was refunded, and how much lost in disputes. Charge, session and intent tell the same amount; whichever is known first counts.';
+
+-- ledger_facts; Type: VIEW; Schema: billing
+CREATE VIEW billing.ledger_facts AS
+ SELECT m.reference,
+    m.purchase_id,
+    m.gross,
+    LEAST((m.refunded + m.lost), m.gross) AS gone_back
+   FROM billing.marketplace_payments m
+  WHERE (m.gross > 0)
+UNION ALL
+ SELECT ('charge:'::text || c.id) AS reference,
+    c.purchase_id,
+    c.amount AS gross,
+    (COALESCE(( SELECT sum(r.amount) AS sum
+           FROM billing.charge_refunds r
+          WHERE ((r.tenant_id = c.tenant_id) AND (r.charge_id = c.id))), (0)::numeric))::bigint AS gone_back
+   FROM public.marketplace_charges c;
+
+-- VIEW ledger_facts; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.ledger_facts IS 'What the ledger has to come to: what Stripe has taken and given back, and what uses were charged and what was taken off.';
 
 -- limit_warnings; Type: TABLE; Schema: billing
 CREATE TABLE billing.limit_warnings (
@@ -10776,6 +12488,15 @@ COMMENT ON COLUMN billing.meters.unit_amount IS 'What a unit costs whatever the 
 -- COLUMN meters.stripe_meter; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.meters.stripe_meter IS 'Its id in Stripe: mtr_…. Workers look it up by the event_name.';
 
+-- parties; Type: TABLE; Schema: billing
+CREATE TABLE billing.parties (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT aias.uuid7() NOT NULL
+);
+
+-- TABLE parties; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.parties IS 'What tenants are called in the books. It goes with the tenant: then the books are kept, and nobody can say whose they were.';
+
 -- plan_prices; Type: TABLE; Schema: billing
 CREATE TABLE billing.plan_prices (
     price text NOT NULL,
@@ -10784,6 +12505,138 @@ CREATE TABLE billing.plan_prices (
 
 -- TABLE plan_prices; Type: COMMENT; Schema: billing
 COMMENT ON TABLE billing.plan_prices IS 'Which plan is bought with a price of Stripe: those that are sold now, and all that were. A price belongs to one plan.';
+
+-- purchase_states; Type: VIEW; Schema: billing
+CREATE VIEW billing.purchase_states AS
+ SELECT p.tenant_id,
+    p.id,
+        CASE p.price_kind
+            WHEN 'per_use'::text THEN p.state
+            WHEN 'one_time'::text THEN
+            CASE
+                WHEN (m.stands OR (EXISTS ( SELECT
+                   FROM billing.objects o
+                  WHERE ((o.account = ''::text) AND (o.kind = 'checkout.session'::text) AND ((o.data #>> '{metadata,purchase_id}'::text[]) = (p.id)::text) AND ((o.data ->> 'status'::text) = 'complete'::text) AND ((o.data ->> 'payment_status'::text) = 'no_payment_required'::text))))) THEN 'active'::text
+                WHEN m.is_lost THEN 'disputed'::text
+                WHEN m.is_paid THEN 'refunded'::text
+                ELSE 'pending'::text
+            END
+            ELSE
+            CASE
+                WHEN (s.status = ANY (ARRAY['active'::text, 'trialing'::text, 'past_due'::text])) THEN
+                CASE
+                    WHEN (m.last_stands IS NOT FALSE) THEN 'active'::text
+                    WHEN m.last_is_lost THEN 'disputed'::text
+                    ELSE 'refunded'::text
+                END
+                WHEN (s.status = ANY (ARRAY['unpaid'::text, 'paused'::text])) THEN 'paused'::text
+                WHEN (s.status = ANY (ARRAY['canceled'::text, 'incomplete_expired'::text])) THEN 'ended'::text
+                ELSE 'pending'::text
+            END
+        END AS state
+   FROM ((public.purchases p
+     LEFT JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (o.is_deleted AND ((o.data ->> 'status'::text) <> 'incomplete_expired'::text)) THEN 'canceled'::text
+                    ELSE (o.data ->> 'status'::text)
+                END AS status
+           FROM billing.objects o
+          WHERE ((o.account = ''::text) AND (o.kind = 'subscription'::text) AND ((o.data #>> '{metadata,purchase_id}'::text[]) = (p.id)::text))
+          ORDER BY (billing.standing(
+                CASE
+                    WHEN o.is_deleted THEN 'canceled'::text
+                    ELSE (o.data ->> 'status'::text)
+                END)) DESC NULLS LAST, (o.id COLLATE "C")
+         LIMIT 1) s ON ((p.price_kind = 'subscription'::text)))
+     LEFT JOIN LATERAL ( SELECT bool_or(((x.gross > (x.refunded + x.lost)) AND (x.lost = 0))) AS stands,
+            bool_or((x.lost > 0)) AS is_lost,
+            bool_or((x.gross > 0)) AS is_paid,
+            (array_agg(((x.gross > (x.refunded + x.lost)) AND (x.lost = 0)) ORDER BY x.created_at DESC, (x.reference COLLATE "C") DESC))[1] AS last_stands,
+            (array_agg((x.lost > 0) ORDER BY x.created_at DESC, (x.reference COLLATE "C") DESC))[1] AS last_is_lost
+           FROM billing.marketplace_payments x
+          WHERE ((x.tenant_id = p.tenant_id) AND (x.purchase_id = p.id) AND (x.gross > 0))) m ON (true));
+
+-- VIEW purchase_states; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.purchase_states IS 'What purchases have come to. One that is paid once stands while a payment does of which something is left and no dispute is lost; a subscription while it is active, on trial or in Stripe''s own dunning, and the last payment stands. So a part that is refunded is a cheaper price, and all of it takes the entitlement back.';
+
+-- reconciliation_findings; Type: TABLE; Schema: billing
+CREATE TABLE billing.reconciliation_findings (
+    run bigint NOT NULL,
+    kind text NOT NULL,
+    id text NOT NULL,
+    what text NOT NULL,
+    ticket bigint NOT NULL,
+    CONSTRAINT finding_is_of_some_sort CHECK ((what = ANY (ARRAY['unknown'::text, 'different'::text, 'not listed'::text, 'unreadable'::text])))
+);
+
+-- TABLE reconciliation_findings; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.reconciliation_findings IS 'What differed. It is mended once Stripe has answered how the object is, to a question of this ticket or a later one.';
+
+-- reconciliation_report; Type: VIEW; Schema: billing
+CREATE VIEW billing.reconciliation_report AS
+SELECT
+    NULL::bigint AS run,
+    NULL::text AS asked_by,
+    NULL::text AS state,
+    NULL::boolean AS livemode,
+    NULL::timestamp with time zone AS started_at,
+    NULL::timestamp with time zone AS finished_at,
+    NULL::bigint AS listed,
+    NULL::bigint AS unknown,
+    NULL::bigint AS different,
+    NULL::bigint AS not_listed,
+    NULL::bigint AS unreadable,
+    NULL::bigint AS mended,
+    NULL::text AS problem;
+
+-- VIEW reconciliation_report; Type: COMMENT; Schema: billing
+COMMENT ON VIEW billing.reconciliation_report IS 'What each run has found: objects that the mirror did not know, had otherwise, or had and Stripe did not list; and how many of these Stripe has been asked about since.';
+
+-- reconciliations; Type: TABLE; Schema: billing
+CREATE TABLE billing.reconciliations (
+    id bigint NOT NULL,
+    asked_by text DEFAULT 'schedule'::text NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    livemode boolean,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    kind text DEFAULT 'customer'::text NOT NULL,
+    after text,
+    listed bigint DEFAULT 0 NOT NULL,
+    token bigint DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    problem text,
+    CONSTRAINT reconciliation_is_asked_for_by_somebody CHECK ((asked_by = ANY (ARRAY['schedule'::text, 'operator'::text]))),
+    CONSTRAINT reconciliation_state_is_known CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text]))),
+    CONSTRAINT reconciliation_that_has_begun_says_when CHECK (((state = 'waiting'::text) = (started_at IS NULL))),
+    CONSTRAINT reconciliation_that_is_done_says_when CHECK (((state = 'done'::text) = (finished_at IS NOT NULL)))
+);
+
+-- TABLE reconciliations; Type: COMMENT; Schema: billing
+COMMENT ON TABLE billing.reconciliations IS 'Comparisons of the mirror with what Stripe lists. What they found: billing.reconciliation_report.';
+
+-- COLUMN reconciliations.livemode; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.reconciliations.livemode IS 'Of the key of the worker that does it; null until one does.';
+
+-- COLUMN reconciliations.kind; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.reconciliations.kind IS 'What is listed now; after is the last that was looked at, so whoever goes on begins there.';
+
+-- COLUMN reconciliations.token; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.reconciliations.token IS 'Grows with each claim. A page that comes with a smaller one is too late.';
+
+-- COLUMN reconciliations.next_at; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.reconciliations.next_at IS 'When it may be claimed: the end of the lease, or when Stripe said to come back.';
+
+-- reconciliations_id_seq; Type: SEQUENCE; Schema: billing
+ALTER TABLE billing.reconciliations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME billing.reconciliations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 -- removed_executions; Type: TABLE; Schema: billing
 CREATE TABLE billing.removed_executions (
@@ -10802,8 +12655,14 @@ CREATE TABLE billing.settings (
     grace_days integer DEFAULT 7 NOT NULL,
     plan_without_subscription uuid NOT NULL,
     events_kept interval DEFAULT '30 days'::interval NOT NULL,
+    reconcile_every interval DEFAULT '1 day'::interval,
+    reconcile_days integer DEFAULT 35 NOT NULL,
+    marketplace_fee_basis_points integer DEFAULT 1500 NOT NULL,
     CONSTRAINT events_are_kept_longer_than_they_are_delivered CHECK ((events_kept >= '4 days'::interval)),
     CONSTRAINT grace_is_not_negative CHECK (((grace_days >= 0) AND (grace_days <= 365))),
+    CONSTRAINT marketplace_fee_is_a_part CHECK (((marketplace_fee_basis_points >= 0) AND (marketplace_fee_basis_points <= 10000))),
+    CONSTRAINT reconciliation_looks_back_some_days CHECK (((reconcile_days >= 1) AND (reconcile_days <= 3650))),
+    CONSTRAINT reconciliations_are_some_time_apart CHECK ((reconcile_every >= '00:01:00'::interval)),
     CONSTRAINT settings_are_one_row CHECK (is_the_only_row)
 );
 
@@ -10819,6 +12678,15 @@ COMMENT ON COLUMN billing.settings.plan_without_subscription IS 'Where a tenant 
 -- COLUMN settings.events_kept; Type: COMMENT; Schema: billing
 COMMENT ON COLUMN billing.settings.events_kept IS 'How long events are kept after they were applied or ignored. What is dead is kept until somebody has it replayed.';
 
+-- COLUMN settings.reconcile_every; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.reconcile_every IS 'How often all is compared with what Stripe lists; null: only when somebody asks by billing.reconcile.';
+
+-- COLUMN settings.reconcile_days; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.reconcile_days IS 'How far back invoices and charges are compared. Customers, products, prices and subscriptions are, however old.';
+
+-- COLUMN settings.marketplace_fee_basis_points; Type: COMMENT; Schema: billing
+COMMENT ON COLUMN billing.settings.marketplace_fee_basis_points IS 'The platform''s part of what buyers pay, in hundredths of a percent, for purchases from now on. Rounded down to a whole minor unit; the rest is the seller''s.';
+
 -- subscriptions; Type: VIEW; Schema: billing
 CREATE VIEW billing.subscriptions AS
  SELECT c.tenant_id,
@@ -10831,7 +12699,7 @@ CREATE VIEW billing.subscriptions AS
     ( SELECT p.plan_id
            FROM (billing.plan_prices p
              JOIN public.subscription_plans l ON ((l.id = p.plan_id)))
-          WHERE (p.price = ANY (i.price_ids))
+          WHERE ((p.price = ANY (i.price_ids)) AND ((o.data #>> '{metadata,purchase_id}'::text[]) IS NULL))
           ORDER BY l.price_monthly DESC, l.key
          LIMIT 1) AS plan_id,
     COALESCE(i.price_ids, '{}'::text[]) AS price_ids,
@@ -10847,15 +12715,17 @@ CREATE VIEW billing.subscriptions AS
     billing.at(o.data, 'created'::text) AS created_at
    FROM ((billing.customers_that_count c
      JOIN billing.objects o ON (((o.account = ''::text) AND (o.customer = c.id) AND (o.kind = 'subscription'::text))))
-     CROSS JOIN LATERAL ( SELECT array_agg((x.item #>> '{price,id}'::text[]) ORDER BY (x.item #>> '{price,id}'::text[])) AS price_ids,
+     CROSS JOIN LATERAL ( SELECT array_agg(x.price ORDER BY x.price) AS price_ids,
             (sum(((x.item ->> 'quantity'::text))::bigint))::bigint AS quantity,
             max(billing.at(x.item, 'current_period_start'::text)) AS period_start,
             min(billing.at(x.item, 'current_period_end'::text)) AS period_end
-           FROM jsonb_array_elements(
-                CASE
-                    WHEN (jsonb_typeof((o.data #> '{items,data}'::text[])) = 'array'::text) THEN (o.data #> '{items,data}'::text[])
-                    ELSE '[]'::jsonb
-                END) x(item)) i);
+           FROM ( SELECT e.item,
+                    COALESCE((e.item #>> '{price,id}'::text[]), (e.item #>> '{plan,id}'::text[])) AS price
+                   FROM jsonb_array_elements(
+                        CASE
+                            WHEN (jsonb_typeof((o.data #> '{items,data}'::text[])) = 'array'::text) THEN (o.data #> '{items,data}'::text[])
+                            ELSE '[]'::jsonb
+                        END) e(item)) x) i);
 
 -- VIEW subscriptions; Type: COMMENT; Schema: billing
 COMMENT ON VIEW billing.subscriptions IS 'The mirrored subscriptions of tenants, in either shape (https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-subscription-current-period-start-and-end).';
@@ -11616,6 +13486,7 @@ CREATE TABLE public.invoices (
     due_at timestamp with time zone,
     finalized_at timestamp with time zone,
     paid_at timestamp with time zone,
+    attempt_count integer DEFAULT 0 NOT NULL,
     next_payment_attempt_at timestamp with time zone,
     hosted_invoice_url text,
     invoice_pdf text,
@@ -11625,6 +13496,9 @@ CREATE TABLE public.invoices (
 
 -- TABLE invoices; Type: COMMENT; Schema: public
 COMMENT ON TABLE public.invoices IS 'The tenant''s invoices in Stripe, in minor units of their currency. Derived: a change is made in Stripe.';
+
+-- COLUMN invoices.attempt_count; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.invoices.attempt_count IS 'How often its payment was tried.';
 
 -- COLUMN invoices.hosted_invoice_url; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.invoices.hosted_invoice_url IS 'Where it can be paid. Whoever has the address can see the invoice.';
@@ -11651,6 +13525,7 @@ CREATE TABLE public.usage (
     is_estimated boolean DEFAULT false NOT NULL,
     cache_write_input_tokens bigint DEFAULT 0 NOT NULL,
     agent_version integer,
+    listing_id uuid,
     CONSTRAINT usage_is_not_negative CHECK ((LEAST(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens) >= 0)),
     CONSTRAINT usage_of_the_cache_is_not_negative CHECK ((cache_write_input_tokens >= 0))
 );
@@ -11678,6 +13553,9 @@ COMMENT ON COLUMN public.usage.cache_write_input_tokens IS 'Of the input tokens:
 
 -- COLUMN usage.agent_version; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.usage.agent_version IS 'The version of the agent that a step or a call through the API asked; null where none was asked.';
+
+-- COLUMN usage.listing_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.usage.listing_id IS 'The listing of the marketplace whose agent was asked; null for the tenant''s own. No reference: history outlives what it is of.';
 
 -- users; Type: TABLE; Schema: public
 CREATE TABLE public.users (
@@ -11819,6 +13697,21 @@ UNION ALL
    FROM public.invoices x
 UNION ALL
  SELECT x.tenant_id,
+    'listings'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.listings x
+UNION ALL
+ SELECT x.tenant_id,
+    'purchases'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.purchases x
+UNION ALL
+ SELECT x.tenant_id,
+    'marketplace_charges'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.marketplace_charges x
+UNION ALL
+ SELECT x.tenant_id,
     'audit_log'::text AS source,
     ((to_jsonb(x.*) - 'hash'::text) || jsonb_build_object('hash', encode(x.hash, 'hex'::text))) AS line
    FROM audit.log x
@@ -11887,6 +13780,27 @@ UNION ALL
 
 -- VIEW audit_log; Type: COMMENT; Schema: public
 COMMENT ON VIEW public.audit_log IS 'Who changed what, and every security event. before and after hold what changed, secrets masked. seq and hash are null for the moment until an entry is chained.';
+
+-- catalogue; Type: TABLE; Schema: public
+CREATE TABLE public.catalogue (
+    listing_id uuid NOT NULL,
+    slug text NOT NULL,
+    title text NOT NULL,
+    description text NOT NULL,
+    category text NOT NULL,
+    seller_name text NOT NULL,
+    price_kind text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    "interval" text,
+    published_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- TABLE catalogue; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.catalogue IS 'The listings that are published, for everybody who is signed in: of the seller its name, and of the agent nothing. Kept by the database.';
+
+-- COLUMN catalogue.seller_name; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.catalogue.seller_name IS 'As it was when this was published.';
 
 -- permissions; Type: TABLE; Schema: public
 CREATE TABLE public.permissions (
@@ -12091,7 +14005,7 @@ CREATE TABLE queue.mails (
     finished_at timestamp with time zone,
     CONSTRAINT mail_is_finished_when_it_says_so CHECK (((status = ANY (ARRAY['sent'::text, 'dead'::text, 'dropped'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT mail_status_is_known CHECK ((status = ANY (ARRAY['queued'::text, 'sent'::text, 'dead'::text, 'dropped'::text]))),
-    CONSTRAINT mail_template_is_known CHECK ((template = ANY (ARRAY['invitation'::text, 'workflow'::text, 'limit'::text])))
+    CONSTRAINT mail_template_is_known CHECK ((template = ANY (ARRAY['invitation'::text, 'workflow'::text, 'receipt'::text, 'payment_failed'::text, 'trial_ending'::text, 'limit'::text])))
 );
 
 -- TABLE mails; Type: COMMENT; Schema: queue
@@ -12267,6 +14181,14 @@ ALTER TABLE ONLY auth.users
 ALTER TABLE ONLY billing.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (tenant_id);
 
+-- charge_refunds charge_refunds_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.charge_refunds
+    ADD CONSTRAINT charge_refunds_pkey PRIMARY KEY (tenant_id, charge_id, key);
+
+-- checkouts checkouts_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.checkouts
+    ADD CONSTRAINT checkouts_pkey PRIMARY KEY (tenant_id);
+
 -- customers customer_is_of_one_tenant; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.customers
     ADD CONSTRAINT customer_is_of_one_tenant UNIQUE (id);
@@ -12278,6 +14200,22 @@ ALTER TABLE ONLY billing.customers
 -- events events_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+
+-- ledger_accounts ledger_account_is_one; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.ledger_accounts
+    ADD CONSTRAINT ledger_account_is_one UNIQUE NULLS NOT DISTINCT (kind, owner_id, currency);
+
+-- ledger_accounts ledger_accounts_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.ledger_accounts
+    ADD CONSTRAINT ledger_accounts_pkey PRIMARY KEY (id);
+
+-- ledger_entries ledger_entries_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.ledger_entries
+    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (transaction_id, account_id);
+
+-- ledger_transactions ledger_transactions_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.ledger_transactions
+    ADD CONSTRAINT ledger_transactions_pkey PRIMARY KEY (id);
 
 -- limit_warnings limit_warnings_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.limit_warnings
@@ -12327,17 +14265,41 @@ ALTER TABLE ONLY billing.meters
 ALTER TABLE ONLY billing.objects
     ADD CONSTRAINT objects_pkey PRIMARY KEY (account, kind, id);
 
+-- parties parties_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.parties
+    ADD CONSTRAINT parties_pkey PRIMARY KEY (tenant_id);
+
+-- parties party_is_of_one_tenant; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.parties
+    ADD CONSTRAINT party_is_of_one_tenant UNIQUE (id);
+
 -- plan_prices plan_prices_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.plan_prices
     ADD CONSTRAINT plan_prices_pkey PRIMARY KEY (price);
+
+-- reconciliation_findings reconciliation_findings_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.reconciliation_findings
+    ADD CONSTRAINT reconciliation_findings_pkey PRIMARY KEY (run, kind, id);
+
+-- reconciliations reconciliations_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.reconciliations
+    ADD CONSTRAINT reconciliations_pkey PRIMARY KEY (id);
 
 -- removed_executions removed_executions_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.removed_executions
     ADD CONSTRAINT removed_executions_pkey PRIMARY KEY (tenant_id, id);
 
+-- sales sales_pkey; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.sales
+    ADD CONSTRAINT sales_pkey PRIMARY KEY (tenant_id, purchase_id);
+
 -- settings settings_pkey; Type: CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (is_the_only_row);
+
+-- ledger_transactions transaction_is_posted_once; Type: CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.ledger_transactions
+    ADD CONSTRAINT transaction_is_posted_once UNIQUE (reference, seq);
 
 -- execution_steps execution_steps_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.execution_steps
@@ -12507,6 +14469,14 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.captured_calls
     ADD CONSTRAINT captured_calls_pkey PRIMARY KEY (tenant_id, id);
 
+-- catalogue catalogue_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.catalogue
+    ADD CONSTRAINT catalogue_pkey PRIMARY KEY (listing_id);
+
+-- catalogue catalogue_slug_key; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.catalogue
+    ADD CONSTRAINT catalogue_slug_key UNIQUE (slug);
+
 -- tenant_domains domain_is_claimed_once_by_a_tenant; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.tenant_domains
     ADD CONSTRAINT domain_is_claimed_once_by_a_tenant UNIQUE (tenant_id, domain);
@@ -12518,6 +14488,22 @@ ALTER TABLE ONLY public.invitations
 -- invoices invoices_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.invoices
     ADD CONSTRAINT invoices_pkey PRIMARY KEY (tenant_id, id);
+
+-- listings listing_id_is_global; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listings
+    ADD CONSTRAINT listing_id_is_global UNIQUE (id);
+
+-- listings listing_slug_is_global; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listings
+    ADD CONSTRAINT listing_slug_is_global UNIQUE (slug);
+
+-- listings listings_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listings
+    ADD CONSTRAINT listings_pkey PRIMARY KEY (tenant_id, id);
+
+-- marketplace_charges marketplace_charges_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.marketplace_charges
+    ADD CONSTRAINT marketplace_charges_pkey PRIMARY KEY (tenant_id, id);
 
 -- memberships memberships_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
@@ -12542,6 +14528,14 @@ ALTER TABLE ONLY public.subscription_plans
 -- provider_keys provider_keys_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.provider_keys
     ADD CONSTRAINT provider_keys_pkey PRIMARY KEY (tenant_id, provider);
+
+-- purchases purchase_id_is_global; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.purchases
+    ADD CONSTRAINT purchase_id_is_global UNIQUE (id);
+
+-- purchases purchases_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.purchases
+    ADD CONSTRAINT purchases_pkey PRIMARY KEY (tenant_id, id);
 
 -- rate_limits rate_limits_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.rate_limits
@@ -12590,6 +14584,10 @@ ALTER TABLE ONLY public.usage
 -- usage usage_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.usage
     ADD CONSTRAINT usage_pkey PRIMARY KEY (tenant_id, id);
+
+-- marketplace_charges use_is_charged_once; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.marketplace_charges
+    ADD CONSTRAINT use_is_charged_once UNIQUE (tenant_id, usage_key);
 
 -- users users_pkey; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.users
@@ -12689,6 +14687,12 @@ CREATE INDEX events_of_meters ON billing.events USING btree (received_at) WHERE 
 -- events_over; Type: INDEX; Schema: billing
 CREATE INDEX events_over ON billing.events USING btree (finished_at) WHERE (state = ANY (ARRAY['applied'::text, 'ignored'::text]));
 
+-- ledger_accounts_owner; Type: INDEX; Schema: billing
+CREATE INDEX ledger_accounts_owner ON billing.ledger_accounts USING btree (owner_id);
+
+-- ledger_entries_account; Type: INDEX; Schema: billing
+CREATE INDEX ledger_entries_account ON billing.ledger_entries USING btree (account_id);
+
 -- meter_days_ask_at; Type: INDEX; Schema: billing
 CREATE INDEX meter_days_ask_at ON billing.meter_days USING btree (ask_at) WHERE (ask_at IS NOT NULL);
 
@@ -12725,8 +14729,23 @@ CREATE INDEX objects_fetch_at ON billing.objects USING btree (fetch_at) WHERE (f
 -- objects_paid_invoice; Type: INDEX; Schema: billing
 CREATE INDEX objects_paid_invoice ON billing.objects USING btree (((data ->> 'invoice'::text))) WHERE ((account = ''::text) AND (kind = 'invoice_payment'::text));
 
+-- objects_payment_intent; Type: INDEX; Schema: billing
+CREATE INDEX objects_payment_intent ON billing.objects USING btree (((data ->> 'payment_intent'::text))) WHERE ((account = ''::text) AND (kind = ANY (ARRAY['checkout.session'::text, 'charge'::text, 'dispute'::text])));
+
+-- objects_payment_of_invoice; Type: INDEX; Schema: billing
+CREATE INDEX objects_payment_of_invoice ON billing.objects USING btree (((data #>> '{payment,payment_intent}'::text[]))) WHERE ((account = ''::text) AND (kind = 'invoice_payment'::text));
+
+-- objects_purchase; Type: INDEX; Schema: billing
+CREATE INDEX objects_purchase ON billing.objects USING btree (((data #>> '{metadata,purchase_id}'::text[]))) WHERE ((account = ''::text) AND ((data #>> '{metadata,purchase_id}'::text[]) IS NOT NULL));
+
 -- plan_prices_plan; Type: INDEX; Schema: billing
 CREATE INDEX plan_prices_plan ON billing.plan_prices USING btree (plan_id);
+
+-- reconciliation_is_alone; Type: INDEX; Schema: billing
+CREATE UNIQUE INDEX reconciliation_is_alone ON billing.reconciliations USING btree ((true)) WHERE (state <> 'done'::text);
+
+-- reconciliations_finished_at; Type: INDEX; Schema: billing
+CREATE INDEX reconciliations_finished_at ON billing.reconciliations USING btree (finished_at);
 
 -- removed_executions_used_at; Type: INDEX; Schema: billing
 CREATE INDEX removed_executions_used_at ON billing.removed_executions USING btree (tenant_id, used_at);
@@ -12869,6 +14888,9 @@ CREATE INDEX captured_calls_created_at ON public.captured_calls USING btree (ten
 -- captured_calls_expires_at; Type: INDEX; Schema: public
 CREATE INDEX captured_calls_expires_at ON public.captured_calls USING btree (expires_at);
 
+-- catalogue_category; Type: INDEX; Schema: public
+CREATE INDEX catalogue_category ON public.catalogue USING btree (category, published_at DESC);
+
 -- invitations_accepted_by; Type: INDEX; Schema: public
 CREATE INDEX invitations_accepted_by ON public.invitations USING btree (accepted_by);
 
@@ -12884,6 +14906,18 @@ CREATE INDEX invitations_role ON public.invitations USING btree (tenant_id, role
 -- invoices_created_at; Type: INDEX; Schema: public
 CREATE INDEX invoices_created_at ON public.invoices USING btree (tenant_id, created_at DESC);
 
+-- listings_agent; Type: INDEX; Schema: public
+CREATE INDEX listings_agent ON public.listings USING btree (tenant_id, agent_id, agent_version);
+
+-- listings_created_by; Type: INDEX; Schema: public
+CREATE INDEX listings_created_by ON public.listings USING btree (created_by);
+
+-- marketplace_charges_created_at; Type: INDEX; Schema: public
+CREATE INDEX marketplace_charges_created_at ON public.marketplace_charges USING btree (tenant_id, created_at);
+
+-- marketplace_charges_purchase; Type: INDEX; Schema: public
+CREATE INDEX marketplace_charges_purchase ON public.marketplace_charges USING btree (tenant_id, purchase_id);
+
 -- memberships_tenant_id_role; Type: INDEX; Schema: public
 CREATE INDEX memberships_tenant_id_role ON public.memberships USING btree (tenant_id, role);
 
@@ -12893,8 +14927,17 @@ CREATE INDEX memberships_user_id ON public.memberships USING btree (user_id) INC
 -- provider_keys_set_by; Type: INDEX; Schema: public
 CREATE INDEX provider_keys_set_by ON public.provider_keys USING btree (set_by);
 
+-- purchases_created_by; Type: INDEX; Schema: public
+CREATE INDEX purchases_created_by ON public.purchases USING btree (created_by);
+
+-- purchases_listing; Type: INDEX; Schema: public
+CREATE INDEX purchases_listing ON public.purchases USING btree (listing_id, tenant_id);
+
 -- subscriptions_plan_id; Type: INDEX; Schema: public
 CREATE INDEX subscriptions_plan_id ON public.subscriptions USING btree (plan_id);
+
+-- subscriptions_trial_end; Type: INDEX; Schema: public
+CREATE INDEX subscriptions_trial_end ON public.subscriptions USING btree (trial_end) WHERE (status = 'trialing'::text);
 
 -- tenant_domains_created_by; Type: INDEX; Schema: public
 CREATE INDEX tenant_domains_created_by ON public.tenant_domains USING btree (created_by);
@@ -13058,6 +15101,27 @@ ALTER INDEX public.executions_parent ATTACH PARTITION history.executions_other_t
 -- executions_other_workflow_id_tenant_id_workflow_version_idx; Type: INDEX ATTACH; Schema: history
 ALTER INDEX public.executions_workflow ATTACH PARTITION history.executions_other_workflow_id_tenant_id_workflow_version_idx;
 
+-- reconciliation_report _RETURN; Type: RULE; Schema: billing
+CREATE OR REPLACE VIEW billing.reconciliation_report AS
+ SELECT r.id AS run,
+    r.asked_by,
+    r.state,
+    r.livemode,
+    r.started_at,
+    r.finished_at,
+    r.listed,
+    count(f.id) FILTER (WHERE (f.what = 'unknown'::text)) AS unknown,
+    count(f.id) FILTER (WHERE (f.what = 'different'::text)) AS different,
+    count(f.id) FILTER (WHERE (f.what = 'not listed'::text)) AS not_listed,
+    count(f.id) FILTER (WHERE (f.what = 'unreadable'::text)) AS unreadable,
+    count(f.id) FILTER (WHERE ((f.what <> 'unreadable'::text) AND ((o.id IS NULL) OR (o.fetched_ticket >= f.ticket)))) AS mended,
+    r.problem
+   FROM ((billing.reconciliations r
+     LEFT JOIN billing.reconciliation_findings f ON ((f.run = r.id)))
+     LEFT JOIN billing.objects o ON (((o.account = ''::text) AND (o.kind = f.kind) AND (o.id = f.id))))
+  GROUP BY r.id
+  ORDER BY r.id DESC;
+
 -- inbox _010_append_only; Type: TRIGGER; Schema: audit
 CREATE TRIGGER _010_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.inbox FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
 
@@ -13073,11 +15137,32 @@ CREATE TRIGGER aias_100_sync_profile AFTER INSERT OR UPDATE OF email ON auth.use
 -- users aias_800_record_sign_in; Type: TRIGGER; Schema: auth
 CREATE TRIGGER aias_800_record_sign_in AFTER UPDATE OF last_sign_in_at ON auth.users FOR EACH ROW WHEN ((new.last_sign_in_at IS DISTINCT FROM old.last_sign_in_at)) EXECUTE FUNCTION audit.record_sign_in();
 
+-- ledger_accounts _050_keep_books; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _050_keep_books BEFORE DELETE OR UPDATE OR TRUNCATE ON billing.ledger_accounts FOR EACH STATEMENT EXECUTE FUNCTION billing.keep_books();
+
+-- ledger_entries _050_keep_books; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _050_keep_books BEFORE DELETE OR UPDATE OR TRUNCATE ON billing.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION billing.keep_books();
+
+-- ledger_transactions _050_keep_books; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _050_keep_books BEFORE DELETE OR UPDATE OR TRUNCATE ON billing.ledger_transactions FOR EACH STATEMENT EXECUTE FUNCTION billing.keep_books();
+
+-- ledger_entries _100_demand_balance; Type: TRIGGER; Schema: billing
+CREATE CONSTRAINT TRIGGER _100_demand_balance AFTER INSERT ON billing.ledger_entries DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing.demand_balance();
+
+-- ledger_transactions _100_demand_balance; Type: TRIGGER; Schema: billing
+CREATE CONSTRAINT TRIGGER _100_demand_balance AFTER INSERT ON billing.ledger_transactions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing.demand_balance();
+
 -- plan_prices _100_derive_later; Type: TRIGGER; Schema: billing
 CREATE TRIGGER _100_derive_later AFTER INSERT OR DELETE OR UPDATE ON billing.plan_prices FOR EACH STATEMENT EXECUTE FUNCTION billing.derive_later();
 
 -- settings _100_derive_later; Type: TRIGGER; Schema: billing
 CREATE TRIGGER _100_derive_later AFTER UPDATE ON billing.settings FOR EACH STATEMENT EXECUTE FUNCTION billing.derive_later();
+
+-- objects _200_follow_purchases; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _200_follow_purchases AFTER INSERT ON billing.objects REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION billing.follow_purchases();
+
+-- objects _200_follow_purchases_again; Type: TRIGGER; Schema: billing
+CREATE TRIGGER _200_follow_purchases_again AFTER UPDATE ON billing.objects REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION billing.follow_purchases();
 
 -- embedding_models _050_keep_dimensions; Type: TRIGGER; Schema: private
 CREATE TRIGGER _050_keep_dimensions BEFORE UPDATE ON private.embedding_models FOR EACH ROW EXECUTE FUNCTION private.keep_dimensions();
@@ -13093,6 +15178,9 @@ CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.agent_documents FOR EAC
 
 -- ai_agents _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_by', 'created_at');
+
+-- listings _050_keep_columns; Type: TRIGGER; Schema: public
+CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.listings FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_by', 'created_at');
 
 -- roles _050_keep_columns; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_keep_columns BEFORE UPDATE ON public.roles FOR EACH ROW EXECUTE FUNCTION private.keep_columns('created_at');
@@ -13112,6 +15200,9 @@ CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.agent_documents FOR EAC
 -- ai_agents _050_stamp_author; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
 
+-- listings _050_stamp_author; Type: TRIGGER; Schema: public
+CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.listings FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
+
 -- workflows _050_stamp_author; Type: TRIGGER; Schema: public
 CREATE TRIGGER _050_stamp_author BEFORE INSERT ON public.workflows FOR EACH ROW EXECUTE FUNCTION private.stamp_author();
 
@@ -13124,6 +15215,9 @@ CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.ai_agents FOR EACH ROW
 -- invitations _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.invitations FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
 
+-- listings _060_keep_identity; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.listings FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
+
 -- memberships _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.memberships FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.user_id IS DISTINCT FROM old.user_id))) EXECUTE FUNCTION private.keep_identity();
 
@@ -13135,6 +15229,9 @@ CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.tenant_domains FOR EAC
 
 -- workflows _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.workflows FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
+
+-- ai_agents _060_keep_sold_agent; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_sold_agent BEFORE DELETE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_sold_agent();
 
 -- tenants _060_note_cancellation; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_note_cancellation BEFORE INSERT OR UPDATE OF status, cancelled_at ON public.tenants FOR EACH ROW EXECUTE FUNCTION private.note_cancellation();
@@ -13162,6 +15259,9 @@ CREATE TRIGGER _100_guard_second_factor BEFORE UPDATE OF requires_second_factor 
 
 -- execution_steps _100_keep_final; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_keep_final BEFORE UPDATE ON public.execution_steps FOR EACH ROW EXECUTE FUNCTION private.keep_final_step();
+
+-- listings _100_keep_listing; Type: TRIGGER; Schema: public
+CREATE TRIGGER _100_keep_listing BEFORE INSERT OR DELETE OR UPDATE ON public.listings FOR EACH ROW EXECUTE FUNCTION private.keep_listing();
 
 -- users _100_lock_access; Type: TRIGGER; Schema: public
 CREATE TRIGGER _100_lock_access BEFORE DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION private.lock_access_of_person();
@@ -13202,6 +15302,12 @@ CREATE TRIGGER _200_end AFTER UPDATE OF accepted_at, declined_at, revoked_at ON 
 -- memberships _200_give_stock_back; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_give_stock_back AFTER DELETE ON public.memberships REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION private.give_stock_back('users');
 
+-- listings _200_keep_catalogue; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_keep_catalogue AFTER INSERT ON public.listings FOR EACH ROW WHEN ((new.state = 'published'::text)) EXECUTE FUNCTION private.keep_catalogue();
+
+-- listings _200_keep_catalogue_as_it_is; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_keep_catalogue_as_it_is AFTER UPDATE ON public.listings FOR EACH ROW WHEN ((new.state <> old.state)) EXECUTE FUNCTION private.keep_catalogue();
+
 -- executions _200_keep_count; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_keep_count AFTER DELETE ON public.executions REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION billing.keep_count_of_executions();
 
@@ -13210,6 +15316,9 @@ CREATE TRIGGER _200_keep_first_version AFTER INSERT ON public.ai_agents FOR EACH
 
 -- ai_agents _200_keep_version; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_keep_version AFTER UPDATE ON public.ai_agents FOR EACH ROW WHEN ((new.version <> old.version)) EXECUTE FUNCTION private.keep_agent_version();
+
+-- listings _200_leave_catalogue; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_leave_catalogue AFTER DELETE ON public.listings FOR EACH ROW EXECUTE FUNCTION private.keep_catalogue();
 
 -- workflows _200_publish; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_publish AFTER UPDATE ON public.workflows FOR EACH ROW WHEN ((new.version <> old.version)) EXECUTE FUNCTION private.publish_workflow();
@@ -13240,6 +15349,9 @@ CREATE TRIGGER _250_retry_embeddings AFTER INSERT OR UPDATE ON public.provider_k
 
 -- agent_documents _300_change_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_change_stock AFTER UPDATE ON public.agent_documents REFERENCING OLD TABLE AS deleted NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.count_documents();
+
+-- usage _300_charge_use; Type: TRIGGER; Schema: public
+CREATE TRIGGER _300_charge_use AFTER INSERT ON public.usage FOR EACH ROW WHEN ((new.listing_id IS NOT NULL)) EXECUTE FUNCTION billing.charge_use();
 
 -- agent_documents _300_empty_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _300_empty_stock AFTER TRUNCATE ON public.agent_documents FOR EACH STATEMENT EXECUTE FUNCTION private.recount_storage();
@@ -13331,6 +15443,12 @@ CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.memberships REFERENCI
 -- workflows _400_start_by_update; Type: TRIGGER; Schema: public
 CREATE TRIGGER _400_start_by_update AFTER UPDATE ON public.workflows REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.start_by_event('tenant_id', 'id');
 
+-- invoices _700_mail_receipt; Type: TRIGGER; Schema: public
+CREATE TRIGGER _700_mail_receipt AFTER INSERT OR UPDATE OF status ON public.invoices FOR EACH ROW WHEN (((new.status = 'paid'::text) AND (new.amount_paid > 0) AND (new.paid_at > (now() - '3 days'::interval)))) EXECUTE FUNCTION billing.mail_receipt();
+
+-- listings _700_make_meter; Type: TRIGGER; Schema: public
+CREATE TRIGGER _700_make_meter AFTER INSERT OR UPDATE OF currency, price_kind ON public.listings FOR EACH ROW WHEN ((new.price_kind = 'per_use'::text)) EXECUTE FUNCTION billing.make_meter_of_currency();
+
 -- agent_documents _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.agent_documents FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
@@ -13346,8 +15464,14 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invitations
 -- invoices _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invoices FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
+-- listings _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.listings FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
+
 -- memberships _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.memberships FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'user_id');
+
+-- purchases _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.purchases FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
 -- rate_limits _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.rate_limits FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
@@ -13391,6 +15515,12 @@ CREATE TRIGGER _900_touch BEFORE UPDATE ON public.agent_documents FOR EACH ROW E
 -- ai_agents _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
+-- listings _900_touch; Type: TRIGGER; Schema: public
+CREATE TRIGGER _900_touch BEFORE UPDATE ON public.listings FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
+-- purchases _900_touch; Type: TRIGGER; Schema: public
+CREATE TRIGGER _900_touch BEFORE UPDATE ON public.purchases FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
 -- rate_limits _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.rate_limits FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
@@ -13416,9 +15546,21 @@ CREATE TRIGGER _100_forget BEFORE UPDATE ON queue.mails FOR EACH ROW WHEN (((new
 ALTER TABLE ONLY billing.accounts
     ADD CONSTRAINT accounts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- checkouts checkouts_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.checkouts
+    ADD CONSTRAINT checkouts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- customers customers_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.customers
     ADD CONSTRAINT customers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- ledger_entries ledger_entries_account_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.ledger_entries
+    ADD CONSTRAINT ledger_entries_account_id_fkey FOREIGN KEY (account_id) REFERENCES billing.ledger_accounts(id);
+
+-- ledger_entries ledger_entries_transaction_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.ledger_entries
+    ADD CONSTRAINT ledger_entries_transaction_id_fkey FOREIGN KEY (transaction_id) REFERENCES billing.ledger_transactions(id);
 
 -- limit_warnings limit_warnings_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.limit_warnings
@@ -13456,13 +15598,29 @@ ALTER TABLE ONLY billing.meter_sums
 ALTER TABLE ONLY billing.metered_tenants
     ADD CONSTRAINT metered_tenants_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- parties parties_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.parties
+    ADD CONSTRAINT parties_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- plan_prices plan_prices_plan_id_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.plan_prices
     ADD CONSTRAINT plan_prices_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.subscription_plans(id) ON DELETE CASCADE;
 
+-- reconciliation_findings reconciliation_findings_run_fkey; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.reconciliation_findings
+    ADD CONSTRAINT reconciliation_findings_run_fkey FOREIGN KEY (run) REFERENCES billing.reconciliations(id) ON DELETE CASCADE;
+
+-- charge_refunds refund_is_of_a_charge; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.charge_refunds
+    ADD CONSTRAINT refund_is_of_a_charge FOREIGN KEY (tenant_id, charge_id) REFERENCES public.marketplace_charges(tenant_id, id) ON DELETE CASCADE;
+
 -- removed_executions removed_executions_tenant_id_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.removed_executions
     ADD CONSTRAINT removed_executions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- sales sale_is_of_a_purchase; Type: FK CONSTRAINT; Schema: billing
+ALTER TABLE ONLY billing.sales
+    ADD CONSTRAINT sale_is_of_a_purchase FOREIGN KEY (tenant_id, purchase_id) REFERENCES public.purchases(tenant_id, id) ON DELETE CASCADE;
 
 -- settings settings_plan_without_subscription_fkey; Type: FK CONSTRAINT; Schema: billing
 ALTER TABLE ONLY billing.settings
@@ -13568,6 +15726,10 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.captured_calls
     ADD CONSTRAINT captured_calls_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- marketplace_charges charge_is_of_a_purchase; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.marketplace_charges
+    ADD CONSTRAINT charge_is_of_a_purchase FOREIGN KEY (tenant_id, purchase_id) REFERENCES public.purchases(tenant_id, id) ON DELETE CASCADE;
+
 -- agent_documents document_belongs_to_an_agent; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.agent_documents
     ADD CONSTRAINT document_belongs_to_an_agent FOREIGN KEY (tenant_id, agent_id) REFERENCES public.ai_agents(tenant_id, id) ON DELETE CASCADE;
@@ -13600,6 +15762,22 @@ ALTER TABLE ONLY public.invitations
 ALTER TABLE ONLY public.invoices
     ADD CONSTRAINT invoices_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+-- listings listing_sells_a_version_of_an_agent; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listings
+    ADD CONSTRAINT listing_sells_a_version_of_an_agent FOREIGN KEY (tenant_id, agent_id, agent_version) REFERENCES public.agent_versions(tenant_id, agent_id, version) ON DELETE CASCADE;
+
+-- listings listings_created_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listings
+    ADD CONSTRAINT listings_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- listings listings_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listings
+    ADD CONSTRAINT listings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- marketplace_charges marketplace_charges_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.marketplace_charges
+    ADD CONSTRAINT marketplace_charges_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 -- memberships membership_role_exists; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT membership_role_exists FOREIGN KEY (tenant_id, role) REFERENCES public.roles(tenant_id, key);
@@ -13619,6 +15797,14 @@ ALTER TABLE ONLY public.provider_keys
 -- provider_keys provider_keys_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.provider_keys
     ADD CONSTRAINT provider_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- purchases purchases_created_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.purchases
+    ADD CONSTRAINT purchases_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- purchases purchases_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.purchases
+    ADD CONSTRAINT purchases_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- rate_limits rate_limit_belongs_to_a_key; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.rate_limits
@@ -13753,11 +15939,26 @@ CREATE POLICY "members with audit.read read what is to be chained" ON audit.inbo
 -- accounts; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.accounts ENABLE ROW LEVEL SECURITY;
 
+-- charge_refunds; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.charge_refunds ENABLE ROW LEVEL SECURITY;
+
+-- checkouts; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.checkouts ENABLE ROW LEVEL SECURITY;
+
 -- customers; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.customers ENABLE ROW LEVEL SECURITY;
 
 -- events; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.events ENABLE ROW LEVEL SECURITY;
+
+-- ledger_accounts; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.ledger_accounts ENABLE ROW LEVEL SECURITY;
+
+-- ledger_entries; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.ledger_entries ENABLE ROW LEVEL SECURITY;
+
+-- ledger_transactions; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.ledger_transactions ENABLE ROW LEVEL SECURITY;
 
 -- limit_warnings; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.limit_warnings ENABLE ROW LEVEL SECURITY;
@@ -13789,11 +15990,23 @@ ALTER TABLE billing.meters ENABLE ROW LEVEL SECURITY;
 -- objects; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.objects ENABLE ROW LEVEL SECURITY;
 
+-- parties; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.parties ENABLE ROW LEVEL SECURITY;
+
 -- plan_prices; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.plan_prices ENABLE ROW LEVEL SECURITY;
 
+-- reconciliation_findings; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.reconciliation_findings ENABLE ROW LEVEL SECURITY;
+
+-- reconciliations; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.reconciliations ENABLE ROW LEVEL SECURITY;
+
 -- removed_executions; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.removed_executions ENABLE ROW LEVEL SECURITY;
+
+-- sales; Type: ROW SECURITY; Schema: billing
+ALTER TABLE billing.sales ENABLE ROW LEVEL SECURITY;
 
 -- settings; Type: ROW SECURITY; Schema: billing
 ALTER TABLE billing.settings ENABLE ROW LEVEL SECURITY;
@@ -13909,6 +16122,9 @@ ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
 -- captured_calls; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.captured_calls ENABLE ROW LEVEL SECURITY;
 
+-- catalogue; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.catalogue ENABLE ROW LEVEL SECURITY;
+
 -- tenants changes of a tenant wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of a tenant wait for a second factor" ON public.tenants AS RESTRICTIVE FOR UPDATE TO authenticated USING ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -13917,6 +16133,9 @@ CREATE POLICY "changes of agents wait for a second factor" ON public.ai_agents A
 
 -- agent_documents changes of documents wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of documents wait for a second factor" ON public.agent_documents AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- listings changes of listings wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "changes of listings wait for a second factor" ON public.listings AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles changes of roles wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "changes of roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR UPDATE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[]))) WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -13929,6 +16148,9 @@ CREATE POLICY "deleting agents waits for a second factor" ON public.ai_agents AS
 
 -- agent_documents deleting documents waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "deleting documents waits for a second factor" ON public.agent_documents AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
+-- listings deleting listings waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "deleting listings waits for a second factor" ON public.listings AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- roles deleting roles waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "deleting roles waits for a second factor" ON public.roles AS RESTRICTIVE FOR DELETE TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -13948,6 +16170,12 @@ ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 -- invoices; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.invoices ENABLE ROW LEVEL SECURITY;
 
+-- listings; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.listings ENABLE ROW LEVEL SECURITY;
+
+-- marketplace_charges; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.marketplace_charges ENABLE ROW LEVEL SECURITY;
+
 -- roles members read the roles of their tenants; Type: POLICY; Schema: public
 CREATE POLICY "members read the roles of their tenants" ON public.roles FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.own_tenants() AS own_tenants)));
 
@@ -13963,6 +16191,12 @@ CREATE POLICY "members with agents.read read agents" ON public.ai_agents FOR SEL
 -- agent_documents members with agents.read read documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.read read documents" ON public.agent_documents FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
 
+-- listings members with agents.read read listings; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.read read listings" ON public.listings FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
+
+-- purchases members with agents.read read purchases; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.read read purchases" ON public.purchases FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
+
 -- agent_versions members with agents.read read versions of agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.read read versions of agents" ON public.agent_versions FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
 
@@ -13972,11 +16206,20 @@ CREATE POLICY "members with agents.write change agents" ON public.ai_agents FOR 
 -- agent_documents members with agents.write change documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write change documents" ON public.agent_documents FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
+-- listings members with agents.write change listings; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write change listings" ON public.listings FOR UPDATE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with))) WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
 -- ai_agents members with agents.write delete agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write delete agents" ON public.ai_agents FOR DELETE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
 -- agent_documents members with agents.write delete documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write delete documents" ON public.agent_documents FOR DELETE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
+-- listings members with agents.write delete listings; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write delete listings" ON public.listings FOR DELETE TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
+
+-- listings members with agents.write draft listings; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.write draft listings" ON public.listings FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
 
 -- ai_agents members with agents.write make agents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.write make agents" ON public.ai_agents FOR INSERT TO authenticated WITH CHECK (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.write'::text) AS tenants_with)));
@@ -13986,6 +16229,9 @@ CREATE POLICY "members with agents.write make documents" ON public.agent_documen
 
 -- captured_calls members with audit.read read what models were asked; Type: POLICY; Schema: public
 CREATE POLICY "members with audit.read read what models were asked" ON public.captured_calls FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('audit.read'::text) AS tenants_with)));
+
+-- marketplace_charges members with billing.read read charges for uses; Type: POLICY; Schema: public
+CREATE POLICY "members with billing.read read charges for uses" ON public.marketplace_charges FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('billing.read'::text) AS tenants_with)));
 
 -- invoices members with billing.read read invoices; Type: POLICY; Schema: public
 CREATE POLICY "members with billing.read read invoices" ON public.invoices FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('billing.read'::text) AS tenants_with)));
@@ -14056,6 +16302,9 @@ CREATE POLICY "new agents wait for a second factor" ON public.ai_agents AS RESTR
 -- agent_documents new documents wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "new documents wait for a second factor" ON public.agent_documents AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
+-- listings new listings wait for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "new listings wait for a second factor" ON public.listings AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
+
 -- roles new roles wait for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "new roles wait for a second factor" ON public.roles AS RESTRICTIVE FOR INSERT TO authenticated WITH CHECK ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
@@ -14076,8 +16325,14 @@ ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 -- provider_keys; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.provider_keys ENABLE ROW LEVEL SECURITY;
 
+-- purchases; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.purchases ENABLE ROW LEVEL SECURITY;
+
 -- rate_limits; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.rate_limits ENABLE ROW LEVEL SECURITY;
+
+-- marketplace_charges reading charges for uses waits for a second factor; Type: POLICY; Schema: public
+CREATE POLICY "reading charges for uses waits for a second factor" ON public.marketplace_charges AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
 
 -- tenant_domains reading domains waits for a second factor; Type: POLICY; Schema: public
 CREATE POLICY "reading domains waits for a second factor" ON public.tenant_domains AS RESTRICTIVE FOR SELECT TO authenticated USING ((tenant_id <> ALL (( SELECT aias.tenants_asking_for_second_factor() AS tenants_asking_for_second_factor)::uuid[])));
@@ -14147,6 +16402,9 @@ ALTER TABLE public.usage ENABLE ROW LEVEL SECURITY;
 
 -- users; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+-- catalogue whoever is signed in reads the catalogue; Type: POLICY; Schema: public
+CREATE POLICY "whoever is signed in reads the catalogue" ON public.catalogue FOR SELECT TO authenticated USING (true);
 
 -- workflow_versions; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.workflow_versions ENABLE ROW LEVEL SECURITY;
@@ -14311,8 +16569,14 @@ GRANT ALL ON FUNCTION auth.uid() TO anon;
 GRANT ALL ON FUNCTION auth.uid() TO authenticated;
 GRANT ALL ON FUNCTION auth.uid() TO service_role;
 
+-- FUNCTION account_of(kind text, party uuid, currency text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.account_of(kind text, party uuid, currency text) FROM PUBLIC;
+
 -- FUNCTION agrees(data jsonb, attributes jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.agrees(data jsonb, attributes jsonb) FROM PUBLIC;
+
+-- FUNCTION amount_text(amount bigint, currency text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.amount_text(amount bigint, currency text) FROM PUBLIC;
 
 -- FUNCTION apply(events text[], with_fetching boolean); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.apply(events text[], with_fetching boolean) FROM PUBLIC;
@@ -14342,6 +16606,15 @@ REVOKE ALL ON FUNCTION billing.ask_for_sums(events billing.meter_events[], earli
 -- FUNCTION at(data jsonb, attribute text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.at(data jsonb, attribute text) FROM PUBLIC;
 
+-- FUNCTION caretakers(tenant uuid); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.caretakers(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION charge_use(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.charge_use() FROM PUBLIC;
+
+-- FUNCTION check_seats(tenant uuid, is_per_seat boolean, seats bigint); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.check_seats(tenant uuid, is_per_seat boolean, seats bigint) FROM PUBLIC;
+
 -- FUNCTION claim_fetches(most integer, of_livemode boolean, lease interval); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION billing.claim_fetches(most integer, of_livemode boolean, lease interval) TO aias_worker;
@@ -14358,6 +16631,10 @@ GRANT ALL ON FUNCTION billing.claim_meter_events(most integer, of_livemode boole
 REVOKE ALL ON FUNCTION billing.claim_meter_reports(most integer, of_livemode boolean, lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION billing.claim_meter_reports(most integer, of_livemode boolean, lease interval) TO aias_worker;
 
+-- FUNCTION claim_reconciliation(of_livemode boolean, lease interval); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.claim_reconciliation(of_livemode boolean, lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.claim_reconciliation(of_livemode boolean, lease interval) TO aias_worker;
+
 -- FUNCTION closed_hours(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.closed_hours() FROM PUBLIC;
 
@@ -14368,8 +16645,17 @@ REVOKE ALL ON FUNCTION billing.count_hours(tenant uuid, since timestamp with tim
 REVOKE ALL ON FUNCTION billing.count_usage(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION billing.count_usage(most integer) TO aias_worker;
 
+-- FUNCTION customer_of(tenant uuid); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.customer_of(tenant uuid) FROM PUBLIC;
+
 -- FUNCTION day_of(instant timestamp with time zone); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.day_of(instant timestamp with time zone) FROM PUBLIC;
+
+-- FUNCTION demand_balance(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.demand_balance() FROM PUBLIC;
+
+-- FUNCTION demand_open(tenant uuid); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.demand_open(tenant uuid) FROM PUBLIC;
 
 -- FUNCTION derive(customers text[], invoices text[], has_charges boolean); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.derive(customers text[], invoices text[], has_charges boolean) FROM PUBLIC;
@@ -14383,6 +16669,9 @@ REVOKE ALL ON FUNCTION billing.derive_invoices(tenants uuid[], only_these text[]
 -- FUNCTION derive_later(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.derive_later() FROM PUBLIC;
 
+-- FUNCTION derive_purchases(purchases uuid[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.derive_purchases(purchases uuid[]) FROM PUBLIC;
+
 -- FUNCTION derive_subscriptions(tenants uuid[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.derive_subscriptions(tenants uuid[]) FROM PUBLIC;
 
@@ -14392,8 +16681,17 @@ REVOKE ALL ON FUNCTION billing.derive_tenants(tenants uuid[]) FROM PUBLIC;
 -- FUNCTION drift(period_start timestamp with time zone, period_end timestamp with time zone); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.drift(period_start timestamp with time zone, period_end timestamp with time zone) FROM PUBLIC;
 
+-- FUNCTION fee_of(gross bigint, gone_back bigint, fee_basis_points integer); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.fee_of(gross bigint, gone_back bigint, fee_basis_points integer) FROM PUBLIC;
+
+-- FUNCTION find_plan(wanted_key text, wanted_interval text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.find_plan(wanted_key text, wanted_interval text) FROM PUBLIC;
+
 -- FUNCTION find_tenants(customers text[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.find_tenants(customers text[]) FROM PUBLIC;
+
+-- FUNCTION follow_purchases(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.follow_purchases() FROM PUBLIC;
 
 -- FUNCTION forget_tenant(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.forget_tenant() FROM PUBLIC;
@@ -14410,11 +16708,21 @@ REVOKE ALL ON FUNCTION billing.hours_of(tenant uuid, since timestamp with time z
 -- FUNCTION id_of(reference jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.id_of(reference jsonb) FROM PUBLIC;
 
+-- FUNCTION inbox(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.inbox() FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.inbox() TO aias_worker;
+
 -- FUNCTION invoice_preview(tenant uuid); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.invoice_preview(tenant uuid) FROM PUBLIC;
 
 -- FUNCTION is_mirrored(event_type text, object jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.is_mirrored(event_type text, object jsonb) FROM PUBLIC;
+
+-- FUNCTION is_readable(kind text, data jsonb); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.is_readable(kind text, data jsonb) FROM PUBLIC;
+
+-- FUNCTION keep_books(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.keep_books() FROM PUBLIC;
 
 -- FUNCTION keep_count_of_executions(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.keep_count_of_executions() FROM PUBLIC;
@@ -14429,8 +16737,23 @@ REVOKE ALL ON FUNCTION billing.last_told(events text[], before text) FROM PUBLIC
 REVOKE ALL ON FUNCTION billing.learn_meters(event_names text[], ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION billing.learn_meters(event_names text[], ids text[]) TO aias_worker;
 
+-- FUNCTION ledger_check(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.ledger_check() FROM PUBLIC;
+
 -- FUNCTION link_customer(tenant uuid, customer text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.link_customer(tenant uuid, customer text) FROM PUBLIC;
+
+-- FUNCTION mail_about_failures(events text[]); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.mail_about_failures(events text[]) FROM PUBLIC;
+
+-- FUNCTION mail_about_trials(most integer); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.mail_about_trials(most integer) FROM PUBLIC;
+
+-- FUNCTION mail_receipt(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.mail_receipt() FROM PUBLIC;
+
+-- FUNCTION make_meter_of_currency(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.make_meter_of_currency() FROM PUBLIC;
 
 -- FUNCTION metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.metered(tenants uuid[], since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
@@ -14445,8 +16768,23 @@ REVOKE ALL ON FUNCTION billing.newest(seen billing.sighting[]) FROM PUBLIC;
 -- FUNCTION note_failure(event text, reason text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.note_failure(event text, reason text) FROM PUBLIC;
 
+-- FUNCTION party_of(tenant uuid); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.party_of(tenant uuid) FROM PUBLIC;
+
 -- FUNCTION passes_by_itself(state text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.passes_by_itself(state text) FROM PUBLIC;
+
+-- FUNCTION payer(tenant uuid); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.payer(tenant uuid) FROM PUBLIC;
+
+-- FUNCTION post(of_reference text, purchase uuid, currency text, gross bigint, refunded bigint, lost bigint, money text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.post(of_reference text, purchase uuid, currency text, gross bigint, refunded bigint, lost bigint, money text) FROM PUBLIC;
+
+-- TABLE marketplace_charges; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.marketplace_charges TO authenticated;
+
+-- FUNCTION post_charge(charge public.marketplace_charges); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.post_charge(charge public.marketplace_charges) FROM PUBLIC;
 
 -- TABLE subscription_plans; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.subscription_plans TO anon;
@@ -14455,15 +16793,35 @@ GRANT SELECT ON TABLE public.subscription_plans TO authenticated;
 -- FUNCTION price_of(of_subscription text, plan public.subscription_plans); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.price_of(of_subscription text, plan public.subscription_plans) FROM PUBLIC;
 
+-- FUNCTION promise_mail(tenant uuid, template text, about text, variables jsonb, expires_at timestamp with time zone); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.promise_mail(tenant uuid, template text, about text, variables jsonb, expires_at timestamp with time zone) FROM PUBLIC;
+
+-- FUNCTION put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.put_off_reconciliation(of_run bigint, of_token bigint, wait interval, reason text) TO aias_worker;
+
 -- FUNCTION rank_of(status text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.rank_of(status text) FROM PUBLIC;
 
 -- FUNCTION readable(kind text, data jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.readable(kind text, data jsonb) FROM PUBLIC;
 
+-- FUNCTION reconcile(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.reconcile() FROM PUBLIC;
+
+-- FUNCTION reconciled_kinds(); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.reconciled_kinds() FROM PUBLIC;
+
 -- FUNCTION record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION billing.record_meter_events(identifiers text[], tickets bigint[], outcomes text[], problems text[]) TO aias_worker;
+
+-- FUNCTION record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION billing.record_reconciled(of_run bigint, of_token bigint, objects jsonb, has_more boolean) TO aias_worker;
+
+-- FUNCTION refund_charge(tenant uuid, charge uuid, amount bigint, key text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.refund_charge(tenant uuid, charge uuid, amount bigint, key text) FROM PUBLIC;
 
 -- FUNCTION remember_prices(); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.remember_prices() FROM PUBLIC;
@@ -14473,6 +16831,9 @@ REVOKE ALL ON FUNCTION billing.replay(event text) FROM PUBLIC;
 
 -- FUNCTION resend_meter_event(meter_event text); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.resend_meter_event(meter_event text) FROM PUBLIC;
+
+-- FUNCTION review_listing(listing uuid, becomes text, note text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.review_listing(listing uuid, becomes text, note text) FROM PUBLIC;
 
 -- FUNCTION settle_meter_event(meter_event text, was_taken boolean); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.settle_meter_event(meter_event text, was_taken boolean) FROM PUBLIC;
@@ -14509,6 +16870,9 @@ GRANT ALL ON FUNCTION billing.warn_of_limits(most integer) TO aias_worker;
 -- FUNCTION was(data jsonb, attributes jsonb, before jsonb); Type: ACL; Schema: billing
 REVOKE ALL ON FUNCTION billing.was(data jsonb, attributes jsonb, before jsonb) FROM PUBLIC;
 
+-- FUNCTION write_transaction(before billing.ledger_transactions, becomes billing.ledger_transactions, sale billing.sales, money text); Type: ACL; Schema: billing
+REVOKE ALL ON FUNCTION billing.write_transaction(before billing.ledger_transactions, becomes billing.ledger_transactions, sale billing.sales, money text) FROM PUBLIC;
+
 -- FUNCTION agent_functions(tenant uuid, names text[]); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.agent_functions(tenant uuid, names text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.agent_functions(tenant uuid, names text[]) TO aias_edge;
@@ -14521,9 +16885,21 @@ GRANT ALL ON FUNCTION edge.agent_secrets(tenant uuid, agent uuid, wanted text[])
 REVOKE ALL ON FUNCTION edge.authenticate_key(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.authenticate_key(key_hash bytea) TO aias_edge;
 
+-- FUNCTION begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_checkout(tenant uuid, plan_key text, billing_interval text, seats bigint, asked text) TO aias_edge;
+
 -- FUNCTION begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.begin_model_calls(tenant uuid, wanted_model text, tokens bigint, more_tokens bigint, requests integer, more_requests integer, other_models text[], call_input_tokens bigint, call_output_tokens bigint, call_requests integer, known_limits jsonb) TO aias_edge;
+
+-- FUNCTION begin_purchase(tenant uuid, listing uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.begin_purchase(tenant uuid, listing uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.begin_purchase(tenant uuid, listing uuid) TO aias_edge;
+
+-- FUNCTION billing_customer(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.billing_customer(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.billing_customer(tenant uuid) TO aias_edge;
 
 -- FUNCTION cached_answer(tenant uuid, asked bytea); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.cached_answer(tenant uuid, asked bytea) FROM PUBLIC;
@@ -14537,6 +16913,14 @@ GRANT ALL ON FUNCTION edge.call_agent_function(tenant uuid, called text, argumen
 REVOKE ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.call_webhook(hook_token text, input jsonb, body bytea, idempotency_key text, signature text, signed_at text, github_signature text) TO aias_edge;
 
+-- FUNCTION check_seats(tenant uuid, is_per_seat boolean, seats bigint); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.check_seats(tenant uuid, is_per_seat boolean, seats bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.check_seats(tenant uuid, is_per_seat boolean, seats bigint) TO aias_edge;
+
+-- FUNCTION customer_for_checkout(tenant uuid, plan_key text, billing_interval text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.customer_for_checkout(tenant uuid, plan_key text, billing_interval text) TO aias_edge;
+
 -- FUNCTION delete_provider_key(tenant uuid, of_provider text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.delete_provider_key(tenant uuid, of_provider text) TO aias_edge;
@@ -14549,9 +16933,17 @@ GRANT ALL ON FUNCTION edge.delete_secret(tenant uuid, secret text) TO aias_edge;
 REVOKE ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.domain_is_served(domain text, base_domain text) TO aias_edge;
 
+-- FUNCTION end_checkout(tenant uuid, of_generation bigint); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.end_checkout(tenant uuid, of_generation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.end_checkout(tenant uuid, of_generation bigint) TO aias_edge;
+
 -- FUNCTION end_model_calls(calls jsonb, last_blocks jsonb); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.end_model_calls(calls jsonb, last_blocks jsonb) TO aias_edge;
+
+-- FUNCTION end_purchase_page(tenant uuid, purchase uuid, over text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.end_purchase_page(tenant uuid, purchase uuid, over text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.end_purchase_page(tenant uuid, purchase uuid, over text) TO aias_edge;
 
 -- FUNCTION keep_answers(answers jsonb); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.keep_answers(answers jsonb) FROM PUBLIC;
@@ -14569,9 +16961,17 @@ GRANT ALL ON FUNCTION edge.keep_stripe_events(bodies text[]) TO aias_edge;
 REVOKE ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.kept_of_calls(tenant uuid, OUT answer_cache_seconds integer, OUT content_kept_days integer) TO aias_edge;
 
+-- FUNCTION link_customer(tenant uuid, customer text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.link_customer(tenant uuid, customer text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.link_customer(tenant uuid, customer text) TO aias_edge;
+
 -- FUNCTION models(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.models(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.models(tenant uuid) TO aias_edge;
+
+-- FUNCTION plan_to_change_to(tenant uuid, plan_key text, billing_interval text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.plan_to_change_to(tenant uuid, plan_key text, billing_interval text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.plan_to_change_to(tenant uuid, plan_key text, billing_interval text) TO aias_edge;
 
 -- TABLE provider_keys; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.provider_keys TO authenticated;
@@ -14579,6 +16979,18 @@ GRANT SELECT ON TABLE public.provider_keys TO authenticated;
 -- FUNCTION provider_keys(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.provider_keys(tenant uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.provider_keys(tenant uuid) TO aias_edge;
+
+-- FUNCTION purchase_page(tenant uuid, purchase uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.purchase_page(tenant uuid, purchase uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.purchase_page(tenant uuid, purchase uuid) TO aias_edge;
+
+-- FUNCTION record_checkout(tenant uuid, of_generation bigint, made text, expired text[]); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.record_checkout(tenant uuid, of_generation bigint, made text, expired text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.record_checkout(tenant uuid, of_generation bigint, made text, expired text[]) TO aias_edge;
+
+-- FUNCTION record_purchase_page(tenant uuid, purchase uuid, of_pages_over integer, made text); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.record_purchase_page(tenant uuid, purchase uuid, of_pages_over integer, made text) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.record_purchase_page(tenant uuid, purchase uuid, of_pages_over integer, made text) TO aias_edge;
 
 -- TABLE tenant_secrets; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.tenant_secrets TO authenticated;
@@ -14594,6 +17006,14 @@ GRANT ALL ON FUNCTION edge.set_provider_key(tenant uuid, of_provider text, nonce
 -- FUNCTION set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) FROM PUBLIC;
 GRANT ALL ON FUNCTION edge.set_secret(tenant uuid, secret text, nonce bytea, ciphertext bytea, last_four text, key_generation integer, new_key bytea, new_key_master text) TO aias_edge;
+
+-- FUNCTION subscription_changed(tenant uuid, subscription text, change jsonb); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.subscription_changed(tenant uuid, subscription text, change jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.subscription_changed(tenant uuid, subscription text, change jsonb) TO aias_edge;
+
+-- FUNCTION subscription_to_change(tenant uuid); Type: ACL; Schema: edge
+REVOKE ALL ON FUNCTION edge.subscription_to_change(tenant uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION edge.subscription_to_change(tenant uuid) TO aias_edge;
 
 -- FUNCTION tenant_key(tenant uuid); Type: ACL; Schema: edge
 REVOKE ALL ON FUNCTION edge.tenant_key(tenant uuid) FROM PUBLIC;
@@ -14621,6 +17041,13 @@ GRANT SELECT ON TABLE public.memberships TO authenticated;
 -- FUNCTION accept_invitation(token text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.accept_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.accept_invitation(token text) TO authenticated;
+
+-- TABLE purchases; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.purchases TO authenticated;
+
+-- FUNCTION accept_listing_price(tenant uuid, listing uuid, seen_amount bigint, seen_currency text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.accept_listing_price(tenant uuid, listing uuid, seen_amount bigint, seen_currency text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.accept_listing_price(tenant uuid, listing uuid, seen_amount bigint, seen_currency text) TO authenticated;
 
 -- FUNCTION access_audit(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.access_audit() FROM PUBLIC;
@@ -14666,6 +17093,13 @@ GRANT ALL ON FUNCTION private.cancel_execution(wanted_execution uuid) TO authent
 
 -- FUNCTION capped_meters(tenant uuid, agent uuid, api_key uuid); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.capped_meters(tenant uuid, agent uuid, api_key uuid) FROM PUBLIC;
+
+-- TABLE listings; Type: ACL; Schema: public
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.listings TO authenticated;
+
+-- FUNCTION change_listing_state(listing uuid, becomes text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.change_listing_state(listing uuid, becomes text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.change_listing_state(listing uuid, becomes text) TO authenticated;
 
 -- FUNCTION change_member_role(tenant uuid, member uuid, wanted_role text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.change_member_role(tenant uuid, member uuid, wanted_role text) FROM PUBLIC;
@@ -14930,6 +17364,9 @@ REVOKE ALL ON FUNCTION private.keep_agent_version() FROM PUBLIC;
 -- FUNCTION keep_an_owner(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_an_owner() FROM PUBLIC;
 
+-- FUNCTION keep_catalogue(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_catalogue() FROM PUBLIC;
+
 -- FUNCTION keep_columns(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_columns() FROM PUBLIC;
 
@@ -14941,6 +17378,12 @@ REVOKE ALL ON FUNCTION private.keep_final_step() FROM PUBLIC;
 
 -- FUNCTION keep_identity(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_identity() FROM PUBLIC;
+
+-- FUNCTION keep_listing(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_listing() FROM PUBLIC;
+
+-- FUNCTION keep_sold_agent(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_sold_agent() FROM PUBLIC;
 
 -- FUNCTION keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_value(tenant uuid, of_kind text, called text, key_generation integer, nonce bytea, ciphertext bytea) FROM PUBLIC;
@@ -14966,6 +17409,13 @@ REVOKE ALL ON FUNCTION private.limit_invitations(tenant uuid) FROM PUBLIC;
 
 -- FUNCTION limit_of(tenant uuid, meter text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.limit_of(tenant uuid, meter text) FROM PUBLIC;
+
+-- FUNCTION listing_may_become(was text, becomes text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.listing_may_become(was text, becomes text) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.listing_may_become(was text, becomes text) TO authenticated;
+
+-- FUNCTION listing_problem(listing public.listings); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.listing_problem(listing public.listings) FROM PUBLIC;
 
 -- FUNCTION llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.llm_cost_usd(llm_provider text, llm_model text, at timestamp with time zone, input bigint, cached bigint, output bigint, cache_write_tokens bigint, reasoning_tokens bigint) FROM PUBLIC;
@@ -15140,6 +17590,13 @@ REVOKE ALL ON FUNCTION private.search_chunks(tenant uuid, agent uuid, question t
 REVOKE ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer, question_vector real[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.search_documents(agent uuid, question text, at_most integer, question_vector real[]) TO authenticated;
 
+-- FUNCTION sell(tenant uuid, listing uuid, becomes text); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.sell(tenant uuid, listing uuid, becomes text) FROM PUBLIC;
+
+-- FUNCTION seller_statement(tenant uuid, starts_at timestamp with time zone, ends_at timestamp with time zone); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.seller_statement(tenant uuid, starts_at timestamp with time zone, ends_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.seller_statement(tenant uuid, starts_at timestamp with time zone, ends_at timestamp with time zone) TO authenticated;
+
 -- FUNCTION send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION private.send_event(wanted_execution uuid, event_name text, payload jsonb, event_key text) TO authenticated;
@@ -15273,6 +17730,10 @@ REVOKE ALL ON FUNCTION private.workflow_to_write(wanted_workflow uuid) FROM PUBL
 REVOKE ALL ON FUNCTION public.accept_invitation(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.accept_invitation(token text) TO authenticated;
 
+-- FUNCTION accept_listing_price(tenant_id uuid, listing_id uuid, amount bigint, currency text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.accept_listing_price(tenant_id uuid, listing_id uuid, amount bigint, currency text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.accept_listing_price(tenant_id uuid, listing_id uuid, amount bigint, currency text) TO authenticated;
+
 -- FUNCTION activate_workflow(workflow_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.activate_workflow(workflow_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.activate_workflow(workflow_id uuid) TO authenticated;
@@ -15288,6 +17749,10 @@ GRANT ALL ON FUNCTION public.broadcast_event(tenant_id uuid, name text, payload 
 -- FUNCTION cancel_execution(execution_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.cancel_execution(execution_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.cancel_execution(execution_id uuid) TO authenticated;
+
+-- FUNCTION change_listing_state(listing_id uuid, state text); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.change_listing_state(listing_id uuid, state text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.change_listing_state(listing_id uuid, state text) TO authenticated;
 
 -- FUNCTION change_member_role(tenant_id uuid, user_id uuid, role text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.change_member_role(tenant_id uuid, user_id uuid, role text) FROM PUBLIC;
@@ -15411,6 +17876,10 @@ GRANT ALL ON FUNCTION public.rotate_webhook(workflow_id uuid) TO authenticated;
 -- FUNCTION search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.search_documents(agent_id uuid, query text, at_most integer, query_embedding real[]) TO authenticated;
+
+-- FUNCTION seller_statement(tenant_id uuid, starts_at timestamp with time zone, ends_at timestamp with time zone); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.seller_statement(tenant_id uuid, starts_at timestamp with time zone, ends_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.seller_statement(tenant_id uuid, starts_at timestamp with time zone, ends_at timestamp with time zone) TO authenticated;
 
 -- FUNCTION send_event(execution_id uuid, name text, payload jsonb, key text); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.send_event(execution_id uuid, name text, payload jsonb, key text) FROM PUBLIC;
@@ -15545,6 +18014,10 @@ REVOKE ALL ON FUNCTION queue.keep_jobs(tenants uuid[], executions uuid[], status
 -- FUNCTION keys_to_rewrap(newest_master text, after uuid, most integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most integer) TO aias_worker;
+
+-- FUNCTION listed_agent(tenant uuid, of_slug text); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.listed_agent(tenant uuid, of_slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.listed_agent(tenant uuid, of_slug text) TO aias_worker;
 
 -- FUNCTION lock_embedded(tenant uuid, agent uuid, digests bytea[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.lock_embedded(tenant uuid, agent uuid, digests bytea[]) FROM PUBLIC;
@@ -15753,6 +18226,9 @@ GRANT SELECT ON TABLE public.workflow_versions TO authenticated;
 
 -- TABLE audit_log; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.audit_log TO authenticated;
+
+-- TABLE catalogue; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.catalogue TO authenticated;
 
 -- TABLE permissions; Type: ACL; Schema: public
 GRANT SELECT ON TABLE public.permissions TO authenticated;
