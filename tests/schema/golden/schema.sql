@@ -3507,7 +3507,7 @@ CREATE FUNCTION edge.keep_stripe_events(bodies text[]) RETURNS void
   insert into billing.events (id, type, created, api_version, account, livemode, payload)
   select b.payload ->> 'id', b.payload ->> 'type',
          -- Seconds; a text in events of version 2: https://docs.stripe.com/api/v2/core/events/object.
-         case jsonb_typeof(b.payload -> 'created') when 'string' then (b.payload ->> 'created')::timestamptz else to_timestamp((b.payload ->> 'created')::bigint) end,
+         case when b.payload ->> 'created' ~ '^\d{4}-\d\d-\d\dT' then (b.payload ->> 'created')::timestamptz else to_timestamp((b.payload ->> 'created')::bigint) end,
          b.payload ->> 'api_version',
          coalesce(b.payload ->> 'account', ''), coalesce((b.payload ->> 'livemode')::boolean, false), b.payload
     from (select u.body::jsonb as payload from unnest(bodies) u (body) offset 0) b

@@ -66,18 +66,16 @@ async fn a_page_on_which_a_listing_is_paid_once(pool: PgPool) {
     assert_eq!(buy(&shop, listing, BACK).await.json(), answer.json());
     let elsewhere = buy(&shop, listing, "https://app.test/market").await;
     assert_eq!(elsewhere.json(), answer.json());
-    shop.stripe
-        .account()
-        .objects
-        .get_mut(&shop.last_session())
-        .unwrap()["status"] = json!("expired");
+    let last = shop.last_session();
+    shop.stripe.account().objects.get_mut(&last).unwrap()["status"] = json!("expired");
     let next = buy(&shop, listing, BACK).await;
     assert_eq!(next.json()["purchase_id"], purchase);
     assert_ne!(next.json()["url"], answer.json()["url"]);
     assert_eq!(states(&shop).await, ["pending"]);
 
     // Paid: at first only Stripe knows.
-    session = shop.stripe.object(&shop.last_session());
+    let last = shop.last_session();
+    session = shop.stripe.object(&last);
     for (name, value) in [
         ("status", json!("complete")),
         ("payment_status", json!("paid")),
@@ -86,10 +84,7 @@ async fn a_page_on_which_a_listing_is_paid_once(pool: PgPool) {
     ] {
         session[name] = value;
     }
-    shop.stripe
-        .account()
-        .objects
-        .insert(shop.last_session(), session.clone());
+    shop.stripe.account().objects.insert(last, session.clone());
     let answer = buy(&shop, listing, BACK).await;
     assert_eq!(
         (answer.status.as_u16(), answer.code().as_str()),
