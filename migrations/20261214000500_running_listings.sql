@@ -84,6 +84,8 @@ create or replace view private.tenant_data as
   union all
   select x.tenant_id, 'marketplace_charges', to_jsonb(x) from public.marketplace_charges x
   union all
+  select x.tenant_id, 'listing_ratings', to_jsonb(x) from public.listing_ratings x
+  union all
   select x.tenant_id, 'audit_log', to_jsonb(x) - 'hash' || jsonb_build_object('hash', encode(x.hash, 'hex')) from audit.log x
   union all
   -- Not chained yet.

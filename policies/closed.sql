@@ -49,6 +49,7 @@ select private.close_table(closed::regclass) from unnest(array[
   'private.execution_keys',
   'private.export_chunks',
   'private.invitation_tokens',
+  'private.listing_scores',
   'private.llm_prices',
   'private.meters',
   'private.reserved_subdomains',

@@ -73,6 +73,7 @@ grant execute on function
   -- the marketplace
   public.change_listing_state(uuid, text),
   public.accept_listing_price(uuid, uuid, bigint, text),
+  public.rate_listing(uuid, uuid, integer),
   public.seller_statement(uuid, timestamptz, timestamptz)
 to authenticated;
 
@@ -137,6 +138,7 @@ grant execute on function
   private.listing_may_become(text, text),
   private.change_listing_state(uuid, text),
   private.accept_listing_price(uuid, uuid, bigint, text),
+  private.rate_listing(uuid, uuid, integer),
   private.seller_statement(uuid, timestamptz, timestamptz)
 to authenticated;
 

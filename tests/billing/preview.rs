@@ -9,7 +9,7 @@ use crate::marketplace::shop::{publish_of, use_once};
 use crate::meters::{call, count, events, hour, subscribed};
 use crate::stage::{apply, ids, keep};
 
-async fn preview(pool: &PgPool, tenant: uuid::Uuid) -> Value {
+async fn preview(pool: &PgPool, tenant: Uuid) -> Value {
     sqlx::query_scalar("select billing.invoice_preview($1)")
         .bind(tenant)
         .fetch_one(pool)

@@ -28,7 +28,7 @@ const OF_NOBODY: [Rpc; 3] = [
     ),
 ];
 
-const OF_A_TENANT: [Rpc; 44] = [
+const OF_A_TENANT: [Rpc; 45] = [
     rpc(
         "close_tenant(uuid, text)",
         "{tenant}, 'alpha'",
@@ -161,6 +161,11 @@ const OF_A_TENANT: [Rpc; 44] = [
     rpc(
         "accept_listing_price(uuid, uuid, bigint, text)",
         "{tenant}, '01930000-0000-7000-8000-000500000033', 7, 'usd'",
+        [NOT_FOUND, FORBIDDEN, Works],
+    ),
+    rpc(
+        "rate_listing(uuid, uuid, integer)",
+        "{tenant}, '01930000-0000-7000-8000-000500000033', 5",
         [NOT_FOUND, FORBIDDEN, Works],
     ),
     rpc(

@@ -10,7 +10,7 @@ select queue.chain_audit(100000) \g /dev/null
 create temp table rpcs as
   select r.*, p.allowed_when_suspended as goes_on from assertions.every_rpc(:'closed') r join public.permissions p on p.key = r.permission;
 
-select plan(963);
+select plan(998);
 
 -- owner: reads and takes along ------------------------------------------------------------------------------------------------------------
 

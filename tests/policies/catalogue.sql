@@ -8,7 +8,7 @@ select sees(actor, 'select from public.catalogue', 3, 'reads what is sold, by wh
   from unnest(array['owner@alpha.test', 'billing@alpha.test', 'stranger@gamma.test', 'key:robot']) actor;
 select unreachable('anon', 'select from public.catalogue', 'cannot even ask for the catalogue');
 select is(string_agg(attname::text, ' ' order by attnum),
-  'listing_id slug title description category seller_name price_kind amount currency interval published_at',
+  'listing_id slug title description category seller_name price_kind amount currency interval published_at ratings rating',
   'it has nothing of an agent, and of the seller its name')
   from pg_catalog.pg_attribute where attrelid = 'public.catalogue'::regclass and attnum > 0 and not attisdropped;
 

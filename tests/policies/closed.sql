@@ -44,7 +44,7 @@ create temp table lent as
     'private.decide_approval(uuid, text, boolean, text)', 'private.search_documents(uuid, text, integer, real[])',
     'private.embedding_status(uuid)',
     'private.listing_may_become(text, text)', 'private.change_listing_state(uuid, text)',
-    'private.accept_listing_price(uuid, uuid, bigint, text)', 'private.seller_statement(uuid, timestamptz, timestamptz)',
+    'private.accept_listing_price(uuid, uuid, bigint, text)', 'private.rate_listing(uuid, uuid, integer)', 'private.seller_statement(uuid, timestamptz, timestamptz)',
     -- the workflow language
     'aias.uuid7()', 'aias.workflow_problems(jsonb, jsonb)', 'aias.workflow_is_valid(jsonb, jsonb)'
   ]::regprocedure[])

@@ -13,7 +13,7 @@ create temp table two_factors as select 'owner@guarded.test+aal2' as actor;
 create temp table rpcs as
   select r.*, p.allowed_without_second_factor as is_free from assertions.every_rpc(:'guarded') r join public.permissions p on p.key = r.permission;
 
-select plan(670);
+select plan(691);
 
 -- Every RPC is in the list, or wants no permission.
 select set_eq($$select proname::text from pg_catalog.pg_proc p where pronamespace = 'public'::regnamespace

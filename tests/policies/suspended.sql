@@ -12,7 +12,7 @@ create temp table actors as select * from unnest(array['owner@frozen.test', 'own
 create temp table rpcs as
   select r.*, p.allowed_when_suspended as goes_on from assertions.every_rpc(:'frozen') r join public.permissions p on p.key = r.permission;
 
-select plan(681);
+select plan(707);
 
 select set_eq('select key from public.permissions where allowed_when_suspended',
   array['agents.read', 'audit.read', 'billing.manage', 'billing.read', 'executions.read', 'members.read', 'tenant.close', 'tenant.export',

@@ -10,7 +10,7 @@ create temp table tables_of_tenants as
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
    where c.relnamespace::regnamespace::text in ('public', 'private', 'queue', 'audit', 'aias') and c.relkind in ('r', 'p') and not c.relispartition;
 
-select plan(72);
+select plan(73);
 
 select cmp_ok(count(*), '>=', 24::bigint, 'there are tables to look at') from tables_of_tenants;
 
@@ -50,6 +50,7 @@ insert into public.listings (tenant_id, agent_id, agent_version, slug, title, ca
 insert into public.purchases (tenant_id, id, listing_id, slug, title, price_kind, amount, currency, state)
   values (:'closed', '01900000-0000-7000-8000-00000000e0b8', '01900000-0000-7000-8000-00000000a015', 'alpha-by-use', 'Greeter', 'per_use', 7, 'usd', 'active');
 insert into billing.sales (tenant_id, purchase_id, seller_id, fee_basis_points) values (:'closed', '01900000-0000-7000-8000-00000000e0b8', billing.party_of(:'alpha'), 1500);
+insert into public.listing_ratings (tenant_id, listing_id, stars) values (:'closed', '01900000-0000-7000-8000-00000000a015', 5);
 insert into public.marketplace_charges (tenant_id, id, listing_id, purchase_id, amount, currency, usage_key)
   values (:'closed', '01900000-0000-7000-8000-00000000e0c7', '01900000-0000-7000-8000-00000000a015', '01900000-0000-7000-8000-00000000e0b8', 7, 'usd', 'a use');
 select billing.post_charge(c) from public.marketplace_charges c where c.tenant_id = :'closed' \g /dev/null

@@ -2,7 +2,7 @@
 
 begin;
 \ir ../fixtures/world.sql
-select plan(49);
+select plan(50);
 
 select queue.chain_audit(100000) \g /dev/null
 select is(keep('aias_worker', 'select id from queue.next_export()'), null, 'aias_worker: finds nothing to do');

@@ -6502,6 +6502,35 @@ $$;
 -- FUNCTION keep_listing(); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.keep_listing() IS 'Holds a listing to its states: clients change drafts, functions change states, and what was reviewed stays as it was.';
 
+-- keep_score(); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.keep_score() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  score private.listing_scores;
+begin
+  if tg_table_name = 'catalogue' then
+    -- Published, perhaps once more.
+    insert into private.listing_scores as s (listing_id) values (new.listing_id)
+    on conflict (listing_id) do update set ratings = s.ratings
+    returning s.* into score;
+  else
+    insert into private.listing_scores as s (listing_id) values (coalesce(new.listing_id, old.listing_id)) on conflict (listing_id) do nothing;
+    update private.listing_scores s
+       set ratings = s.ratings + (new.stars is not null)::integer - (old.stars is not null)::integer,
+           stars = s.stars + coalesce(new.stars, 0) - coalesce(old.stars, 0)
+     where s.listing_id = coalesce(new.listing_id, old.listing_id)
+    returning s.* into score;
+  end if;
+  perform private.show_score(score);
+  return null;
+end
+$$;
+
+-- FUNCTION keep_score(); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.keep_score() IS 'Keeps what ratings come to, and has the catalogue show it.';
+
 -- keep_sold_agent(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.keep_sold_agent() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7261,6 +7290,56 @@ $$;
 
 -- FUNCTION rate_limits_of_call(tenant uuid, api_key uuid, models text[]); Type: COMMENT; Schema: private
 COMMENT ON FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) IS 'What a call with this key falls under, the narrowest first. It counts for every model that may come to answer it, or naming another one first would get around a limit.';
+
+-- listing_ratings; Type: TABLE; Schema: public
+CREATE TABLE public.listing_ratings (
+    tenant_id uuid NOT NULL,
+    listing_id uuid NOT NULL,
+    stars integer NOT NULL,
+    rated_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT stars_are_one_to_five CHECK (((stars >= 1) AND (stars <= 5)))
+);
+
+-- TABLE listing_ratings; Type: COMMENT; Schema: public
+COMMENT ON TABLE public.listing_ratings IS 'How the tenant has rated what it bought: rpc rate_listing. What all have said of a listing is in public.catalogue.';
+
+-- COLUMN listing_ratings.listing_id; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.listing_ratings.listing_id IS 'Of public.catalogue, as long as it is there.';
+
+-- rate_listing(uuid, uuid, integer); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.rate_listing(tenant uuid, listing uuid, stars integer) RETURNS public.listing_ratings
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+  rated public.listing_ratings;
+begin
+  perform private.demand(tenant, 'agents.write');
+  if stars is null then
+    delete from public.listing_ratings r where r.tenant_id = tenant and r.listing_id = listing returning r.* into rated;
+    return rated;
+  end if;
+  if stars not between 1 and 5 then
+    perform private.refuse(400, 'invalid_stars', 'a rating has one to five stars', null, 'null takes a rating back');
+  end if;
+  -- Who has paid, or has had it. Not whose money went back.
+  if not exists (
+    select from public.purchases p where p.tenant_id = tenant and p.listing_id = listing and p.state in ('active', 'paused', 'ended')) then
+    perform private.refuse(403, 'not_a_buyer', 'those rate a listing who have bought it', null, 'the table purchases says what this tenant has bought');
+  end if;
+  insert into public.listing_ratings (tenant_id, listing_id, stars, rated_by)
+  values (tenant, listing, rate_listing.stars, (select auth.uid()))
+  on conflict (tenant_id, listing_id) do update set stars = excluded.stars, rated_by = excluded.rated_by
+  returning * into rated;
+  return rated;
+end
+$$;
+
+-- FUNCTION rate_listing(tenant uuid, listing uuid, stars integer); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.rate_listing(tenant uuid, listing uuid, stars integer) IS 'See public.rate_listing.';
 
 -- recount_storage(); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.recount_storage() RETURNS trigger
@@ -8087,6 +8166,32 @@ begin
   return null;
 end
 $$;
+
+-- listing_scores; Type: TABLE; Schema: private
+CREATE TABLE private.listing_scores (
+    listing_id uuid NOT NULL,
+    ratings integer DEFAULT 0 NOT NULL,
+    stars bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT score_is_of_ratings CHECK (((stars >= ratings) AND (stars <= (5 * (ratings)::bigint))))
+);
+
+-- TABLE listing_scores; Type: COMMENT; Schema: private
+COMMENT ON TABLE private.listing_scores IS 'What the ratings of a listing come to, whether or not it is published.';
+
+-- COLUMN listing_scores.stars; Type: COMMENT; Schema: private
+COMMENT ON COLUMN private.listing_scores.stars IS 'All together.';
+
+-- show_score(private.listing_scores); Type: FUNCTION; Schema: private
+CREATE FUNCTION private.show_score(score private.listing_scores) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  update public.catalogue c set ratings = score.ratings, rating = round(score.stars::numeric / nullif(score.ratings, 0), 2)
+   where c.listing_id = score.listing_id
+$$;
+
+-- FUNCTION show_score(score private.listing_scores); Type: COMMENT; Schema: private
+COMMENT ON FUNCTION private.show_score(score private.listing_scores) IS 'Has the catalogue show a score. Called by who holds the score''s row.';
 
 -- size_of_object(jsonb); Type: FUNCTION; Schema: private
 CREATE FUNCTION private.size_of_object(metadata jsonb) RETURNS bigint
@@ -9167,6 +9272,15 @@ CREATE FUNCTION public.quota_status(tenant_id uuid) RETURNS TABLE(meter text, ki
 
 -- FUNCTION quota_status(tenant_id uuid); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.quota_status(tenant_id uuid) IS 'What a tenant has used of its plan in this billing period. A null limit means unlimited.';
+
+-- rate_listing(uuid, uuid, integer); Type: FUNCTION; Schema: public
+CREATE FUNCTION public.rate_listing(tenant_id uuid, listing_id uuid, stars integer) RETURNS public.listing_ratings
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$ select * from private.rate_listing(tenant_id, listing_id, stars) $$;
+
+-- FUNCTION rate_listing(tenant_id uuid, listing_id uuid, stars integer); Type: COMMENT; Schema: public
+COMMENT ON FUNCTION public.rate_listing(tenant_id uuid, listing_id uuid, stars integer) IS 'Rates what the tenant has bought, one to five stars; again changes them, and null takes them back. Needs agents.write. 403 not_a_buyer, 400 invalid_stars.';
 
 -- remove_domain(uuid); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.remove_domain(domain_id uuid) RETURNS void
@@ -13712,6 +13826,11 @@ UNION ALL
    FROM public.marketplace_charges x
 UNION ALL
  SELECT x.tenant_id,
+    'listing_ratings'::text AS source,
+    to_jsonb(x.*) AS line
+   FROM public.listing_ratings x
+UNION ALL
+ SELECT x.tenant_id,
     'audit_log'::text AS source,
     ((to_jsonb(x.*) - 'hash'::text) || jsonb_build_object('hash', encode(x.hash, 'hex'::text))) AS line
    FROM audit.log x
@@ -13793,7 +13912,9 @@ CREATE TABLE public.catalogue (
     amount bigint NOT NULL,
     currency text NOT NULL,
     "interval" text,
-    published_at timestamp with time zone DEFAULT now() NOT NULL
+    published_at timestamp with time zone DEFAULT now() NOT NULL,
+    ratings integer DEFAULT 0 NOT NULL,
+    rating numeric
 );
 
 -- TABLE catalogue; Type: COMMENT; Schema: public
@@ -13801,6 +13922,12 @@ COMMENT ON TABLE public.catalogue IS 'The listings that are published, for every
 
 -- COLUMN catalogue.seller_name; Type: COMMENT; Schema: public
 COMMENT ON COLUMN public.catalogue.seller_name IS 'As it was when this was published.';
+
+-- COLUMN catalogue.ratings; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.catalogue.ratings IS 'How many tenants have rated it.';
+
+-- COLUMN catalogue.rating; Type: COMMENT; Schema: public
+COMMENT ON COLUMN public.catalogue.rating IS 'Their stars on average, to a hundredth; null while nobody has.';
 
 -- permissions; Type: TABLE; Schema: public
 CREATE TABLE public.permissions (
@@ -14413,6 +14540,10 @@ ALTER TABLE ONLY private.invitation_tokens
 ALTER TABLE ONLY private.invitation_tokens
     ADD CONSTRAINT invitation_tokens_pkey PRIMARY KEY (tenant_id, hash);
 
+-- listing_scores listing_scores_pkey; Type: CONSTRAINT; Schema: private
+ALTER TABLE ONLY private.listing_scores
+    ADD CONSTRAINT listing_scores_pkey PRIMARY KEY (listing_id);
+
 -- llm_prices llm_prices_pkey; Type: CONSTRAINT; Schema: private
 ALTER TABLE ONLY private.llm_prices
     ADD CONSTRAINT llm_prices_pkey PRIMARY KEY (provider, model, valid_from);
@@ -14492,6 +14623,10 @@ ALTER TABLE ONLY public.invoices
 -- listings listing_id_is_global; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.listings
     ADD CONSTRAINT listing_id_is_global UNIQUE (id);
+
+-- listing_ratings listing_ratings_pkey; Type: CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listing_ratings
+    ADD CONSTRAINT listing_ratings_pkey PRIMARY KEY (tenant_id, listing_id);
 
 -- listings listing_slug_is_global; Type: CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.listings
@@ -14906,6 +15041,12 @@ CREATE INDEX invitations_role ON public.invitations USING btree (tenant_id, role
 -- invoices_created_at; Type: INDEX; Schema: public
 CREATE INDEX invoices_created_at ON public.invoices USING btree (tenant_id, created_at DESC);
 
+-- listing_ratings_listing; Type: INDEX; Schema: public
+CREATE INDEX listing_ratings_listing ON public.listing_ratings USING btree (listing_id);
+
+-- listing_ratings_rated_by; Type: INDEX; Schema: public
+CREATE INDEX listing_ratings_rated_by ON public.listing_ratings USING btree (rated_by);
+
 -- listings_agent; Type: INDEX; Schema: public
 CREATE INDEX listings_agent ON public.listings USING btree (tenant_id, agent_id, agent_version);
 
@@ -15215,6 +15356,9 @@ CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.ai_agents FOR EACH ROW
 -- invitations _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.invitations FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
 
+-- listing_ratings _060_keep_identity; Type: TRIGGER; Schema: public
+CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.listing_ratings FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.listing_id IS DISTINCT FROM old.listing_id))) EXECUTE FUNCTION private.keep_identity();
+
 -- listings _060_keep_identity; Type: TRIGGER; Schema: public
 CREATE TRIGGER _060_keep_identity BEFORE UPDATE ON public.listings FOR EACH ROW WHEN (((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id))) EXECUTE FUNCTION private.keep_identity();
 
@@ -15314,6 +15458,9 @@ CREATE TRIGGER _200_keep_count AFTER DELETE ON public.executions REFERENCING OLD
 -- ai_agents _200_keep_first_version; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_keep_first_version AFTER INSERT ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.keep_agent_version();
 
+-- listing_ratings _200_keep_score; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_keep_score AFTER INSERT OR DELETE OR UPDATE OF stars ON public.listing_ratings FOR EACH ROW EXECUTE FUNCTION private.keep_score();
+
 -- ai_agents _200_keep_version; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_keep_version AFTER UPDATE ON public.ai_agents FOR EACH ROW WHEN ((new.version <> old.version)) EXECUTE FUNCTION private.keep_agent_version();
 
@@ -15325,6 +15472,9 @@ CREATE TRIGGER _200_publish AFTER UPDATE ON public.workflows FOR EACH ROW WHEN (
 
 -- workflows _200_publish_new; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_publish_new AFTER INSERT ON public.workflows FOR EACH ROW WHEN ((new.version > 0)) EXECUTE FUNCTION private.publish_workflow();
+
+-- catalogue _200_show_score; Type: TRIGGER; Schema: public
+CREATE TRIGGER _200_show_score AFTER INSERT ON public.catalogue FOR EACH ROW EXECUTE FUNCTION private.keep_score();
 
 -- memberships _200_take_stock; Type: TRIGGER; Schema: public
 CREATE TRIGGER _200_take_stock AFTER INSERT ON public.memberships REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION private.take_stock('users');
@@ -15464,6 +15614,9 @@ CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invitations
 -- invoices _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.invoices FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
+-- listing_ratings _800_audit; Type: TRIGGER; Schema: public
+CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.listing_ratings FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'listing_id');
+
 -- listings _800_audit; Type: TRIGGER; Schema: public
 CREATE TRIGGER _800_audit AFTER INSERT OR DELETE OR UPDATE ON public.listings FOR EACH ROW EXECUTE FUNCTION aias.record_change('tenant_id', 'id');
 
@@ -15514,6 +15667,9 @@ CREATE TRIGGER _900_touch BEFORE UPDATE ON public.agent_documents FOR EACH ROW E
 
 -- ai_agents _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.ai_agents FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
+
+-- listing_ratings _900_touch; Type: TRIGGER; Schema: public
+CREATE TRIGGER _900_touch BEFORE UPDATE ON public.listing_ratings FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
 
 -- listings _900_touch; Type: TRIGGER; Schema: public
 CREATE TRIGGER _900_touch BEFORE UPDATE ON public.listings FOR EACH ROW EXECUTE FUNCTION private.touch_updated_at();
@@ -15761,6 +15917,14 @@ ALTER TABLE ONLY public.invitations
 -- invoices invoices_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.invoices
     ADD CONSTRAINT invoices_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+-- listing_ratings listing_ratings_rated_by_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listing_ratings
+    ADD CONSTRAINT listing_ratings_rated_by_fkey FOREIGN KEY (rated_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+-- listing_ratings listing_ratings_tenant_id_fkey; Type: FK CONSTRAINT; Schema: public
+ALTER TABLE ONLY public.listing_ratings
+    ADD CONSTRAINT listing_ratings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 -- listings listing_sells_a_version_of_an_agent; Type: FK CONSTRAINT; Schema: public
 ALTER TABLE ONLY public.listings
@@ -16083,6 +16247,9 @@ ALTER TABLE private.export_chunks ENABLE ROW LEVEL SECURITY;
 -- invitation_tokens; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.invitation_tokens ENABLE ROW LEVEL SECURITY;
 
+-- listing_scores; Type: ROW SECURITY; Schema: private
+ALTER TABLE private.listing_scores ENABLE ROW LEVEL SECURITY;
+
 -- llm_prices; Type: ROW SECURITY; Schema: private
 ALTER TABLE private.llm_prices ENABLE ROW LEVEL SECURITY;
 
@@ -16170,6 +16337,9 @@ ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 -- invoices; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.invoices ENABLE ROW LEVEL SECURITY;
 
+-- listing_ratings; Type: ROW SECURITY; Schema: public
+ALTER TABLE public.listing_ratings ENABLE ROW LEVEL SECURITY;
+
 -- listings; Type: ROW SECURITY; Schema: public
 ALTER TABLE public.listings ENABLE ROW LEVEL SECURITY;
 
@@ -16190,6 +16360,9 @@ CREATE POLICY "members with agents.read read agents" ON public.ai_agents FOR SEL
 
 -- agent_documents members with agents.read read documents; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.read read documents" ON public.agent_documents FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
+
+-- listing_ratings members with agents.read read listing_ratings; Type: POLICY; Schema: public
+CREATE POLICY "members with agents.read read listing_ratings" ON public.listing_ratings FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
 
 -- listings members with agents.read read listings; Type: POLICY; Schema: public
 CREATE POLICY "members with agents.read read listings" ON public.listings FOR SELECT TO authenticated USING (aias.among(tenant_id, ( SELECT aias.tenants_with('agents.read'::text) AS tenants_with)));
@@ -17382,6 +17555,9 @@ REVOKE ALL ON FUNCTION private.keep_identity() FROM PUBLIC;
 -- FUNCTION keep_listing(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_listing() FROM PUBLIC;
 
+-- FUNCTION keep_score(); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.keep_score() FROM PUBLIC;
+
 -- FUNCTION keep_sold_agent(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.keep_sold_agent() FROM PUBLIC;
 
@@ -17507,6 +17683,13 @@ REVOKE ALL ON FUNCTION private.random_token() FROM PUBLIC;
 -- FUNCTION rate_limits_of_call(tenant uuid, api_key uuid, models text[]); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.rate_limits_of_call(tenant uuid, api_key uuid, models text[]) FROM PUBLIC;
 
+-- TABLE listing_ratings; Type: ACL; Schema: public
+GRANT SELECT ON TABLE public.listing_ratings TO authenticated;
+
+-- FUNCTION rate_listing(tenant uuid, listing uuid, stars integer); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.rate_listing(tenant uuid, listing uuid, stars integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION private.rate_listing(tenant uuid, listing uuid, stars integer) TO authenticated;
+
 -- FUNCTION recount_storage(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.recount_storage() FROM PUBLIC;
 
@@ -17617,6 +17800,9 @@ REVOKE ALL ON FUNCTION private.set_tokens_aside(tenant uuid, wanted bigint, more
 
 -- FUNCTION shorten_captured_calls(); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.shorten_captured_calls() FROM PUBLIC;
+
+-- FUNCTION show_score(score private.listing_scores); Type: ACL; Schema: private
+REVOKE ALL ON FUNCTION private.show_score(score private.listing_scores) FROM PUBLIC;
 
 -- FUNCTION size_of_object(metadata jsonb); Type: ACL; Schema: private
 REVOKE ALL ON FUNCTION private.size_of_object(metadata jsonb) FROM PUBLIC;
@@ -17829,6 +18015,10 @@ GRANT ALL ON FUNCTION public.pause_execution(execution_id uuid) TO authenticated
 -- FUNCTION quota_status(tenant_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.quota_status(tenant_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.quota_status(tenant_id uuid) TO authenticated;
+
+-- FUNCTION rate_listing(tenant_id uuid, listing_id uuid, stars integer); Type: ACL; Schema: public
+REVOKE ALL ON FUNCTION public.rate_listing(tenant_id uuid, listing_id uuid, stars integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rate_listing(tenant_id uuid, listing_id uuid, stars integer) TO authenticated;
 
 -- FUNCTION remove_domain(domain_id uuid); Type: ACL; Schema: public
 REVOKE ALL ON FUNCTION public.remove_domain(domain_id uuid) FROM PUBLIC;

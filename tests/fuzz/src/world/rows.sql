@@ -220,6 +220,8 @@ begin
     select fuzz.id(number, '0012', i) as id, fuzz.id(0, '0011', i) as listing_id, format('bought-%s-by-%s', i, number) as slug, format('Bought %s by %s', i, number) as title,
            'per_use' as price_kind, number as amount, 'usd' as currency, (array['active', 'ended'])[i] as state, author as created_by, day as created_at, day as updated_at
       from generate_series(1, 2) i) r;
+  perform fuzz.add('public.listing_ratings', tenant, to_jsonb(r)) from (
+    select fuzz.id(0, '0011', i) as listing_id, 1 + number % 5 as stars, author as rated_by, day as created_at, day as updated_at from generate_series(1, 2) i) r;
   perform fuzz.add('billing.parties', tenant, to_jsonb(r)) from (select fuzz.id(number, '0014', 1) as id) r;
   perform fuzz.add('billing.sales', tenant, to_jsonb(r)) from (
     select fuzz.id(number, '0012', i) as purchase_id, fuzz.id(0, '0000', i) as seller_id, 1500 as fee_basis_points from generate_series(1, 2) i) r;
