@@ -68,6 +68,8 @@ comment on column billing.ledger_entries.amount is 'In minor units: debits are p
 
 create function billing.demand_balance() returns trigger
 language plpgsql
+-- Definer: before Postgres 18 a deferred trigger runs as whoever commits, which is a worker's login (https://www.postgresql.org/docs/18/release-18.html).
+security definer
 set search_path = ''
 as $$
 declare

@@ -1029,7 +1029,7 @@ COMMENT ON FUNCTION billing.day_of(instant timestamp with time zone) IS 'When th
 
 -- demand_balance(); Type: FUNCTION; Schema: billing
 CREATE FUNCTION billing.demand_balance() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 declare
