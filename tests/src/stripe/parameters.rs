@@ -164,6 +164,7 @@ const OBJECTS: &[&str] = &[
     "products",
     "prices",
     "charges",
+    "payment_intents",
 ];
 
 /// How Stripe calls what is wrong: <https://docs.stripe.com/error-codes>.

@@ -16,7 +16,7 @@ pub struct CheckoutSession {
 pub enum State {
     /// It can be paid, at this address.
     Open(String),
-    /// It was paid, and what it began has not ended.
+    /// It was paid, or the payment is on its way; and what it began has not ended.
     Paid,
     /// Nothing can come of it any more.
     Over,
@@ -94,7 +94,7 @@ impl CheckoutSession {
         let state = match (session["status"].as_str(), session["url"].as_str()) {
             (Some("open"), Some(url)) => State::Open(url.to_owned()),
             (Some("expired"), _) => State::Over,
-            (Some("complete"), _) => began(api, session["subscription"].as_str()).await?,
+            (Some("complete"), _) => after(api, session).await?,
             _ => {
                 return Err(StripeError::Unreadable(
                     "a checkout session of no status that is known".to_owned(),
@@ -108,17 +108,29 @@ impl CheckoutSession {
     }
 }
 
-/// Stripe is asked and not the mirror: the event of a payment a second ago may be on its way.
-async fn began(api: &StripeApi, subscription: Option<&str>) -> Result<State, StripeError> {
-    let Some(subscription) = subscription else {
-        return Ok(State::Paid);
+/// What has become of a session on which somebody has said that they pay. Stripe is asked and not the mirror: the event of a payment a second
+/// ago may be on its way.
+async fn after(api: &StripeApi, session: &Value) -> Result<State, StripeError> {
+    let is_unpaid = session["payment_status"] == "unpaid";
+    let (path, ends) = match (
+        session["subscription"].as_str(),
+        session["payment_intent"].as_str(),
+    ) {
+        (Some(subscription), _) => (
+            format!("subscriptions/{subscription}"),
+            &["canceled", "incomplete_expired"],
+        ),
+        // Some methods take days, and then fail; the session stays complete, and wants another one in its place:
+        // https://docs.stripe.com/payments/payment-methods#payment-notification
+        (None, Some(intent)) if is_unpaid => (
+            format!("payment_intents/{intent}"),
+            &["canceled", "requires_payment_method"],
+        ),
+        _ => return Ok(State::Paid),
     };
-    let found = api
-        .get(&format!("subscriptions/{subscription}"), &Form::new())
-        .await;
-    match found {
+    match api.get(&path, &Form::new()).await {
         Ok(found) => Ok(match found["status"].as_str() {
-            Some("canceled" | "incomplete_expired") => State::Over,
+            Some(status) if ends.contains(&status) => State::Over,
             _ => State::Paid,
         }),
         Err(error) if error.is_missing() => Ok(State::Over),

@@ -68,7 +68,7 @@ struct PurchasePage {
         (status = 400, description = "`return_url_not_allowed`: its origin is none of those that the operator lists. `tenant_required`: it is not said whose. `invalid_json`, `invalid_body`, `invalid_query`, `invalid_host`.", body = ErrorBody),
         (status = 403, description = "`forbidden`: neither your role nor your key's scopes let you manage billing. `tenant_cancelled`, `second_factor_required`, `wrong_host`.", body = ErrorBody),
         (status = 404, description = "`listing_not_found`. `not_found`: there is no such tenant, or you are not in it.", body = ErrorBody),
-        (status = 409, description = "`already_purchased`. `listing_is_your_own`. `listing_is_paid_by_use`: accept its price instead. `checkout_paid`: a page was just paid, and the purchase is about to become active. `checkout_replaced`: somebody asks for the same from elsewhere; ask again.", body = ErrorBody),
+        (status = 409, description = "`already_purchased`. `listing_is_your_own`. `listing_is_paid_by_use`: accept its price instead. `checkout_paid`: a page was just paid, or its payment is on its way; if that fails, ask again. `checkout_replaced`: somebody asks for the same from elsewhere; ask again.", body = ErrorBody),
         (status = 413, description = "`body_too_large`.", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`: the body is not JSON.", body = ErrorBody),
         (status = 502, description = "`stripe_refused`: the operator's log says why.", body = ErrorBody),
@@ -128,8 +128,8 @@ pub async fn create_purchase(
 fn paid() -> ApiError {
     ApiError::Conflict {
         code: "checkout_paid",
-        message: "this was just paid, and the purchase is about to become active",
-        hint: "wait until it is so in the table purchases",
+        message: "this was just paid, or its payment is on its way; the purchase becomes active once the money has come",
+        hint: "wait until it is so in the table purchases; a method that fails makes room for another page",
     }
 }
 

@@ -100,6 +100,47 @@ async fn a_page_on_which_a_listing_is_paid_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn a_payment_that_fails_days_later_makes_room_for_another_page(pool: PgPool) {
+    let shop = Shop::open(pool).await;
+    let listing = publish(&shop.app.pool, BETA, "greeter", ("one_time", None)).await;
+    let first = buy(&shop, listing, BACK).await;
+    let session = shop.last_session();
+    {
+        let mut account = shop.stripe.account();
+        let complete = account.objects.get_mut(&session).unwrap();
+        complete["status"] = json!("complete");
+        complete["payment_intent"] = json!("pi_1");
+        complete["url"] = json!(null);
+    }
+    for (status, is_over) in [
+        ("processing", false),
+        ("requires_action", false),
+        ("requires_payment_method", true),
+    ] {
+        let intent = json!({"id": "pi_1", "object": "payment_intent", "status": status});
+        shop.stripe
+            .account()
+            .objects
+            .insert("pi_1".to_owned(), intent);
+        let answer = buy(&shop, listing, BACK).await;
+        match is_over {
+            false => assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (409, "checkout_paid"),
+                "{status}"
+            ),
+            true => {
+                assert_eq!(answer.status, 200, "{answer:?}");
+                assert_ne!(answer.json()["url"], first.json()["url"]);
+                assert_eq!(answer.json()["purchase_id"], first.json()["purchase_id"]);
+            }
+        }
+    }
+    assert_eq!(open(&shop).len(), 1);
+    assert_eq!(states(&shop).await, ["pending"]);
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn a_subscription_says_how_often_it_is_paid(pool: PgPool) {
     let shop = Shop::open(pool).await;
     let listing = publish(
