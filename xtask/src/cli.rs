@@ -432,6 +432,8 @@ pub enum BenchName {
     Rls,
     /// What the workflow engine does in a second, and how long an execution takes.
     Engine,
+    /// How long an execution takes on an idle system; a part of `engine`.
+    Latency,
     /// What small tenants wait beside a big one's backlog.
     Fairness,
     /// What a snapshot that is held open costs the queue, and how large the queue gets.
@@ -452,7 +454,7 @@ impl BenchName {
     pub fn wants_worker(self) -> bool {
         matches!(
             self,
-            Self::Engine | Self::Fairness | Self::Bloat | Self::Webhooks
+            Self::Engine | Self::Latency | Self::Fairness | Self::Bloat | Self::Webhooks
         )
     }
 

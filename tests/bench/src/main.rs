@@ -64,6 +64,8 @@ enum Benchmark {
     Rls,
     /// What the workflow engine does in a second.
     Engine,
+    /// How long an execution takes on an idle system; a part of `engine`.
+    Latency,
     /// What small tenants wait beside a big one.
     Fairness,
     /// What a snapshot that is held open costs the queue.
@@ -103,6 +105,7 @@ async fn measure(args: &Args, server: &Server) -> Result<Report> {
         Benchmark::RateLimit => rate_limit::measure(server, &mut report).await?,
         Benchmark::Rls => rls::measure(server, &mut report).await?,
         Benchmark::Engine => engine::measure(server, &worker()?, &mut report).await?,
+        Benchmark::Latency => engine::measure_latency(server, &worker()?, &mut report).await?,
         Benchmark::Fairness => fairness::measure(server, &worker()?, &mut report).await?,
         Benchmark::Bloat => bloat::measure(server, &worker()?, &mut report).await?,
         Benchmark::Gateway => gateway::measure(server, &edge()?, &mut report).await?,

@@ -10,6 +10,8 @@ mod enqueue;
 mod latency;
 pub mod world;
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::report::{Report, Want, median};
@@ -21,7 +23,7 @@ const ROUNDS: usize = 3;
 /// Enough that a worker takes some seconds.
 const EXECUTIONS: i64 = 40_000;
 
-pub async fn measure(server: &Server, worker: &std::path::Path, report: &mut Report) -> Result<()> {
+pub async fn measure(server: &Server, worker: &Path, report: &mut Report) -> Result<()> {
     world::make(server).await?;
     ceiling::prepare(server).await?;
 
@@ -57,6 +59,16 @@ pub async fn measure(server: &Server, worker: &std::path::Path, report: &mut Rep
     enqueue::measure(server, report).await?;
 
     world::forget(server).await?;
+    latency(server, worker, report).await
+}
+
+/// Only how long an execution takes.
+pub async fn measure_latency(server: &Server, worker: &Path, report: &mut Report) -> Result<()> {
+    world::make(server).await?;
+    latency(server, worker, report).await
+}
+
+async fn latency(server: &Server, worker: &Path, report: &mut Report) -> Result<()> {
     let running = Worker::start(worker, server, &[])?;
     latency::measure(server, report).await?;
     running.stop().await
