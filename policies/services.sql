@@ -58,6 +58,8 @@ to aias_edge;
 grant execute on function
   queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer),
   queue.was_capped(text),
+  queue.take(text, uuid[], uuid[], interval),
+  queue.give_way(),
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
   queue.agent(uuid, uuid, integer),

@@ -350,6 +350,18 @@ language c as 'MODULE_PATHNAME', 'aias_record_change';
 revoke execute on function aias.record_change from public;
 grant execute on function aias.record_change to @extowner@;
 
+-- requires:
+--   audit
+
+-- Sessions of background work.
+
+create function aias.give_way() returns boolean
+language c volatile parallel unsafe as 'MODULE_PATHNAME', 'aias_give_way';
+
+-- Behind a pooler a session is many people's: only whoever runs background work in sessions of its own may.
+revoke execute on function aias.give_way from public;
+grant execute on function aias.give_way to @extowner@;
+
 CREATE  FUNCTION "node_schemas"() RETURNS jsonb /* JsonB */
 IMMUTABLE STRICT PARALLEL SAFE
 LANGUAGE c /* Rust */
@@ -402,13 +414,16 @@ LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'workflow_problems_wrapper';
 
 -- requires:
---   audit
+--   sessions
 
 -- finalize
 -- What each function is for, as `\dx+`, `\df+` and Studio show it.
 
 comment on function aias.uuid7() is
   'A UUID that sorts by time (RFC 9562, version 7). Within a session each is greater than the one before.';
+
+comment on function aias.give_way() is
+  'For a session of background work: for as long as it lives the operating system runs it after others that want a processor (niceness 5). Whether the system has taken it.';
 
 comment on function aias.workflow_problems(jsonb, jsonb) is
   'Everything that is wrong with a workflow, with stable codes and JSON pointers, in a fixed order. A null argument is a problem too.';

@@ -9,6 +9,7 @@ mod audit;
 mod change;
 mod door;
 mod fault;
+mod give_way;
 mod instant;
 mod jsonb;
 mod language;
@@ -64,8 +65,13 @@ pgrx::extension_sql_file!(
     requires = ["changes"]
 );
 pgrx::extension_sql_file!(
+    "../sql/src/sessions.sql",
+    name = "sessions",
+    requires = ["audit"]
+);
+pgrx::extension_sql_file!(
     "../sql/src/comments.sql",
     name = "comments",
-    requires = ["audit"],
+    requires = ["sessions"],
     finalize
 );

@@ -4,6 +4,7 @@ mod caps;
 mod fleet;
 mod history;
 mod kept;
+mod offers;
 mod overtaken;
 mod stage;
 mod timers;

@@ -21,9 +21,11 @@ use crate::held::Held;
 use crate::job::Jobs;
 use crate::listener::{self, Wakes};
 use crate::nodes::Effects;
+use crate::places::Places;
 use crate::plans::Plans;
 use crate::queue::Queue;
 use crate::secrets::Opener;
+use crate::takes::{self, Takes};
 use crate::{health::Health, monitor, telemetry};
 
 /// How long the last results may take to be written when everything else has stopped.
@@ -91,15 +93,16 @@ impl App {
         // Registered before the first query: what comes after that query is heard.
         let (registered, is_registered) = oneshot::channel();
         let heartbeat = Arc::new(Heartbeat::new(queue.clone(), held.clone(), config.lease));
+        let (offers, offered) = mpsc::channel(takes::OFFERS);
         let listener = {
             let (options, heartbeat, wakes) = (
                 config.database.clone(),
                 Arc::clone(&heartbeat),
                 wakes.clone(),
             );
-            tokio::spawn(
-                async move { listener::listen(options, heartbeat, &wakes, registered).await },
-            )
+            tokio::spawn(async move {
+                listener::listen(options, heartbeat, &wakes, offers, registered).await;
+            })
         };
         let beating = {
             let heartbeat = Arc::clone(&heartbeat);
@@ -127,21 +130,29 @@ impl App {
                 drain: drain_stage.clone(),
             },
         });
-        let running = TaskTracker::new();
+        let places = Places::new(config.concurrency, held.clone(), jobs);
+        let running = places.running.clone();
+        let takes = Takes {
+            queue: queue.clone(),
+            places: places.clone(),
+            lease: config.lease,
+        };
         let claims = Claims {
             queue: queue.clone(),
-            held: held.clone(),
+            places,
             heartbeat,
-            jobs,
             lease: config.lease,
-            concurrency: config.concurrency,
         };
 
         let claiming = {
             let running = running.clone();
             tokio::spawn(async move {
                 let _ = is_registered.await;
-                claims.run(&wakes.jobs, drain_stage, &running).await;
+                tokio::join!(
+                    claims.run(&wakes.jobs, drain_stage.clone()),
+                    takes.run(offered, &wakes.jobs, drain_stage.clone()),
+                );
+                running.close();
             })
         };
         stop.recv().await;

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
-use tokio_util::task::TaskTracker;
 
 use crate::backoff::Backoff;
 use crate::execution::Drain;
 use crate::heartbeat::Heartbeat;
-use crate::held::Held;
-use crate::job::Jobs;
+use crate::places::Places;
 use crate::queue::{Claimed, Queue};
 use crate::stop::is_stopped_while;
 use crate::wake::Wake;
@@ -32,12 +30,9 @@ const MOST: usize = 128;
 /// The loop that claims.
 pub struct Claims {
     pub queue: Queue,
-    pub held: Held,
+    pub places: Places,
     pub heartbeat: Arc<Heartbeat>,
-    pub jobs: Arc<Jobs>,
     pub lease: Duration,
-    /// Executions in memory at a time.
-    pub concurrency: usize,
 }
 
 /// What a claim asks for.
@@ -66,17 +61,15 @@ enum Left {
 }
 
 impl Claims {
-    /// Claims until the worker is told to stop. The executions that were begun are in `running`.
-    pub async fn run(&self, wake: &Wake, mut drain: watch::Receiver<Drain>, running: &TaskTracker) {
-        let room = Arc::new(Semaphore::new(self.concurrency));
-        let freed = Arc::new(Notify::new());
+    /// Claims until the worker is told to stop.
+    pub async fn run(&self, wake: &Wake, mut drain: watch::Receiver<Drain>) {
         let mut idle = Backoff::new(IDLE.0, IDLE.1);
         let mut broken = Backoff::new(IDLE.0, IDLE.1);
         let mut left = Left::Nothing;
-        while !is_stopped_while(&mut drain, self.wait_for_room(&room, left, wake)).await {
-            let wanted = self.wanted(room.available_permits());
+        while !is_stopped_while(&mut drain, self.wait_for_room(left, wake)).await {
+            let wanted = self.wanted(self.places.room.available_permits());
             // Not within the selection: a claim that was sent is seen through, so that no job is held and not run.
-            match self.claim(wanted, &room, &freed, running).await {
+            match self.claim(wanted).await {
                 Ok(claimed) => {
                     broken.reset();
                     if claimed.count > 0 {
@@ -84,7 +77,7 @@ impl Claims {
                     }
                     left = self.left_after(claimed, wanted).await;
                     if left != Left::More {
-                        let freed = (left == Left::Capped).then_some(&*freed);
+                        let freed = (left == Left::Capped).then_some(&*self.places.freed);
                         is_stopped_while(&mut drain, self.pause(&mut idle, wake, freed)).await;
                     }
                 }
@@ -95,19 +88,12 @@ impl Claims {
                 }
             }
         }
-        running.close();
     }
 
     /// Claims once and starts what came.
-    async fn claim(
-        &self,
-        wanted: Wanted,
-        room: &Arc<Semaphore>,
-        freed: &Arc<Notify>,
-        running: &TaskTracker,
-    ) -> sqlx::Result<Brought> {
+    async fn claim(&self, wanted: Wanted) -> sqlx::Result<Brought> {
         self.heartbeat.refresh().await?;
-        let load = self.held.load();
+        let load = self.places.held.load();
         let Claimed { jobs, was_capped } = self
             .queue
             .claim(wanted.most, wanted.kept, self.lease, &load)
@@ -115,29 +101,23 @@ impl Claims {
         let count = jobs.len();
         metrics::counter!("aias_worker_claimed_total").increment(count as u64);
         for job in jobs {
-            let hold = self.held.hold(job.claim, job.workflow_id);
-            let permit = Arc::clone(room).acquire_owned().await;
-            let (shared, freed) = (Arc::clone(&self.jobs), Arc::clone(freed));
-            running.spawn(async move {
-                shared.run(job, &hold).await;
-                drop((hold, permit));
-                freed.notify_one();
-            });
+            // There is one for each, since nobody else takes of these.
+            if let Ok(permit) = Arc::clone(&self.places.room).acquire_owned().await {
+                self.places.begin(job, permit);
+            }
         }
-        metrics::gauge!("aias_worker_executions_in_memory").set(self.held.len() as f64);
         Ok(Brought { count, was_capped })
-    }
-
-    /// An eighth of the places is kept from tenants who have many already: one with a backlog of slow executions must not fill the worker.
-    fn reserve(&self) -> usize {
-        self.concurrency / 8
     }
 
     fn wanted(&self, available: usize) -> Wanted {
         let most = available.min(MOST);
         Wanted {
             most,
-            kept: self.reserve().saturating_sub(available - most).min(most),
+            kept: self
+                .places
+                .reserve()
+                .saturating_sub(available - most)
+                .min(most),
         }
     }
 
@@ -148,7 +128,7 @@ impl Claims {
         let was_capped = match brought.was_capped {
             Some(was_capped) => was_capped,
             // Only where something of ours may end is it worth asking; otherwise polling finds out.
-            None => self.held.len() > 0 && self.queue.was_capped().await.unwrap_or(false),
+            None => self.places.held.len() > 0 && self.queue.was_capped().await.unwrap_or(false),
         };
         match was_capped {
             true => Left::Capped,
@@ -158,13 +138,14 @@ impl Claims {
 
     /// Until there is room for one. When more is known to be waiting, until there is room for more than what is kept, and a moment longer
     /// for a quarter of all, since each claim has its price; but not when a notice says that somebody else has come.
-    async fn wait_for_room(&self, room: &Semaphore, left: Left, wake: &Wake) {
+    async fn wait_for_room(&self, left: Left, wake: &Wake) {
+        let room = &self.places.room;
         if left == Left::More {
             let permits = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let quarter = permits(self.reserve() + self.concurrency.div_ceil(4));
+            let quarter = permits(self.places.reserve() + self.places.count.div_ceil(4));
             let gathered = async {
                 let _ = timeout(GATHER, room.acquire_many(quarter)).await;
-                let _ = timeout(LOOK, room.acquire_many(permits(self.reserve() + 1))).await;
+                let _ = timeout(LOOK, room.acquire_many(permits(self.places.reserve() + 1))).await;
             };
             tokio::select! {
                 () = gathered => {}

@@ -74,6 +74,12 @@ impl Held {
         self.lock().len()
     }
 
+    /// How many of a tenant are held.
+    pub fn count_of(&self, tenant: Uuid) -> usize {
+        let entries = self.lock();
+        entries.keys().filter(|key| key.tenant_id == tenant).count()
+    }
+
     /// Those that were taken at least so long ago.
     pub fn claims_older_than(&self, age: Duration) -> Vec<Claim> {
         let entries = self.lock();

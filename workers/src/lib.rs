@@ -20,12 +20,14 @@ mod listener;
 pub mod mail;
 mod monitor;
 pub mod nodes;
+mod places;
 mod plans;
 pub mod queue;
 pub mod secrets;
 pub mod state;
 mod stop;
 pub mod stripe;
+mod takes;
 pub mod telemetry;
 mod wake;
 

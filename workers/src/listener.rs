@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::backoff::Backoff;
 use crate::heartbeat::Heartbeat;
+use crate::queue::ExecutionKey;
 use crate::wake::Wake;
 
 const JOBS: &str = "aias_jobs";
@@ -37,6 +38,7 @@ pub async fn listen(
     options: PgConnectOptions,
     heartbeat: Arc<Heartbeat>,
     wakes: &Wakes,
+    offers: mpsc::Sender<ExecutionKey>,
     registered: oneshot::Sender<()>,
 ) {
     let mut registered = Some(registered);
@@ -49,7 +51,7 @@ pub async fn listen(
                     let _ = registered.send(());
                 }
                 wakes.all();
-                hear(&mut listener, &heartbeat, wakes).await
+                hear(&mut listener, &heartbeat, wakes, &offers).await
             }
             Err(error) => error,
         };
@@ -78,7 +80,12 @@ async fn register(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
 }
 
 /// Until the connection breaks.
-async fn hear(listener: &mut PgListener, heartbeat: &Arc<Heartbeat>, wakes: &Wakes) -> sqlx::Error {
+async fn hear(
+    listener: &mut PgListener,
+    heartbeat: &Arc<Heartbeat>,
+    wakes: &Wakes,
+    offers: &mpsc::Sender<ExecutionKey>,
+) -> sqlx::Error {
     loop {
         match listener.try_recv().await {
             Ok(Some(notice)) if notice.channel() == ATTENTION => {
@@ -89,9 +96,23 @@ async fn hear(listener: &mut PgListener, heartbeat: &Arc<Heartbeat>, wakes: &Wak
             }
             Ok(Some(notice)) if notice.channel() == MAILS => wakes.mails.now(),
             Ok(Some(notice)) if notice.channel() == SCHEDULES => wakes.schedules.now(),
-            Ok(Some(_)) => wakes.jobs.now(),
+            Ok(Some(notice)) => {
+                let offered = offer(notice.payload()).map(|key| offers.try_send(key));
+                if !matches!(offered, Some(Ok(()))) {
+                    wakes.jobs.now();
+                }
+            }
             Ok(None) => return sqlx::Error::WorkerCrashed,
             Err(error) => return error,
         }
     }
+}
+
+/// Which job, where the notice names one: see `queue.offer`.
+fn offer(payload: &str) -> Option<ExecutionKey> {
+    let (tenant, execution) = payload.split_once('/')?;
+    Some(ExecutionKey {
+        tenant_id: tenant.parse().ok()?,
+        execution_id: execution.parse().ok()?,
+    })
 }

@@ -63,6 +63,20 @@ const FAULTS: &[Fault] = &[
         to: "fencing_token = greatest(j.fencing_token, 1)",
         seen_as: &["was claimed with token"],
     },
+    // What was offered is taken, whatever its tenant's cap is by now.
+    Fault {
+        function: "queue.take",
+        from: "and t.max_running is null",
+        to: "",
+        seen_as: &["was offered: taken is true", "are running, its cap is"],
+    },
+    // One that somebody else has is taken from them.
+    Fault {
+        function: "queue.take",
+        from: "and k.state = 'ready'",
+        to: "",
+        seen_as: &["was claimed, but it is"],
+    },
     // A lane remembers that more was taken than was.
     Fault {
         function: "queue.claim",

@@ -202,7 +202,7 @@ impl Model {
         self.came_in_order(&indexes, &counted)?;
         self.kept_places(claim, &got)?;
         self.nothing_was_left(claim, &indexes, &got, &counted)?;
-        self.take(claim, taken, &indexes);
+        self.hold(claim.worker, taken, &indexes);
         self.caps_hold(&got)?;
 
         let mut held = claim.held.clone();
@@ -212,6 +212,51 @@ impl Model {
         let seen = self.now;
         self.reports
             .insert(claim.worker.to_owned(), Report { seen, held });
+        Ok(())
+    }
+
+    /// Of what was offered, a worker has taken these: all that was to be had, and no cap was to be looked at for.
+    pub fn taken(
+        &mut self,
+        worker: &str,
+        offered: &[usize],
+        taken: &[Taken],
+    ) -> Result<(), String> {
+        let mut got = Counts::new();
+        let mut indexes = Vec::new();
+        for one in taken {
+            let index = self.index(one.execution)?;
+            self.was_to_be_had(index, one)?;
+            let execution = &self.executions[index];
+            *got.entry((execution.tenant, execution.workflow))
+                .or_default() += 1;
+            indexes.push(index);
+        }
+        for index in offered {
+            let execution = &self.executions[*index];
+            let tenant = &self.tenants[&execution.tenant];
+            let is_capped =
+                tenant.cap.is_some() || tenant.workflow_caps[&execution.workflow].is_some();
+            let is_wanted = execution.ready_since().is_some() && tenant.is_active && !is_capped;
+            ensure!(
+                indexes.contains(index) == is_wanted,
+                "#{index} was offered: taken is {}",
+                !is_wanted
+            );
+        }
+        self.hold(worker, taken, &indexes);
+        if !got.is_empty() {
+            let seen = self.now;
+            let report = self.reports.entry(worker.to_owned());
+            let report = report.or_insert_with(|| Report {
+                seen,
+                held: Counts::new(),
+            });
+            report.seen = seen;
+            for (of, count) in got {
+                *report.held.entry(of).or_default() += count;
+            }
+        }
         Ok(())
     }
 
@@ -329,13 +374,13 @@ impl Model {
         Ok(())
     }
 
-    fn take(&mut self, claim: &Claim<'_>, taken: &[Taken], indexes: &[usize]) {
+    fn hold(&mut self, worker: &str, taken: &[Taken], indexes: &[usize]) {
         for (one, index) in taken.iter().zip(indexes) {
             let execution = &mut self.executions[*index];
             execution.newest_token = one.token;
             execution.is_woken = false;
             execution.place = Place::Claimed {
-                worker: claim.worker.to_owned(),
+                worker: worker.to_owned(),
                 token: one.token,
                 until: self.now + LEASE,
             };

@@ -110,7 +110,11 @@ impl<'a> Fleet<'a> {
     async fn operate(&mut self) -> Outcome {
         match self.random.random_range(0..100) {
             0..18 => self.enqueue().await,
-            18..46 => {
+            18..26 => {
+                let worker = self.draw_worker();
+                self.take(worker).await
+            }
+            26..46 => {
                 let worker = self.draw_worker();
                 let most = self.random.random_range(1..=8);
                 let kept = [0, 0, 0, most, self.random.random_range(0..=most)]
@@ -126,10 +130,10 @@ impl<'a> Fleet<'a> {
             }
             79..81 => self.die(),
             81..87 => self.wake_or_deliver().await,
-            87..89 => self.cancel().await,
-            89..91 => self.pause().await,
-            91..93 => self.resume().await,
-            93..95 => self.change_tenant().await,
+            87..88 => self.cancel().await,
+            88..90 => self.pause().await,
+            90..92 => self.resume().await,
+            92..95 => self.change_tenant().await,
             _ => {
                 let ticks = self.random.random_range(1..=4);
                 self.pass(ticks * TICK).await
@@ -176,6 +180,12 @@ impl<'a> Fleet<'a> {
 
     fn draw_below(&mut self, count: usize) -> Option<usize> {
         (count > 0).then(|| self.random.random_range(0..count))
+    }
+
+    /// One that was enqueued as this one or later.
+    fn draw_execution_from(&mut self, first: usize) -> Option<usize> {
+        let drawn = self.draw_below(self.model.executions.len() - first);
+        drawn.map(|drawn| first + drawn)
     }
 
     fn draw_execution(&mut self, wanted: impl Fn(&Execution) -> bool) -> Option<usize> {

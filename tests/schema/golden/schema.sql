@@ -5673,7 +5673,7 @@ begin
   perform aias.quota_take(workflow.tenant_id, 'executions', 1);
   insert into queue.jobs (tenant_id, execution_id, workflow_id, priority) values (workflow.tenant_id, new_id, workflow.id, priority);
   perform queue.open_lane(workflow.tenant_id, workflow.id, priority::smallint);
-  perform queue.notify_workers(workflow.tenant_id);
+  perform queue.offer(workflow.tenant_id, new_id, workflow.max_concurrency is not null);
   return execution;
 end
 $$;
@@ -10337,6 +10337,15 @@ $$;
 -- FUNCTION forget_mail(); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.forget_mail() IS 'What a step has written to somebody is not kept longer than it takes to send it.';
 
+-- give_way(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.give_way() RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ select aias.give_way() $$;
+
+-- FUNCTION give_way(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.give_way() IS 'For a session in which a worker claims or records many jobs at a time: people''s statements are run before it, where they want the same processor.';
+
 -- keep_history(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.keep_history() RETURNS integer
     LANGUAGE plpgsql
@@ -10705,6 +10714,22 @@ $$;
 
 -- FUNCTION notify_workers(VARIADIC tenants uuid[]); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.notify_workers(VARIADIC tenants uuid[]) IS 'Wakes the workers that have room, and all of them when one of these tenants was not served lately.';
+
+-- offer(uuid, uuid, boolean); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.offer(tenant uuid, execution uuid, is_capped boolean) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  -- To whom, and when: see queue.notify_workers. What a cap may hold back is decided by claims alone.
+  select pg_notify('aias_jobs', coalesce(
+           (select concat_ws('/', t.tenant_id, execution) from queue.tenants t where t.tenant_id = tenant and t.max_running is null and not is_capped), ''))
+   where exists (select from queue.workers w where w.wants_notice and w.seen_at > now() - interval '1 minute')
+      or exists (select from queue.tenants t cross join queue.state s where t.tenant_id = tenant and t.turn < s.turn_lately)
+      or not exists (select from queue.workers w where w.seen_at > now() - interval '1 minute')
+$$;
+
+-- FUNCTION offer(tenant uuid, execution uuid, is_capped boolean); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.offer(tenant uuid, execution uuid, is_capped boolean) IS 'Wakes workers for a job that is ready from now on, as queue.notify_workers does, and says which where no cap has to be looked at: tenant/execution. A hint: whoever misses it finds the job by claiming.';
 
 -- open_lane(uuid, uuid, smallint); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) RETURNS void
@@ -11931,6 +11956,78 @@ begin
   return null;
 end
 $$;
+
+-- take(text, uuid[], uuid[], interval); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease interval) RETURNS TABLE(tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint, workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamp with time zone, cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_column
+begin
+  -- As a claim: what is recorded of it takes it along.
+  perform set_config('synchronous_commit', 'off', true);
+  return query
+    with offered as materialized (
+      select j.tenant_id, j.execution_id, t.weight
+        from unnest(tenants, executions) o (tenant_id, execution_id)
+        -- Asked again: what was offered may have been capped, or suspended, since.
+        join queue.tenants t on t.tenant_id = o.tenant_id and t.is_active and t.max_running is null
+        cross join lateral (
+          select k.tenant_id, k.execution_id, k.workflow_id from queue.jobs k
+           where k.tenant_id = o.tenant_id and k.execution_id = o.execution_id and k.state = 'ready'
+             -- Another worker was told of it too, or claims it.
+             for update skip locked
+        ) j
+        join public.workflows w on w.tenant_id = j.tenant_id and w.id = j.workflow_id and w.max_concurrency is null
+    ),
+    taken as (
+      update queue.jobs j
+         set state = 'claimed', ready_in = null, run_at = now() + lease, fencing_token = j.fencing_token + 1, claimed_by = worker,
+             claims_without_progress = j.claims_without_progress + 1, is_woken = false
+        from offered o
+       where j.tenant_id = o.tenant_id and j.execution_id = o.execution_id
+      returning j.*
+    ),
+    -- While tenants wait for their turns, this was one.
+    charged as (
+      update queue.tenants t
+         set turn = greatest(t.turn, c.turn) + c.jobs / t.weight
+        from (
+          select o.tenant_id, count(*)::double precision as jobs, max(s.turn) as turn
+            from offered o join queue.state s on s.turn_noted_at > now() - interval '1 second'
+           group by o.tenant_id
+        ) c
+        cross join lateral (
+          select k.tenant_id from queue.tenants k where k.tenant_id = c.tenant_id for no key update skip locked
+        ) free
+       where t.tenant_id = free.tenant_id
+    ),
+    -- Caps count what each worker is known to hold, and the tenant may have one soon. A claim of the same worker that had begun before this takes
+    -- it out again until the next: what is taken while a cap is being set may be over it.
+    noted as (
+      insert into queue.workers as w (worker, held_tenants, held_workflows, held_counts)
+      select worker, array_agg(j.tenant_id), array_agg(j.workflow_id), array_agg(1) from taken j having count(*) > 0
+      on conflict (worker) do update
+        set seen_at = now(), held_tenants = w.held_tenants || excluded.held_tenants, held_workflows = w.held_workflows || excluded.held_workflows,
+            held_counts = w.held_counts || excluded.held_counts
+    )
+    select j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress,
+           e.workflow_id, e.workflow_version, e.input, e.depth, coalesce(e.started_at, now()),
+           e.cancel_requested_at is not null, e.pause_requested_at is not null,
+           case when j.has_steps then queue.recorded_steps(j.tenant_id, j.execution_id) end,
+           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
+      from taken j
+      join public.executions e on e.tenant_id = j.tenant_id and e.id = j.execution_id;
+end
+$$;
+
+-- FUNCTION take(worker text, tenants uuid[], executions uuid[], lease interval); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease interval) IS 'Takes jobs that were offered, for a lease, with everything that is needed to go on; see queue.claim. Those that somebody else has by now, or that a cap may hold back, are not among the answer.';
 
 -- tend_history(integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.tend_history(batch integer) RETURNS integer
@@ -18195,6 +18292,10 @@ REVOKE ALL ON FUNCTION queue.forget_executions() FROM PUBLIC;
 -- FUNCTION forget_mail(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.forget_mail() FROM PUBLIC;
 
+-- FUNCTION give_way(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.give_way() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.give_way() TO aias_worker;
+
 -- FUNCTION keep_history(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.keep_history() FROM PUBLIC;
 
@@ -18244,6 +18345,9 @@ GRANT ALL ON FUNCTION queue.next_schedule_due() TO aias_worker;
 
 -- FUNCTION notify_workers(VARIADIC tenants uuid[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.notify_workers(VARIADIC tenants uuid[]) FROM PUBLIC;
+
+-- FUNCTION offer(tenant uuid, execution uuid, is_capped boolean); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.offer(tenant uuid, execution uuid, is_capped boolean) FROM PUBLIC;
 
 -- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) FROM PUBLIC;
@@ -18366,6 +18470,10 @@ REVOKE ALL ON FUNCTION queue.sync_tenant(tenant public.tenants) FROM PUBLIC;
 
 -- FUNCTION sync_tenants_of_plan(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.sync_tenants_of_plan() FROM PUBLIC;
+
+-- FUNCTION take(worker text, tenants uuid[], executions uuid[], lease interval); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease interval) TO aias_worker;
 
 -- FUNCTION tend_history(batch integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.tend_history(batch integer) FROM PUBLIC;

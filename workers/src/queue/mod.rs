@@ -23,6 +23,8 @@ mod erase_next_tenant;
 mod fail_embeddings;
 mod fail_export;
 mod failure;
+mod job;
+mod kept;
 mod keys_to_rewrap;
 mod learn_meters;
 mod listed_agent;
@@ -56,6 +58,7 @@ mod start_workflow;
 mod stripe_inbox;
 mod sweep;
 mod sweep_billing;
+mod take;
 mod tend_history;
 mod time;
 mod warn_of_limits;
@@ -72,7 +75,7 @@ use tracing::log::LevelFilter;
 pub use agent::{Agent, FoundAgent};
 pub use agent_functions::{AgentAnswer, AgentFunction};
 pub use begin_embedding::EmbeddingBatch;
-pub use claim::{Claimed, Job, RecordedStep, Signal};
+pub use claim::Claimed;
 pub use claim_domain_checks::DomainCheck;
 pub use claim_embeddings::EmbeddingClaim;
 pub use claim_fetches::FetchKey;
@@ -84,6 +87,7 @@ pub use claim_reconciliation::ReconciliationPage;
 pub use claim_schedules::{Schedule, ScheduleKey};
 pub use fail_embeddings::{EmbeddingFailure, EmbeddingOutcome};
 pub use failure::{Refusal, is_refused_content, refusal};
+pub use job::{Job, RecordedStep, Signal};
 pub use keys_to_rewrap::KeyToWrap;
 pub use listed_agent::FoundListing;
 pub use next_key_to_rotate::{KeyToRotate, ValueToRotate};
@@ -103,6 +107,7 @@ pub use start_child::Child;
 
 use crate::clock::{Clock, DatabaseClock};
 use crate::health::Health;
+use kept::Kept;
 
 /// Which execution: the key of `queue.jobs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,6 +127,11 @@ pub struct Claim {
 #[derive(Clone)]
 pub struct Queue {
     pool: PgPool,
+    /// Those of claims and records.
+    batches: PgPool,
+    claims: Arc<Kept>,
+    records: Arc<Kept>,
+    takes: Arc<Kept>,
     /// Of their own, because what they call is not ours: it may take its time, and a lease has to be renewed meanwhile.
     functions: PgPool,
     /// Written to `claimed_by`.
@@ -130,10 +140,14 @@ pub struct Queue {
     health: Arc<Health>,
 }
 
-/// One to claim, one to renew, one to record, and a few for what steps ask.
+/// One to take, one to renew, and a few for what steps ask.
 const CONNECTIONS: u32 = 6;
+/// One to claim, one to record.
+const CONNECTIONS_FOR_BATCHES: u32 = 2;
 /// One for each kind of work beside the executions; they are rarely all open.
 const CONNECTIONS_BESIDE: u32 = 6;
+/// After so long without a call a connection is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(1);
 /// For the functions of the product that agents have called; others wait.
 const CONNECTIONS_FOR_FUNCTIONS: u32 = 4;
 
@@ -145,9 +159,24 @@ impl Queue {
         clock: Arc<DatabaseClock>,
     ) -> Self {
         let options = options.log_slow_statements(LevelFilter::Warn, Duration::from_secs(1));
+        let pool = connections(CONNECTIONS).connect_lazy_with(options.clone());
+        // What they do takes milliseconds of a processor at a time, that a person's statement would wait for.
+        let batches = connections(CONNECTIONS_FOR_BATCHES).after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::query("select queue.give_way()")
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        });
+        let batches = batches.connect_lazy_with(options.clone());
         Self {
-            pool: pool(options.clone(), CONNECTIONS),
-            functions: pool(options, CONNECTIONS_FOR_FUNCTIONS),
+            claims: Arc::new(Kept::new(batches.clone())),
+            records: Arc::new(Kept::new(batches.clone())),
+            takes: Arc::new(Kept::new(pool.clone())),
+            batches,
+            pool,
+            functions: connections(CONNECTIONS_FOR_FUNCTIONS).connect_lazy_with(options),
             worker: worker.into(),
             clock,
             health: Arc::default(),
@@ -160,7 +189,7 @@ impl Queue {
             .clone()
             .log_slow_statements(LevelFilter::Debug, Duration::from_secs(60));
         Self {
-            pool: pool(options, CONNECTIONS_BESIDE),
+            pool: connections(CONNECTIONS_BESIDE).connect_lazy_with(options),
             ..self.clone()
         }
     }
@@ -175,7 +204,11 @@ impl Queue {
     }
 
     pub async fn close(&self) {
+        for kept in [&self.claims, &self.takes, &self.records] {
+            kept.let_go().await;
+        }
         self.pool.close().await;
+        self.batches.close().await;
         self.functions.close().await;
     }
 
@@ -192,18 +225,15 @@ impl Queue {
     }
 }
 
-fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+fn connections(most: u32) -> PgPoolOptions {
     PgPoolOptions::new()
-        .max_connections(connections)
+        .max_connections(most)
         .acquire_timeout(Duration::from_secs(10))
         // A round trip before every call is too much; one after a pause finds the connection that a restart has cut.
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                Ok(meta.idle_for < Duration::from_secs(1) || connection.ping().await.is_ok())
-            })
+            Box::pin(async move { Ok(meta.idle_for < QUIET || connection.ping().await.is_ok()) })
         })
-        .connect_lazy_with(options)
 }
 
 fn interval(duration: Duration) -> PgInterval {

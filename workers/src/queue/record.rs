@@ -110,6 +110,7 @@ impl Queue {
             executions: e,
             steps: s,
         } = &written;
+        let mut session = self.note("record", self.records.session().await)?;
         let rows = sqlx::query!(
             r#"select held as "held!", written as "written!", cancel_requested as "cancel_requested!", pause_requested as "pause_requested!"
                  from queue.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"#,
@@ -139,9 +140,10 @@ impl Queue {
             &s.finished_ats as _,
             &s.extras as _,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(session.connection())
         .await;
         let rows = self.note("record", rows)?;
+        session.keep();
         let answers = rows.into_iter().map(|row| match (row.held, row.written) {
             (_, true) => Answer::Written {
                 cancel_requested: row.cancel_requested,

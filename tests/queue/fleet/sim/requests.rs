@@ -44,12 +44,12 @@ impl Fleet<'_> {
     /// Suspended or active again, and other caps where there are some: of what has none, workers do not say how many they hold.
     pub(super) async fn change_tenant(&mut self) -> Outcome {
         let number = self.draw_tenant();
-        let cap = self.random.random_range(1..=6);
+        let cap = self.random.random_range(1..=3);
         let drawn = self.model.tenants.get_mut(&number).expect("it is drawn");
-        if self.random.random_bool(0.6) {
+        if self.random.random_bool(0.5) {
             drawn.is_active = !drawn.is_active;
         } else {
-            drawn.cap = drawn.cap.map(|_| cap);
+            drawn.cap = Some(cap);
         }
         let words = format!("tenant {number} becomes {drawn:?}");
         self.note(words);

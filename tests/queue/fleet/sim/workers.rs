@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use rand::Rng;
 use sqlx::postgres::PgRow;
 use sqlx::{Row, query};
 use uuid::Uuid;
@@ -64,8 +65,44 @@ impl Fleet<'_> {
             kept,
             held: &held,
         };
+        self.hold(worker, &taken)?;
+        self.model.claimed(&claim, &taken)
+    }
+
+    /// It was told of some jobs, most of them new ones.
+    pub(super) async fn take(&mut self, worker: usize) -> Outcome {
+        let name = self.workers[worker].name.clone();
+        let mut offered = Vec::new();
+        for _ in 0..self.random.random_range(1..=4) {
+            let newest = self.model.executions.len().saturating_sub(6);
+            let is_new = self.random.random_bool(0.8);
+            let drawn = self.draw_execution_from(if is_new { newest } else { 0 });
+            offered.extend(drawn.filter(|index| !offered.contains(index)));
+        }
+        self.note(format!("{name} is offered {offered:?}"));
+        let held: Vec<_> = offered.iter().map(|index| (*index, 0)).collect();
+        let (tenants, executions, _) = self.keys(&held);
+        let rows = query(
+            "select execution_id, fencing_token, cancel_requested, pause_requested,
+                    array(select s ->> 'node_id' from jsonb_array_elements(coalesce(signals, '[]')) s) as signals
+               from queue.take($1, $2, $3, make_interval(secs => $4))",
+        )
+        .bind(&name)
+        .bind(tenants)
+        .bind(executions)
+        .bind(LEASE as f64)
+        .fetch_all(&mut *self.session)
+        .await
+        .map_err(sql_error)?;
+        let taken: Vec<_> = rows.iter().map(taken).collect();
+        self.hold(worker, &taken)?;
+        self.model.taken(&name, &offered, &taken)
+    }
+
+    fn hold(&mut self, worker: usize, taken: &[Taken]) -> Outcome {
+        let name = self.workers[worker].name.clone();
         let mut words = String::from("  it gets");
-        for one in &taken {
+        for one in taken {
             let index = self.model.index(one.execution)?;
             let _ = write!(words, " #{index}/{}", one.token);
             // It may be one that it has lost without knowing.
@@ -74,7 +111,7 @@ impl Fleet<'_> {
             self.claims.push((name.clone(), index, one.token));
         }
         self.log.push(words);
-        self.model.claimed(&claim, &taken)
+        Ok(())
     }
 
     pub(super) async fn renew(&mut self, worker: usize) -> Outcome {
