@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
@@ -68,8 +68,11 @@ impl Claims {
         let mut left = Left::Nothing;
         while !is_stopped_while(&mut drain, self.wait_for_room(left, wake)).await {
             let wanted = self.wanted(self.places.room.available_permits());
+            // What was offered meanwhile may have taken some.
+            let places = Arc::clone(&self.places.room).try_acquire_many_owned(permits(wanted.most));
+            let Ok(places) = places else { continue };
             // Not within the selection: a claim that was sent is seen through, so that no job is held and not run.
-            match self.claim(wanted).await {
+            match self.claim(wanted, places).await {
                 Ok(claimed) => {
                     broken.reset();
                     if claimed.count > 0 {
@@ -91,7 +94,11 @@ impl Claims {
     }
 
     /// Claims once and starts what came.
-    async fn claim(&self, wanted: Wanted) -> sqlx::Result<Brought> {
+    async fn claim(
+        &self,
+        wanted: Wanted,
+        mut places: OwnedSemaphorePermit,
+    ) -> sqlx::Result<Brought> {
         self.heartbeat.refresh().await?;
         let load = self.places.held.load();
         let Claimed { jobs, was_capped } = self
@@ -101,9 +108,8 @@ impl Claims {
         let count = jobs.len();
         metrics::counter!("aias_worker_claimed_total").increment(count as u64);
         for job in jobs {
-            // There is one for each, since nobody else takes of these.
-            if let Ok(permit) = Arc::clone(&self.places.room).acquire_owned().await {
-                self.places.begin(job, permit);
+            if let Some(place) = places.split(1) {
+                self.places.begin(job, place);
             }
         }
         Ok(Brought { count, was_capped })
@@ -115,7 +121,7 @@ impl Claims {
             most,
             kept: self
                 .places
-                .reserve()
+                .reserve
                 .saturating_sub(available - most)
                 .min(most),
         }
@@ -141,11 +147,10 @@ impl Claims {
     async fn wait_for_room(&self, left: Left, wake: &Wake) {
         let room = &self.places.room;
         if left == Left::More {
-            let permits = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let quarter = permits(self.places.reserve() + self.places.count.div_ceil(4));
+            let quarter = permits(self.places.reserve + self.places.count.div_ceil(4));
             let gathered = async {
                 let _ = timeout(GATHER, room.acquire_many(quarter)).await;
-                let _ = timeout(LOOK, room.acquire_many(permits(self.places.reserve() + 1))).await;
+                let _ = timeout(LOOK, room.acquire_many(permits(self.places.reserve + 1))).await;
             };
             tokio::select! {
                 () = gathered => {}
@@ -176,4 +181,8 @@ impl Claims {
             () = ended => idle.reset(),
         }
     }
+}
+
+fn permits(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

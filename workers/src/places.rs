@@ -17,8 +17,10 @@ pub struct Places {
     jobs: Arc<Jobs>,
     /// How many claims have.
     pub count: usize,
+    /// Of those, kept from tenants who have many already: one with a backlog of slow executions must not fill the worker.
+    pub reserve: usize,
     pub room: Arc<Semaphore>,
-    /// A sixteenth of all is for offers, so that a claim gets as many as it was promised, whatever is offered meanwhile.
+    /// A sixteenth of all, so that what is offered does not wait for whoever gathers places for a claim.
     offered: Arc<Semaphore>,
     /// Something has ended.
     pub freed: Arc<Notify>,
@@ -34,6 +36,8 @@ impl Places {
             held,
             jobs,
             count,
+            // With those for offers it is an eighth.
+            reserve: most / 8 - offered,
             room: Arc::new(Semaphore::new(count)),
             offered: Arc::new(Semaphore::new(offered)),
             freed: Arc::default(),
@@ -41,27 +45,43 @@ impl Places {
         }
     }
 
-    /// An eighth of claims' places is kept from tenants who have many already: one with a backlog of slow executions must not fill the worker.
-    pub fn reserve(&self) -> usize {
-        self.count / 8
-    }
-
     /// One for what is offered, if there is one and only a few of this tenant are held.
     pub fn for_offer(&self, tenant: Uuid) -> Option<OwnedSemaphorePermit> {
         /// As in `queue.pick`.
         const FEW: usize = 4;
         let has_few = self.held.count_of(tenant) < FEW;
-        let permit = has_few.then(|| Arc::clone(&self.offered).try_acquire_owned().ok());
-        permit.flatten()
+        let place = has_few.then(|| Arc::clone(&self.offered).try_acquire_owned().ok());
+        place.flatten()
     }
 
-    /// Runs a job there.
-    pub fn begin(&self, job: Job, permit: OwnedSemaphorePermit) {
+    /// Runs a job that was claimed.
+    pub fn begin(&self, job: Job, place: OwnedSemaphorePermit) {
+        self.run(job, async move {
+            let _place = place;
+            std::future::pending::<()>().await;
+        });
+    }
+
+    /// Runs a job that was offered. It changes to one of the other places as soon as there is one, so that slow executions leave room for offers.
+    pub fn begin_offered(&self, job: Job, place: OwnedSemaphorePermit) {
+        let room = Arc::clone(&self.room);
+        self.run(job, async move {
+            let _other = room.acquire_owned().await;
+            drop(place);
+            std::future::pending::<()>().await;
+        });
+    }
+
+    /// Runs a job beside what keeps its place, which does not end by itself.
+    fn run(&self, job: Job, keep_place: impl Future<Output = ()> + Send + 'static) {
         let hold = self.held.hold(job.claim, job.workflow_id);
         let (jobs, freed) = (Arc::clone(&self.jobs), Arc::clone(&self.freed));
         self.running.spawn(async move {
-            jobs.run(job, &hold).await;
-            drop((hold, permit));
+            tokio::select! {
+                () = jobs.run(job, &hold) => {}
+                () = keep_place => {}
+            }
+            drop(hold);
             freed.notify_one();
         });
         metrics::gauge!("aias_worker_executions_in_memory").set(self.held.len() as f64);

@@ -64,7 +64,7 @@ impl Takes {
                 let taken = jobs.len();
                 metrics::counter!("aias_worker_taken_total").increment(taken as u64);
                 for (job, permit) in jobs.into_iter().zip(permits) {
-                    self.places.begin(job, permit);
+                    self.places.begin_offered(job, permit);
                 }
                 taken == count
             }

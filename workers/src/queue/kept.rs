@@ -17,6 +17,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// Where it is between two calls.
 pub(super) struct Kept {
     pool: PgPool,
+    gives_way: bool,
     place: Mutex<Option<Held>>,
 }
 
@@ -36,7 +37,17 @@ impl Kept {
     pub fn new(pool: PgPool) -> Self {
         Self {
             pool,
+            gives_way: false,
             place: Mutex::new(None),
+        }
+    }
+
+    /// For batches: what they do takes milliseconds of a processor at a time, that a person's statement would wait for. All connections of that
+    /// pool are used by such.
+    pub fn giving_way(pool: PgPool) -> Self {
+        Self {
+            gives_way: true,
+            ..Self::new(pool)
         }
     }
 
@@ -48,7 +59,12 @@ impl Kept {
         {
             return Ok(Session { place, held });
         }
-        let held = Held::new(self.pool.acquire().await?);
+        let mut held = Held::new(self.pool.acquire().await?);
+        if self.gives_way {
+            // Where it cannot, it does as well; and a connection that is broken says so again.
+            let asked = sqlx::query("select queue.give_way()");
+            let _ = asked.execute(&mut *held.connection).await;
+        }
         Ok(Session { place, held })
     }
 

@@ -160,19 +160,10 @@ impl Queue {
     ) -> Self {
         let options = options.log_slow_statements(LevelFilter::Warn, Duration::from_secs(1));
         let pool = connections(CONNECTIONS).connect_lazy_with(options.clone());
-        // What they do takes milliseconds of a processor at a time, that a person's statement would wait for.
-        let batches = connections(CONNECTIONS_FOR_BATCHES).after_connect(|connection, _| {
-            Box::pin(async move {
-                sqlx::query("select queue.give_way()")
-                    .execute(connection)
-                    .await?;
-                Ok(())
-            })
-        });
-        let batches = batches.connect_lazy_with(options.clone());
+        let batches = connections(CONNECTIONS_FOR_BATCHES).connect_lazy_with(options.clone());
         Self {
-            claims: Arc::new(Kept::new(batches.clone())),
-            records: Arc::new(Kept::new(batches.clone())),
+            claims: Arc::new(Kept::giving_way(batches.clone())),
+            records: Arc::new(Kept::giving_way(batches.clone())),
             takes: Arc::new(Kept::new(pool.clone())),
             batches,
             pool,
