@@ -70,7 +70,9 @@ impl Claims {
             let wanted = self.wanted(self.places.room.available_permits());
             // What was offered meanwhile may have taken some.
             let places = Arc::clone(&self.places.room).try_acquire_many_owned(permits(wanted.most));
-            let Ok(places) = places else { continue };
+            let Some(places) = places.ok().filter(|places| places.num_permits() > 0) else {
+                continue;
+            };
             // Not within the selection: a claim that was sent is seen through, so that no job is held and not run.
             match self.claim(wanted, places).await {
                 Ok(claimed) => {

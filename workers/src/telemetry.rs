@@ -97,6 +97,10 @@ fn describe() {
     );
     describe_counter!("aias_worker_claimed_total", "Executions claimed");
     describe_counter!(
+        "aias_worker_taken_total",
+        "Executions taken by their names, without a claim"
+    );
+    describe_counter!(
         "aias_worker_abandoned_total",
         "Executions let go because another worker holds them"
     );

@@ -1,7 +1,7 @@
 //! Small tenants beside a big one: how long their executions wait to begin, and what the big one's drain rate loses by it.
 //!
 //! One worker process. A tenant has enqueued 100,000 trivial executions; then 50 small tenants start one a second each. The wait is from
-//! the row's creation to its first claim's time, both by the database's clock.
+//! the row's creation to its first claim's or take's time, both by the database's clock.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
