@@ -23,7 +23,7 @@ create function queue.take(worker text, tenants uuid[], executions uuid[], lease
   cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb
 )
 language plpgsql
--- Definer, and plans that are kept: see queue.claim.
+-- Definer: see queue.claim. And plans that are kept, as there.
 security definer
 set search_path = ''
 set plan_cache_mode = force_generic_plan
