@@ -11968,61 +11968,67 @@ CREATE FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease
     SET enable_mergejoin TO 'off'
     AS $$
 #variable_conflict use_column
+declare
+  taken_tenants uuid[];
+  taken_executions uuid[];
 begin
   -- As a claim: what is recorded of it takes it along.
   perform set_config('synchronous_commit', 'off', true);
+  with offered as materialized (
+    select j.tenant_id, j.execution_id
+      from unnest(tenants, executions) o (tenant_id, execution_id)
+      -- Asked again: what was offered may have been capped, or suspended, since.
+      join queue.tenants t on t.tenant_id = o.tenant_id and t.is_active and t.max_running is null
+      cross join lateral (
+        select k.tenant_id, k.execution_id, k.workflow_id from queue.jobs k
+         where k.tenant_id = o.tenant_id and k.execution_id = o.execution_id and k.state = 'ready'
+           -- Another worker was told of it too, or claims it.
+           for update skip locked
+      ) j
+      join public.workflows w on w.tenant_id = j.tenant_id and w.id = j.workflow_id and w.max_concurrency is null
+  ),
+  taken as (
+    update queue.jobs j
+       set state = 'claimed', ready_in = null, run_at = now() + lease, fencing_token = j.fencing_token + 1, claimed_by = worker,
+           claims_without_progress = j.claims_without_progress + 1, is_woken = false
+      from offered o
+     where j.tenant_id = o.tenant_id and j.execution_id = o.execution_id
+    returning j.*
+  ),
+  -- While tenants wait for their turns, this was one.
+  charged as (
+    update queue.tenants t
+       set turn = greatest(t.turn, c.turn) + c.jobs / t.weight
+      from (
+        select o.tenant_id, count(*)::double precision as jobs, max(s.turn) as turn
+          from offered o join queue.state s on s.turn_noted_at > now() - interval '1 second'
+         group by o.tenant_id
+      ) c
+      cross join lateral (
+        select k.tenant_id from queue.tenants k where k.tenant_id = c.tenant_id for no key update skip locked
+      ) free
+     where t.tenant_id = free.tenant_id
+  ),
+  -- Caps count what each worker is known to hold, and the tenant may have one soon. A claim of the same worker that had begun before this takes
+  -- it out again until the next: what is taken while a cap is being set may be over it.
+  noted as (
+    insert into queue.workers as w (worker, held_tenants, held_workflows, held_counts)
+    select worker, array_agg(j.tenant_id), array_agg(j.workflow_id), array_agg(1) from taken j having count(*) > 0
+    on conflict (worker) do update
+      set seen_at = now(), held_tenants = w.held_tenants || excluded.held_tenants, held_workflows = w.held_workflows || excluded.held_workflows,
+          held_counts = w.held_counts || excluded.held_counts
+  )
+  select array_agg(j.tenant_id), array_agg(j.execution_id) into taken_tenants, taken_executions from taken j;
+  -- Another statement, that sees more: somebody may have held the job, and recorded steps of it, after the one above had begun.
   return query
-    with offered as materialized (
-      select j.tenant_id, j.execution_id, t.weight
-        from unnest(tenants, executions) o (tenant_id, execution_id)
-        -- Asked again: what was offered may have been capped, or suspended, since.
-        join queue.tenants t on t.tenant_id = o.tenant_id and t.is_active and t.max_running is null
-        cross join lateral (
-          select k.tenant_id, k.execution_id, k.workflow_id from queue.jobs k
-           where k.tenant_id = o.tenant_id and k.execution_id = o.execution_id and k.state = 'ready'
-             -- Another worker was told of it too, or claims it.
-             for update skip locked
-        ) j
-        join public.workflows w on w.tenant_id = j.tenant_id and w.id = j.workflow_id and w.max_concurrency is null
-    ),
-    taken as (
-      update queue.jobs j
-         set state = 'claimed', ready_in = null, run_at = now() + lease, fencing_token = j.fencing_token + 1, claimed_by = worker,
-             claims_without_progress = j.claims_without_progress + 1, is_woken = false
-        from offered o
-       where j.tenant_id = o.tenant_id and j.execution_id = o.execution_id
-      returning j.*
-    ),
-    -- While tenants wait for their turns, this was one.
-    charged as (
-      update queue.tenants t
-         set turn = greatest(t.turn, c.turn) + c.jobs / t.weight
-        from (
-          select o.tenant_id, count(*)::double precision as jobs, max(s.turn) as turn
-            from offered o join queue.state s on s.turn_noted_at > now() - interval '1 second'
-           group by o.tenant_id
-        ) c
-        cross join lateral (
-          select k.tenant_id from queue.tenants k where k.tenant_id = c.tenant_id for no key update skip locked
-        ) free
-       where t.tenant_id = free.tenant_id
-    ),
-    -- Caps count what each worker is known to hold, and the tenant may have one soon. A claim of the same worker that had begun before this takes
-    -- it out again until the next: what is taken while a cap is being set may be over it.
-    noted as (
-      insert into queue.workers as w (worker, held_tenants, held_workflows, held_counts)
-      select worker, array_agg(j.tenant_id), array_agg(j.workflow_id), array_agg(1) from taken j having count(*) > 0
-      on conflict (worker) do update
-        set seen_at = now(), held_tenants = w.held_tenants || excluded.held_tenants, held_workflows = w.held_workflows || excluded.held_workflows,
-            held_counts = w.held_counts || excluded.held_counts
-    )
     select j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress,
            e.workflow_id, e.workflow_version, e.input, e.depth, coalesce(e.started_at, now()),
            e.cancel_requested_at is not null, e.pause_requested_at is not null,
            case when j.has_steps then queue.recorded_steps(j.tenant_id, j.execution_id) end,
            case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
-      from taken j
-      join public.executions e on e.tenant_id = j.tenant_id and e.id = j.execution_id;
+      from unnest(taken_tenants, taken_executions) t (tenant_id, execution_id)
+      join queue.jobs j on j.tenant_id = t.tenant_id and j.execution_id = t.execution_id
+      join public.executions e on e.tenant_id = t.tenant_id and e.id = t.execution_id;
 end
 $$;
 
