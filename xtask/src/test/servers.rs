@@ -6,7 +6,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::build;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, owner};
 use crate::database::scratch::Scratch;
 use crate::database::{connect, migrate, policies, roles, seed};
 use crate::down;
@@ -86,6 +86,7 @@ impl Server {
         let layout = layout_of(source.version)?;
         clear(&layout).await?;
         let secrets = Secrets::load_or_make(&layout)?;
+        owner::keep_in_memory(layout.dir(), "data")?;
         let (cluster, _) =
             Cluster::open(&layout, &source.copy, Ports::free()?.database, &secrets).await?;
         let cluster = cluster.disposable();
