@@ -5,13 +5,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::counter::{Micros, now};
 use crate::postgres::Postgres;
 use crate::schedule::Victim;
 use crate::workers::Workers;
+
+/// How long a worker's death waits for it to be at work. A machine may be so slow that a worker which has just started is killed before it
+/// has anything to lose, and the next as well.
+const MERCY: Duration = Duration::from_secs(1);
 
 /// From the kill of Postgres to its first answer after that.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +36,7 @@ pub async fn kill_workers(
     begun: Instant,
     kills: Vec<(Duration, Victim)>,
     workers: Arc<Mutex<Workers>>,
+    postgres: Arc<Postgres>,
     toll: Arc<Toll>,
 ) -> Result<()> {
     for (at, victim) in kills {
@@ -38,7 +44,11 @@ pub async fn kill_workers(
             continue;
         };
         sleep_until(begun + at).await;
-        workers.lock().await.kill(position).await?;
+        let mut workers = workers.lock().await;
+        let at_work = is_at_work(&postgres, workers.pid(position)?);
+        // Without Postgres nobody is.
+        let _ = timeout(MERCY, at_work).await;
+        workers.kill(position).await?;
         toll.workers.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
@@ -63,4 +73,22 @@ pub async fn kill_postgres(
         toll.postgres.fetch_add(1, Ordering::Relaxed);
     }
     Ok(outages)
+}
+
+/// Ends once something is recorded as begun by the worker.
+async fn is_at_work(postgres: &Postgres, pid: i32) -> sqlx::Result<()> {
+    let mut session = PgConnection::connect(&postgres.url).await?;
+    loop {
+        let begun: bool = sqlx::query_scalar(
+            "select exists (select from (select c.status, c.worker from crash.changes c order by c.seq desc limit 500) c
+                             where c.status = 'running' and c.worker like '%:' || $1 || ':%')",
+        )
+        .bind(pid.to_string())
+        .fetch_one(&mut session)
+        .await?;
+        if begun {
+            return session.close().await;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
 }

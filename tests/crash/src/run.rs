@@ -125,6 +125,7 @@ async fn play(
         begun,
         schedule.kills.clone(),
         Arc::clone(workers),
+        Arc::clone(postgres),
         Arc::clone(&toll),
     ));
     let mut postgres_kills = tokio::spawn(kills::kill_postgres(

@@ -75,13 +75,18 @@ impl Workers {
         self.supervisor.spawn(&service)
     }
 
+    fn at(&self, position: usize) -> Result<&Running> {
+        let running = self.running.get(position);
+        running.context("there are not so many workers")
+    }
+
+    pub fn pid(&self, position: usize) -> Result<i32> {
+        Ok(self.at(position)?.identity.pid)
+    }
+
     /// SIGKILL, and another in its place at once.
     pub async fn kill(&mut self, position: usize) -> Result<()> {
-        let running = self
-            .running
-            .get(position)
-            .context("there are not so many workers")?
-            .clone();
+        let running = self.at(position)?.clone();
         self.note_if_ended(&running);
         self.supervisor.stop(&running, true).await?;
         self.killed.push(Killed {
