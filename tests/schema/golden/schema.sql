@@ -11083,8 +11083,8 @@ declare
   have_steps boolean;
   models text[];
   agent_versions integer[];
-  input_tokens bigint[];
-  output_tokens bigint[];
+  input_counts bigint[];
+  output_counts bigint[];
   costs numeric[];
   extra record;
   counted record;
@@ -11138,8 +11138,8 @@ begin
   if has_extras then
     models := array_fill(null::text, array[cardinality(nodes)]);
     agent_versions := array_fill(null::integer, array[cardinality(nodes)]);
-    input_tokens := array_fill(null::bigint, array[cardinality(nodes)]);
-    output_tokens := input_tokens;
+    input_counts := array_fill(null::bigint, array[cardinality(nodes)]);
+    output_counts := input_counts;
     costs := array_fill(null::numeric, array[cardinality(nodes)]);
     for extra in
       select x.*, tenants[x.of] as tenant_id, executions[x.of] as execution_id
@@ -11153,8 +11153,8 @@ begin
           from queue.record_usage(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.attempt, extra.more -> 'usage');
         -- Tokens are added to the step when their row is new, not when a call is repeated.
         if counted.is_new then
-          input_tokens[extra.n] := (extra.more #>> '{usage,input_tokens}')::bigint;
-          output_tokens[extra.n] := (extra.more #>> '{usage,output_tokens}')::bigint;
+          input_counts[extra.n] := (extra.more #>> '{usage,input_tokens}')::bigint;
+          output_counts[extra.n] := (extra.more #>> '{usage,output_tokens}')::bigint;
           costs[extra.n] := counted.cost;
         end if;
       end if;
@@ -11176,8 +11176,8 @@ begin
            model = coalesce(models[x.n], s.model),
            agent_version = coalesce(agent_versions[x.n], s.agent_version),
            -- Attempts that failed have cost something too.
-           input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(input_tokens[x.n], 0), 0),
-           output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(output_tokens[x.n], 0), 0),
+           input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(input_counts[x.n], 0), 0),
+           output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(output_counts[x.n], 0), 0),
            cost_usd = case when costs[x.n] is null then s.cost_usd else coalesce(s.cost_usd, 0) + costs[x.n] end,
            revision = bases[x.of] + x.n
       from unnest(step_of, nodes, items, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
@@ -11194,7 +11194,7 @@ begin
     tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error,
     run_at, started_at, finished_at, model, agent_version, input_tokens, output_tokens, cost_usd, revision)
   select tenants[x.of], executions[x.of], x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
-         x.run_at, x.started_at, x.finished_at, models[x.n], agent_versions[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
+         x.run_at, x.started_at, x.finished_at, models[x.n], agent_versions[x.n], input_counts[x.n], output_counts[x.n], costs[x.n], bases[x.of] + x.n
     from unnest(step_of, nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
                 step_run_ats, step_started_ats, step_finished_ats) with ordinality
            x (of, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
