@@ -96,8 +96,15 @@ pub fn keep_in_memory(dir: &Path, name: &str) -> Result<()> {
     if state.f_bavail * state.f_frsize < ENOUGH {
         return Ok(());
     }
-    let ours = format!("aias-{}", rustix::process::geteuid().as_raw());
-    let place = stand_in(&Path::new(MEMORY).join(ours), dir).join(name);
+    let us = rustix::process::geteuid();
+    let ours = Path::new(MEMORY).join(format!("aias-{}", us.as_raw()));
+    // Everybody may write there, so somebody may have put something else in its place.
+    let is_ours = make_dir(&ours).is_ok()
+        && std::fs::symlink_metadata(&ours).is_ok_and(|it| it.is_dir() && it.uid() == us.as_raw());
+    if !is_ours {
+        return Ok(());
+    }
+    let place = stand_in(&ours, dir).join(name);
     // Of a run that was killed.
     if place.is_dir() {
         std::fs::remove_dir_all(&place).with_context(|| format!("removing {}", place.display()))?;
