@@ -11080,11 +11080,10 @@ declare
   ended_with_waits bigint[];
   has_extras constant boolean := cardinality(array_remove(extras, null)) > 0;
   have_waits boolean;
-  have_steps boolean;
   models text[];
   agent_versions integer[];
-  input_counts bigint[];
-  output_counts bigint[];
+  input_tokens bigint[];
+  output_tokens bigint[];
   costs numeric[];
   extra record;
   counted record;
@@ -11092,21 +11091,17 @@ declare
 begin
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
   with locked as materialized (
-    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held, j.has_waits, j.has_steps
+    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held, j.has_waits
       from (
         select * from unnest(tenants, executions, tokens) with ordinality x (tenant_id, execution_id, fencing_token, n)
          order by x.tenant_id, x.execution_id
       ) g
       -- Each by its key: joined in any other way, this would be as much work as there are jobs.
       cross join lateral (
-        select k.fencing_token, k.state, k.claimed_by, k.has_waits, k.has_steps from queue.jobs k
-         where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id
-           for update
+        select k.fencing_token, k.state, k.claimed_by, k.has_waits from queue.jobs k where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id for update
       ) j
   )
-  select coalesce(array_agg(l.n) filter (where l.is_held), '{}'), coalesce(bool_or(l.has_waits), false), coalesce(bool_or(l.has_steps), false)
-    into held_positions, have_waits, have_steps
-    from locked l;
+  select coalesce(array_agg(l.n) filter (where l.is_held), '{}'), coalesce(bool_or(l.has_waits), false) into held_positions, have_waits from locked l;
   if cardinality(held_positions) < cardinality(executions) then
     return query
       select g.n = any (held_positions), false, false, false from generate_series(1, cardinality(executions)) g (n) order by g.n;
@@ -11138,8 +11133,8 @@ begin
   if has_extras then
     models := array_fill(null::text, array[cardinality(nodes)]);
     agent_versions := array_fill(null::integer, array[cardinality(nodes)]);
-    input_counts := array_fill(null::bigint, array[cardinality(nodes)]);
-    output_counts := input_counts;
+    input_tokens := array_fill(null::bigint, array[cardinality(nodes)]);
+    output_tokens := input_tokens;
     costs := array_fill(null::numeric, array[cardinality(nodes)]);
     for extra in
       select x.*, tenants[x.of] as tenant_id, executions[x.of] as execution_id
@@ -11153,8 +11148,8 @@ begin
           from queue.record_usage(extra.tenant_id, extra.execution_id, extra.node_id, extra.item, extra.attempt, extra.more -> 'usage');
         -- Tokens are added to the step when their row is new, not when a call is repeated.
         if counted.is_new then
-          input_counts[extra.n] := (extra.more #>> '{usage,input_tokens}')::bigint;
-          output_counts[extra.n] := (extra.more #>> '{usage,output_tokens}')::bigint;
+          input_tokens[extra.n] := (extra.more #>> '{usage,input_tokens}')::bigint;
+          output_tokens[extra.n] := (extra.more #>> '{usage,output_tokens}')::bigint;
           costs[extra.n] := counted.cost;
         end if;
       end if;
@@ -11167,40 +11162,29 @@ begin
       end if;
     end loop;
   end if;
-  if have_steps then
-    update public.execution_steps s
-       set status = x.status, attempt = x.attempt, handle = x.handle,
-           input = coalesce(x.input, s.input), output = x.output, error = x.error,
-           run_at = x.run_at,
-           started_at = coalesce(x.started_at, s.started_at), finished_at = x.finished_at,
-           model = coalesce(models[x.n], s.model),
-           agent_version = coalesce(agent_versions[x.n], s.agent_version),
-           -- Attempts that failed have cost something too.
-           input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(input_counts[x.n], 0), 0),
-           output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(output_counts[x.n], 0), 0),
-           cost_usd = case when costs[x.n] is null then s.cost_usd else coalesce(s.cost_usd, 0) + costs[x.n] end,
-           revision = bases[x.of] + x.n
-      from unnest(step_of, nodes, items, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
-                  step_run_ats, step_started_ats, step_finished_ats) with ordinality
-             x (of, node_id, item, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
-     where s.tenant_id = tenants[x.of] and s.execution_id = executions[x.of] and s.node_id = x.node_id and s.item = x.item
-       -- A worker that did not hear whether a call was committed repeats it as it was. It then meets its own steps:
-       -- what is final stays, and so does a later attempt.
-       and s.status in ('running', 'waiting') and x.attempt >= s.attempt;
-  end if;
-  -- Nobody else writes steps of these executions while their jobs are locked, so what is not there now stays away; an `on conflict` would look
-  -- for it once more, and confirm each row by itself.
-  insert into public.execution_steps (
+  insert into public.execution_steps as s (
     tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error,
     run_at, started_at, finished_at, model, agent_version, input_tokens, output_tokens, cost_usd, revision)
   select tenants[x.of], executions[x.of], x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
-         x.run_at, x.started_at, x.finished_at, models[x.n], agent_versions[x.n], input_counts[x.n], output_counts[x.n], costs[x.n], bases[x.of] + x.n
+         x.run_at, x.started_at, x.finished_at, models[x.n], agent_versions[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
     from unnest(step_of, nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
                 step_run_ats, step_started_ats, step_finished_ats) with ordinality
            x (of, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
-   where not have_steps or not exists (
-           select from public.execution_steps s
-            where s.tenant_id = tenants[x.of] and s.execution_id = executions[x.of] and s.node_id = x.node_id and s.item = x.item);
+  on conflict (tenant_id, execution_id, node_id, item) do update
+    set status = excluded.status, attempt = excluded.attempt, handle = excluded.handle,
+        input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
+        run_at = excluded.run_at,
+        started_at = coalesce(excluded.started_at, s.started_at), finished_at = excluded.finished_at,
+        model = coalesce(excluded.model, s.model),
+        agent_version = coalesce(excluded.agent_version, s.agent_version),
+        -- Attempts that failed have cost something too.
+        input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(excluded.input_tokens, 0), 0),
+        output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(excluded.output_tokens, 0), 0),
+        cost_usd = case when excluded.cost_usd is null then s.cost_usd else coalesce(s.cost_usd, 0) + excluded.cost_usd end,
+        revision = excluded.revision
+    -- A worker that did not hear whether a call was committed repeats it as it was. It then meets its own steps:
+    -- what is final stays, and so does a later attempt.
+    where s.status in ('running', 'waiting') and excluded.attempt >= s.attempt;
   -- What a step waited for is over with the step.
   if have_waits then
     delete from queue.waits w
