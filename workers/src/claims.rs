@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::backoff::Backoff;
 use crate::execution::Drain;
 use crate::heartbeat::Heartbeat;
-use crate::places::Places;
+use crate::places::{Places, permits};
 use crate::queue::{Claimed, Queue};
 use crate::stop::is_stopped_while;
 use crate::wake::Wake;
@@ -183,8 +183,4 @@ impl Claims {
             () = ended => idle.reset(),
         }
     }
-}
-
-fn permits(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -1,8 +1,10 @@
 //! Where executions run in this process: so many at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -62,12 +64,22 @@ impl Places {
         });
     }
 
-    /// Runs a job that was offered. It changes to one of the other places as soon as there is one, so that slow executions leave room for offers.
+    /// Runs a job that was offered. It changes to one of the other places once there are more than those that are kept, so that slow executions
+    /// leave room for offers and still do not fill the worker.
     pub fn begin_offered(&self, job: Job, place: OwnedSemaphorePermit) {
-        let room = Arc::clone(&self.room);
+        /// Nobody waits in line for it: whoever does so at a semaphore is given what is free, piece by piece, and claims would not see it.
+        const LOOK: Duration = Duration::from_millis(100);
+        let (room, wanted) = (Arc::clone(&self.room), self.reserve + 1);
         self.run(job, async move {
-            let _other = room.acquire_owned().await;
+            let other = loop {
+                let free = Arc::clone(&room).try_acquire_many_owned(permits(wanted));
+                if let Some(other) = free.ok().and_then(|mut free| free.split(1)) {
+                    break other;
+                }
+                sleep(LOOK).await;
+            };
             drop(place);
+            let _other = other;
             std::future::pending::<()>().await;
         });
     }
@@ -86,4 +98,9 @@ impl Places {
         });
         metrics::gauge!("aias_worker_executions_in_memory").set(self.held.len() as f64);
     }
+}
+
+/// As the semaphores count them.
+pub fn permits(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -86,11 +86,11 @@ async fn somebody_elses_backlog_does_not_fill_a_worker(pool: PgPool) {
     for _ in 0..60 {
         any = stage.start(slow, json!({})).await;
     }
-    // All but the eighth that is kept.
+    // All but the eighth that is kept; half of that is for offers, and may be taken while a claim is under way.
     stage
         .until(
             any,
-            "select $1 is not null and count(*) = 28 from execution_steps where node_id = 'call' and status = 'running'",
+            "select $1 is not null and count(*) >= 28 from execution_steps where node_id = 'call' and status = 'running'",
         )
         .await;
     let execution = stage.enqueue(quick).await;
@@ -98,6 +98,6 @@ async fn somebody_elses_backlog_does_not_fill_a_worker(pool: PgPool) {
     let slow_ones: i64 = stage
         .ask_queue("select count(*) from execution_steps where $1 is not null and node_id = 'call' and status = 'running'", any)
         .await;
-    assert_eq!(slow_ones, 28);
+    assert!((28..=30).contains(&slow_ones), "{slow_ones} run");
     worker.stop().await;
 }
