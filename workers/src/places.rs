@@ -67,19 +67,10 @@ impl Places {
     /// Runs a job that was offered. It changes to one of the other places once there are more than those that are kept, so that slow executions
     /// leave room for offers and still do not fill the worker.
     pub fn begin_offered(&self, job: Job, place: OwnedSemaphorePermit) {
-        /// Nobody waits in line for it: whoever does so at a semaphore is given what is free, piece by piece, and claims would not see it.
-        const LOOK: Duration = Duration::from_millis(100);
-        let (room, wanted) = (Arc::clone(&self.room), self.reserve + 1);
+        let other = one_that_is_not_kept(Arc::clone(&self.room), self.reserve);
         self.run(job, async move {
-            let other = loop {
-                let free = Arc::clone(&room).try_acquire_many_owned(permits(wanted));
-                if let Some(other) = free.ok().and_then(|mut free| free.split(1)) {
-                    break other;
-                }
-                sleep(LOOK).await;
-            };
+            let _other = other.await;
             drop(place);
-            let _other = other;
             std::future::pending::<()>().await;
         });
     }
@@ -100,7 +91,44 @@ impl Places {
     }
 }
 
+/// A place, once more are free than those that are kept.
+///
+/// Nobody waits in line for it: whoever does so at a semaphore is given what is free, piece by piece, and claims would not see it.
+async fn one_that_is_not_kept(room: Arc<Semaphore>, kept: usize) -> OwnedSemaphorePermit {
+    const LOOK: Duration = Duration::from_millis(100);
+    loop {
+        let free = Arc::clone(&room).try_acquire_many_owned(permits(kept + 1));
+        if let Some(place) = free.ok().and_then(|mut free| free.split(1)) {
+            return place;
+        }
+        sleep(LOOK).await;
+    }
+}
+
 /// As the semaphores count them.
 pub fn permits(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_is_not_taken() {
+        let room = Arc::new(Semaphore::new(2));
+        let minute = Duration::from_secs(60);
+        let none = timeout(minute, one_that_is_not_kept(Arc::clone(&room), 2)).await;
+        assert!(none.is_err());
+        // And claims see it all the while.
+        assert_eq!(room.available_permits(), 2);
+
+        room.add_permits(1);
+        let taken = timeout(minute, one_that_is_not_kept(Arc::clone(&room), 2)).await;
+        assert_eq!(room.available_permits(), 2);
+        drop(taken.unwrap());
+        assert_eq!(room.available_permits(), 3);
+    }
 }

@@ -45,8 +45,7 @@ pub async fn kill_workers(
         };
         sleep_until(begun + at).await;
         let mut workers = workers.lock().await;
-        let at_work = is_at_work(&postgres, workers.pid(position)?);
-        // Without Postgres nobody is.
+        let at_work = until_at_work(&postgres, workers.pid(position)?);
         let _ = timeout(MERCY, at_work).await;
         workers.kill(position).await?;
         toll.workers.fetch_add(1, Ordering::Relaxed);
@@ -75,20 +74,23 @@ pub async fn kill_postgres(
     Ok(outages)
 }
 
-/// Ends once something is recorded as begun by the worker.
-async fn is_at_work(postgres: &Postgres, pid: i32) -> sqlx::Result<()> {
-    let mut session = PgConnection::connect(&postgres.url).await?;
-    loop {
-        let begun: bool = sqlx::query_scalar(
-            "select exists (select from (select c.status, c.worker from crash.changes c order by c.seq desc limit 500) c
-                             where c.status = 'running' and c.worker like '%:' || $1 || ':%')",
-        )
-        .bind(pid.to_string())
-        .fetch_one(&mut session)
-        .await?;
-        if begun {
-            return session.close().await;
-        }
-        sleep(Duration::from_millis(20)).await;
+/// Ends once something is recorded as begun by the worker, however often Postgres is away meanwhile: kills that were put off are not all spent on
+/// the time in which nobody is at work.
+async fn until_at_work(postgres: &Postgres, pid: i32) {
+    while !is_at_work(postgres, pid).await.unwrap_or(false) {
+        sleep(Duration::from_millis(50)).await;
     }
+}
+
+async fn is_at_work(postgres: &Postgres, pid: i32) -> sqlx::Result<bool> {
+    let mut session = PgConnection::connect(&postgres.url).await?;
+    let begun = sqlx::query_scalar(
+        "select exists (select from (select c.status, c.worker from crash.changes c order by c.seq desc limit 500) c
+                         where c.status = 'running' and c.worker like '%:' || $1 || ':%')",
+    )
+    .bind(pid.to_string())
+    .fetch_one(&mut session)
+    .await?;
+    session.close().await?;
+    Ok(begun)
 }

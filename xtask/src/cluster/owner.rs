@@ -85,7 +85,7 @@ pub fn link_to_place(dir: &Path, name: &str, place: &Path) -> Result<()> {
 }
 
 /// Puts what will be `dir/name` into memory, where there is plenty of that: a database is a thousand files, and tests make one each and
-/// throw it away. On ext4 without a journal that took more than half of their time, in the kernel's search for inodes that were not
+/// throw it away. On ext4 without a journal two fifths of the processors' time went into that, in the kernel's search for inodes that were not
 /// freed lately (`recently_deleted` in fs/ext4/ialloc.c).
 pub fn keep_in_memory(dir: &Path, name: &str) -> Result<()> {
     const MEMORY: &str = "/dev/shm";

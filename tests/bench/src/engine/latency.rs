@@ -1,8 +1,8 @@
 //! From the call that starts an execution to its recorded end on an idle system, one at a time: the next right after the one before, and each
 //! after a pause.
 //!
-//! A pause costs more than the work: processors that have gone to sleep, above all virtual ones, take a while to wake, and one after the other
-//! wakes from the caller to the disk. How long that is on a machine is told by a single insert, with the same pauses and without.
+//! A pause costs too: processors that have gone to sleep, above all virtual ones, take a while to wake, and one after the other wakes from the
+//! caller to the disk. How long that is on a machine is told by a single insert, with the same pauses and without.
 
 use std::time::{Duration, Instant};
 
