@@ -1,16 +1,19 @@
 //! A session that works in the background lets others go first.
 //!
 //! Where all processors are busy, the kernel makes a session that wakes wait for those that run, as long as it thinks that it has had its share. A batch
-//! of a worker can keep a person's statement waiting for milliseconds, several times. Niceness ends that without starving the batch: of a processor
-//! that both want, niceness 5 still gets a quarter (weights 335 to 1024, `sched_prio_to_weight` in the kernel's `kernel/sched/core.c`).
+//! of a worker can keep a person's statement waiting for milliseconds, several times. Two things together end that without starving the batch: it has a
+//! small share, and it is asked often whether that is used up (`slice`).
+
+mod slice;
 
 use pgrx::pg_sys::Datum;
 use rustix::process::{getpriority_process, setpriority_process};
 
 use crate::door::{Answer, Call, function};
 
-/// Not more: whoever holds a lock and gets no processor keeps those waiting that were to go first.
-const NICENESS: i32 = 5;
+/// Of a processor that both want a tenth (weights 110 to 1024, `sched_prio_to_weight` in the kernel's `kernel/sched/core.c`). Not less: whoever holds
+/// a lock and gets no processor keeps those waiting that were to go first.
+const NICENESS: i32 = 10;
 
 function!(aias_give_way, pg_finfo_aias_give_way, give_way);
 
@@ -18,7 +21,8 @@ function!(aias_give_way, pg_finfo_aias_give_way, give_way);
 fn give_way(_: Call) -> Answer {
     let is_nice = getpriority_process(None).is_ok_and(|niceness| niceness >= NICENESS)
         || setpriority_process(None, NICENESS).is_ok();
-    Answer::Value(Datum::from(is_nice && has_nice_group()))
+    let has_slices = slice::begin();
+    Answer::Value(Datum::from(is_nice && has_nice_group() && has_slices))
 }
 
 /// Each session of Postgres leads a session of the system's, and Linux may share processors among those first:
