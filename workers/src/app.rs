@@ -16,6 +16,7 @@ use crate::clock::DatabaseClock;
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::execution::{Drain, Drive, Limits};
+use crate::express::Express;
 use crate::heartbeat::Heartbeat;
 use crate::held::Held;
 use crate::job::Jobs;
@@ -41,6 +42,7 @@ pub struct App {
     clock: Arc<DatabaseClock>,
     ways: Ways,
     chores: Chores,
+    express: Express,
 }
 
 impl App {
@@ -67,6 +69,7 @@ impl App {
             queue,
             clock,
             ways,
+            express: Express::start().context("cannot start a thread")?,
         })
     }
 
@@ -84,6 +87,7 @@ impl App {
             clock,
             ways,
             chores,
+            express,
         } = self;
         tracing::info!(worker = name, concurrency = config.concurrency, "started");
         let held = Held::default();
@@ -100,7 +104,7 @@ impl App {
                 Arc::clone(&heartbeat),
                 wakes.clone(),
             );
-            tokio::spawn(async move {
+            express.handle().spawn(async move {
                 listener::listen(options, heartbeat, &wakes, offers, registered).await;
             })
         };
@@ -110,7 +114,13 @@ impl App {
         };
         let mut background = chores.start(&wakes, drain_stage.clone());
         let (committer, committing) = Committer::start(queue.clone());
-        let jobs = Arc::new(Jobs {
+        let (offered_queue, offered_committer, committing_offered) = {
+            let _there = express.handle().enter();
+            let queue = queue.express();
+            let (committer, committing) = Committer::start(queue.clone());
+            (queue, committer, committing)
+        };
+        let jobs = Jobs {
             plans: Plans::new(queue.clone()),
             engine: Arc::clone(&ways.engine),
             limits: Limits::default(),
@@ -129,12 +139,19 @@ impl App {
                 clock,
                 drain: drain_stage.clone(),
             },
-        });
-        let places = Places::new(config.concurrency, held.clone(), jobs);
+        };
+        let jobs_offered = Jobs {
+            drive: Drive {
+                committer: offered_committer,
+                ..jobs.drive.clone()
+            },
+            ..jobs.clone()
+        };
+        let places = Places::new(config.concurrency, held.clone(), Arc::new(jobs));
         let running = places.running.clone();
         let takes = Takes {
-            queue: queue.clone(),
-            places: places.clone(),
+            queue: offered_queue.clone(),
+            places: places.running_with(Arc::new(jobs_offered)),
             lease: config.lease,
         };
         let claims = Claims {
@@ -146,12 +163,14 @@ impl App {
 
         let claiming = {
             let running = running.clone();
+            let (wake, stage) = (Arc::clone(&wakes.jobs), drain_stage.clone());
+            let taking = express
+                .handle()
+                .spawn(async move { takes.run(offered, &wake, stage).await });
             tokio::spawn(async move {
                 let _ = is_registered.await;
-                tokio::join!(
-                    claims.run(&wakes.jobs, drain_stage.clone()),
-                    takes.run(offered, &wakes.jobs, drain_stage.clone()),
-                );
+                claims.run(&wakes.jobs, drain_stage).await;
+                let _ = taking.await;
                 running.close();
             })
         };
@@ -167,7 +186,7 @@ impl App {
         drain.send_replace(Drain::Deadline);
         drop(background);
         if timeout(LAST_COMMIT, async {
-            tokio::join!(running.wait(), committing)
+            tokio::join!(running.wait(), committing, committing_offered)
         })
         .await
         .is_err()
@@ -181,7 +200,7 @@ impl App {
         listener.abort();
         // A connection that hangs must not keep the process.
         let _ = timeout(Duration::from_secs(1), async {
-            tokio::join!(queue.close(), beside.close())
+            tokio::join!(queue.close(), beside.close(), offered_queue.close())
         })
         .await;
         tracing::info!(worker = name, "stopped");

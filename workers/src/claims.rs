@@ -11,6 +11,7 @@ use crate::execution::Drain;
 use crate::heartbeat::Heartbeat;
 use crate::places::{Places, permits};
 use crate::queue::{Claimed, Queue};
+use crate::slice::pause;
 use crate::stop::is_stopped_while;
 use crate::wake::Wake;
 
@@ -110,6 +111,7 @@ impl Claims {
         let count = jobs.len();
         metrics::counter!("aias_worker_claimed_total").increment(count as u64);
         for job in jobs {
+            pause();
             if let Some(place) = places.split(1) {
                 self.places.begin(job, place);
             }

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::backoff::Backoff;
 use crate::queue::{Answer, Queue, Record, is_refused_content};
+use crate::slice::{pause, sliced};
 
 /// Executions in one transaction. Whoever comes while it is written waits for its end, and a larger one is hardly cheaper an execution.
 const MOST: usize = 128;
@@ -54,7 +55,7 @@ impl Committer {
     /// Starts to commit. The task ends when every handle is gone and what was handed in is written.
     pub fn start(queue: Queue) -> (Self, JoinHandle<()>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let task = tokio::spawn(commit_all(queue, receiver));
+        let task = tokio::spawn(sliced(commit_all(queue, receiver)));
         (Self { sender }, task)
     }
 
@@ -90,6 +91,7 @@ async fn commit(queue: &Queue, mut submissions: Vec<Submission>) {
         match record_until_answered(queue, &records).await {
             Ok(answered) => {
                 for ((record, answer), answered) in records.into_iter().zip(answers).zip(answered) {
+                    pause();
                     match Committed::of(answered) {
                         Some(committed) => {
                             let _ = answer.send(committed);

@@ -16,7 +16,8 @@ use crate::queue::{Job, Record, StepRecord};
 use crate::state::{ExecutionStatus, StepStatus};
 use crate::wake::Wake;
 
-/// What all jobs share.
+/// What all jobs share. Cheap to clone.
+#[derive(Clone)]
 pub struct Jobs {
     pub plans: Plans,
     pub engine: Arc<Engine>,

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::held::Held;
 use crate::job::Jobs;
 use crate::queue::Job;
+use crate::slice::sliced;
 
 /// Shared by those who bring jobs. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +48,14 @@ impl Places {
         }
     }
 
+    /// The same places, where executions are run with something else.
+    pub fn running_with(&self, jobs: Arc<Jobs>) -> Self {
+        Self {
+            jobs,
+            ..self.clone()
+        }
+    }
+
     /// One for what is offered, if there is one and only a few of this tenant are held.
     pub fn for_offer(&self, tenant: Uuid) -> Option<OwnedSemaphorePermit> {
         /// As in `queue.pick`.
@@ -79,14 +88,14 @@ impl Places {
     fn run(&self, job: Job, keep_place: impl Future<Output = ()> + Send + 'static) {
         let hold = self.held.hold(job.claim, job.workflow_id);
         let (jobs, freed) = (Arc::clone(&self.jobs), Arc::clone(&self.freed));
-        self.running.spawn(async move {
+        self.running.spawn(sliced(async move {
             tokio::select! {
                 () = jobs.run(job, &hold) => {}
                 () = keep_place => {}
             }
             drop(hold);
             freed.notify_one();
-        });
+        }));
         metrics::gauge!("aias_worker_executions_in_memory").set(self.held.len() as f64);
     }
 }

@@ -26,7 +26,8 @@ pub enum Drain {
     Deadline,
 }
 
-/// What all executions share.
+/// What all executions share. Cheap to clone.
+#[derive(Clone)]
 pub struct Drive {
     pub committer: Committer,
     pub perform: Arc<dyn Perform>,

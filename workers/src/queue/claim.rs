@@ -4,6 +4,7 @@ use super::job::{Job, JobRow};
 use super::time::from_database;
 use super::{Queue, interval};
 use crate::held::Load;
+use crate::slice::pause;
 
 /// What a claim brought.
 #[derive(Debug, Default)]
@@ -54,7 +55,11 @@ impl Queue {
         }
         let was_capped = rows.last().map(|row| row.was_capped);
         Ok(Claimed {
-            jobs: rows.into_iter().map(JobRow::job).collect(),
+            jobs: rows
+                .into_iter()
+                .inspect(|_| pause())
+                .map(JobRow::job)
+                .collect(),
             was_capped,
         })
     }

@@ -140,8 +140,10 @@ pub struct Queue {
     health: Arc<Health>,
 }
 
-/// One to take, one to renew, and a few for what steps ask.
+/// One to renew, and a few for what steps ask.
 const CONNECTIONS: u32 = 6;
+/// One to take, one to record.
+const CONNECTIONS_FOR_OFFERS: u32 = 2;
 /// One to claim, one to record.
 const CONNECTIONS_FOR_BATCHES: u32 = 2;
 /// One for each kind of work beside the executions; they are rarely all open.
@@ -181,6 +183,18 @@ impl Queue {
             .log_slow_statements(LevelFilter::Debug, Duration::from_secs(60));
         Self {
             pool: connections(CONNECTIONS_BESIDE).connect_lazy_with(options),
+            ..self.clone()
+        }
+    }
+
+    /// The same door for what was offered: its records do not wait for batches to be written. To be called on the runtime that its connections are to run on.
+    pub fn express(&self) -> Self {
+        let options = (*self.pool.connect_options()).clone();
+        let pool = connections(CONNECTIONS_FOR_OFFERS).connect_lazy_with(options);
+        Self {
+            takes: Arc::new(Kept::new(pool.clone())),
+            records: Arc::new(Kept::new(pool.clone())),
+            pool,
             ..self.clone()
         }
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::time::to_database;
 use super::{ExecutionKey, Queue};
+use crate::slice::pause;
 use crate::state::{ExecutionStatus, StepStatus};
 
 /// What is to be written about one execution.
@@ -209,6 +210,7 @@ impl<'a> Columns<'a> {
     fn of(records: &'a [Record]) -> Self {
         let mut columns = Self::default();
         for (position, record) in (1..).zip(records) {
+            pause();
             columns.executions.push(record);
             for step in &record.steps {
                 columns.steps.push(position, step);
