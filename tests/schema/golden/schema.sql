@@ -11080,6 +11080,7 @@ declare
   ended_with_waits bigint[];
   has_extras constant boolean := cardinality(array_remove(extras, null)) > 0;
   have_waits boolean;
+  have_steps boolean;
   models text[];
   agent_versions integer[];
   input_tokens bigint[];
@@ -11091,17 +11092,21 @@ declare
 begin
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
   with locked as materialized (
-    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held, j.has_waits
+    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held, j.has_waits, j.has_steps
       from (
         select * from unnest(tenants, executions, tokens) with ordinality x (tenant_id, execution_id, fencing_token, n)
          order by x.tenant_id, x.execution_id
       ) g
       -- Each by its key: joined in any other way, this would be as much work as there are jobs.
       cross join lateral (
-        select k.fencing_token, k.state, k.claimed_by, k.has_waits from queue.jobs k where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id for update
+        select k.fencing_token, k.state, k.claimed_by, k.has_waits, k.has_steps from queue.jobs k
+         where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id
+           for update
       ) j
   )
-  select coalesce(array_agg(l.n) filter (where l.is_held), '{}'), coalesce(bool_or(l.has_waits), false) into held_positions, have_waits from locked l;
+  select coalesce(array_agg(l.n) filter (where l.is_held), '{}'), coalesce(bool_or(l.has_waits), false), coalesce(bool_or(l.has_steps), false)
+    into held_positions, have_waits, have_steps
+    from locked l;
   if cardinality(held_positions) < cardinality(executions) then
     return query
       select g.n = any (held_positions), false, false, false from generate_series(1, cardinality(executions)) g (n) order by g.n;
@@ -11162,29 +11167,41 @@ begin
       end if;
     end loop;
   end if;
-  insert into public.execution_steps as s (
-    tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error,
-    run_at, started_at, finished_at, model, agent_version, input_tokens, output_tokens, cost_usd, revision)
-  select tenants[x.of], executions[x.of], x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
-         x.run_at, x.started_at, x.finished_at, models[x.n], agent_versions[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
-    from unnest(step_of, nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
-                step_run_ats, step_started_ats, step_finished_ats) with ordinality
-           x (of, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
-  on conflict (tenant_id, execution_id, node_id, item) do update
-    set status = excluded.status, attempt = excluded.attempt, handle = excluded.handle,
-        input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
-        run_at = excluded.run_at,
-        started_at = coalesce(excluded.started_at, s.started_at), finished_at = excluded.finished_at,
-        model = coalesce(excluded.model, s.model),
-        agent_version = coalesce(excluded.agent_version, s.agent_version),
-        -- Attempts that failed have cost something too.
-        input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(excluded.input_tokens, 0), 0),
-        output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(excluded.output_tokens, 0), 0),
-        cost_usd = case when excluded.cost_usd is null then s.cost_usd else coalesce(s.cost_usd, 0) + excluded.cost_usd end,
-        revision = excluded.revision
-    -- A worker that did not hear whether a call was committed repeats it as it was. It then meets its own steps:
-    -- what is final stays, and so does a later attempt.
-    where s.status in ('running', 'waiting') and excluded.attempt >= s.attempt;
+  -- Whoever records holds the job's row, and that says whether there are steps. Where no execution of the batch has any, none can be met. It is all or none
+  -- of a batch, so that changes come in the order of their revisions.
+  if not (have_steps or has_extras) then
+    insert into public.execution_steps (
+      tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, revision)
+    select tenants[x.of], executions[x.of], x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
+           x.run_at, x.started_at, x.finished_at, bases[x.of] + x.n
+      from unnest(step_of, nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
+                  step_run_ats, step_started_ats, step_finished_ats) with ordinality
+             x (of, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n);
+  else
+    insert into public.execution_steps as s (
+      tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error,
+      run_at, started_at, finished_at, model, agent_version, input_tokens, output_tokens, cost_usd, revision)
+    select tenants[x.of], executions[x.of], x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
+           x.run_at, x.started_at, x.finished_at, models[x.n], agent_versions[x.n], input_tokens[x.n], output_tokens[x.n], costs[x.n], bases[x.of] + x.n
+      from unnest(step_of, nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
+                  step_run_ats, step_started_ats, step_finished_ats) with ordinality
+             x (of, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
+    on conflict (tenant_id, execution_id, node_id, item) do update
+      set status = excluded.status, attempt = excluded.attempt, handle = excluded.handle,
+          input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
+          run_at = excluded.run_at,
+          started_at = coalesce(excluded.started_at, s.started_at), finished_at = excluded.finished_at,
+          model = coalesce(excluded.model, s.model),
+          agent_version = coalesce(excluded.agent_version, s.agent_version),
+          -- Attempts that failed have cost something too.
+          input_tokens = nullif(coalesce(s.input_tokens, 0) + coalesce(excluded.input_tokens, 0), 0),
+          output_tokens = nullif(coalesce(s.output_tokens, 0) + coalesce(excluded.output_tokens, 0), 0),
+          cost_usd = case when excluded.cost_usd is null then s.cost_usd else coalesce(s.cost_usd, 0) + excluded.cost_usd end,
+          revision = excluded.revision
+      -- A worker that did not hear whether a call was committed repeats it as it was. It then meets its own steps:
+      -- what is final stays, and so does a later attempt.
+      where s.status in ('running', 'waiting') and excluded.attempt >= s.attempt;
+  end if;
   -- What a step waited for is over with the step.
   if have_waits then
     delete from queue.waits w
