@@ -13,8 +13,8 @@ const SLICES: u64 = 100;
 async fn giving_way(database: &Database) -> (PgConnection, i32) {
     let mut session = database.connect().await;
     for _ in 0..2 {
-        let is_taken = query_scalar("select aias.give_way()").fetch_one(&mut session);
-        assert!(is_taken.await.unwrap_or(false));
+        // What it says is not looked at: the system takes niceness for a group of one session at a time, of all that ask.
+        session.execute("select aias.give_way()").await.unwrap();
     }
     let process = process(&mut session).await;
     (session, process)

@@ -113,6 +113,12 @@ mod timer {
             let signal = libc::SIGRTMIN() + 3;
             // SAFETY: zeros are no handler, no mask and no timer yet; all of it is written before it is read.
             unsafe {
+                let mut before: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(signal, std::ptr::null(), &mut before);
+                if before.sa_sigaction != libc::SIG_DFL {
+                    // Some other library's.
+                    return None;
+                }
                 let mut action: libc::sigaction = std::mem::zeroed();
                 action.sa_sigaction = let_others as *const () as libc::sighandler_t;
                 action.sa_flags = libc::SA_RESTART;
