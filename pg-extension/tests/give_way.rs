@@ -57,7 +57,7 @@ async fn it_is_nice() {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     // After the name, which is in parentheses: field 19 of proc_pid_stat(5), counted from 3.
     let after_name = stat.rsplit_once(')').unwrap().1;
-    assert_eq!(after_name.split_whitespace().nth(19 - 3), Some("10"));
+    assert_eq!(after_name.split_whitespace().nth(19 - 3), Some("5"));
     database.remove().await;
 }
 

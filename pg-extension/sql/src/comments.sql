@@ -4,7 +4,7 @@ comment on function aias.uuid7() is
   'A UUID that sorts by time (RFC 9562, version 7). Within a session each is greater than the one before.';
 
 comment on function aias.give_way() is
-  'For a session of background work: for as long as it lives the operating system runs it after others that want a processor (niceness 10, and slices of 0.2 ms). Whether the system has taken it.';
+  'For a session of background work: for as long as it lives the operating system runs it after others that want a processor (niceness 5, and slices of 0.2 ms). Whether the system has taken it.';
 
 comment on function aias.workflow_problems(jsonb, jsonb) is
   'Everything that is wrong with a workflow, with stable codes and JSON pointers, in a fixed order. A null argument is a problem too.';

@@ -11,9 +11,10 @@ use rustix::process::{getpriority_process, setpriority_process};
 
 use crate::door::{Answer, Call, function};
 
-/// Of a processor that both want a tenth (weights 110 to 1024, `sched_prio_to_weight` in the kernel's `kernel/sched/core.c`). Not less: whoever holds
-/// a lock and gets no processor keeps those waiting that were to go first.
-const NICENESS: i32 = 10;
+/// Of a processor that both want a quarter (weights 335 to 1024, `sched_prio_to_weight` in the kernel's `kernel/sched/core.c`). Not less: whoever holds
+/// a lock and gets no processor keeps those waiting that were to go first; and with a tenth, as at niceness 10, claims take seconds where other
+/// processes keep the machine busy.
+const NICENESS: i32 = 5;
 
 function!(aias_give_way, pg_finfo_aias_give_way, give_way);
 
