@@ -25,7 +25,7 @@ mod places;
 mod plans;
 pub mod queue;
 pub mod secrets;
-mod slice;
+pub mod slice;
 pub mod state;
 mod stop;
 pub mod stripe;

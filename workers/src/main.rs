@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use workers::{app, config::Config};
+use workers::{app, config::Config, slice};
 
 /// Executions are many small values that live for milliseconds, made in one thread and dropped in another.
 #[global_allocator]
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     };
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_start(slice::begin)
+        .on_thread_unpark(slice::begin)
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(app::main(config)));

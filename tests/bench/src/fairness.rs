@@ -78,7 +78,7 @@ pub async fn measure(server: &Server, worker: &Path, report: &mut Report) -> Res
     Ok(())
 }
 
-/// From the row's creation: to the begin, and to the recorded end.
+/// From the row's creation: to the begin, and to that of the transaction which records the end.
 struct Waits {
     p50: f64,
     p95: f64,

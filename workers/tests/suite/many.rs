@@ -9,6 +9,57 @@ use uuid::Uuid;
 
 use crate::support::{Server, Stage, Worker, edges, http, node, trigger};
 
+/// Whoever writes a batch may wait for somebody; what is offered meanwhile is taken, run and recorded beside it.
+#[sqlx::test(migrations = "../migrations")]
+async fn what_is_offered_does_not_wait_for_a_batch(pool: PgPool) {
+    let stage = Stage::set(&pool).await;
+    let server = Server::start().await;
+    sqlx::query("update public.tenants set limit_overrides = '{\"concurrent_executions\": null}'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let slow = json!([
+        trigger(),
+        http("call", &server.url("/slow/1000/held"), json!({}))
+    ]);
+    let slow = stage.workflow(slow, edges(&["start->call"])).await;
+    let offered = stage.workflow(json!([trigger()]), json!([])).await;
+    // There before the worker is, so it is claimed.
+    let held = stage.enqueue(slow).await;
+    let worker = Worker::start(&stage, &[&server]);
+    stage
+        .until(held, "select status = 'running' from execution_steps where execution_id = $1 and node_id = 'call'")
+        .await;
+    let mut somebody = pool.begin().await.unwrap();
+    sqlx::query("select from queue.jobs where execution_id = $1 for update")
+        .bind(held)
+        .execute(&mut *somebody)
+        .await
+        .unwrap();
+    stage
+        .until(
+            held,
+            "select $1 is not null and exists (select from pg_stat_activity
+               where datname = current_database() and wait_event_type = 'Lock' and query like '%queue.record%' and pid <> pg_backend_pid())",
+        )
+        .await;
+
+    for _ in 0..4 {
+        stage.enqueue(offered).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // One of them may be met by a claim that was about to be made.
+    stage
+        .until(
+            offered,
+            "select count(*) >= 3 from executions where workflow_id = $1 and status = 'succeeded'",
+        )
+        .await;
+    somebody.rollback().await.unwrap();
+    stage.until_status(held, "succeeded").await;
+    worker.stop().await;
+}
+
 #[sqlx::test(migrations = "../migrations")]
 async fn two_workers_run_each_execution_once(pool: PgPool) {
     let stage = Stage::set(&pool).await;
