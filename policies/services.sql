@@ -58,7 +58,7 @@ to aias_edge;
 grant execute on function
   queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer),
   queue.was_capped(text),
-  queue.take(text, uuid[], uuid[], interval),
+  queue.listen_to_offers(), queue.offered_input(uuid, uuid),
   queue.give_way(),
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),
@@ -81,7 +81,7 @@ grant execute on function
   queue.record_round(uuid, uuid, text, integer, integer, uuid, jsonb),
   queue.start_workflow(uuid, uuid, bigint, text, integer, integer, text, uuid, jsonb),
   queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid),
-  queue.record(text, uuid[], uuid[], bigint[], text[], timestamptz[], jsonb[], jsonb[], timestamptz[], integer[],
+  queue.record(text, interval, uuid[], uuid[], bigint[], text[], timestamptz[], jsonb[], jsonb[], timestamptz[], integer[],
     integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamptz[], timestamptz[],
     timestamptz[], jsonb[]),
   queue.next_due(),

@@ -65,7 +65,7 @@ select set_eq('select key from aias.rate_limits', array['live'], 'a count that i
 -- A result: accepted from the holder, refused from anybody late, written once.
 create function pg_temp.record(worker text, token bigint, status text, step jsonb) returns text language sql as $$
   select assertions.keep('aias_worker', format(
-    'select written from queue.record(%L, %L, %L, %L, %L, array[null::timestamptz], %L, array[null::jsonb], array[now()], %L, %L, %L, %L,
+    'select written from queue.record(%L, ''30 s'', %L, %L, %L, %L, array[null::timestamptz], %L, array[null::jsonb], array[now()], %L, %L, %L, %L,
        array[null::text], %L, %L, %L, array[null::text], array[null::jsonb], %L, array[null::jsonb], array[null::timestamptz],
        array[now()], array[now()], %L)',
     worker, '{01900000-0000-7000-8000-00000000a000}'::uuid[], '{01900000-0000-7000-8000-00000000a0e2}'::uuid[], array[token], array[status],

@@ -87,7 +87,7 @@ do $$
 declare
   set_aside uuid := (select reservation from queue.capped_calls);
 begin
-  perform queue.record('w1', array['01900000-0000-7000-8000-00000000a000']::uuid[], array['01900000-0000-7000-8000-00000000a0e2']::uuid[], array[1], array['succeeded'],
+  perform queue.record('w1', '30 s', array['01900000-0000-7000-8000-00000000a000']::uuid[], array['01900000-0000-7000-8000-00000000a0e2']::uuid[], array[1], array['succeeded'],
     array[null]::timestamptz[], array['{}']::jsonb[], array[null]::jsonb[], array[now()], array[1], array[1], array['ask'], array[-1], array[null]::text[], array['chat'],
     array['succeeded'], array[1], array[null]::text[], array[null]::jsonb[], array['{}']::jsonb[], array[null]::jsonb[], array[null]::timestamptz[], array[now()], array[now()],
     array[jsonb_build_object('reservation', set_aside, 'usage', jsonb_build_object('provider', 'openai', 'model', 'one', 'agent_version', 7, 'round', 2,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 
-use crate::stage::{Stage, by_tenant};
+use crate::stage::{Stage, by_tenant, listen};
 
 #[sqlx::test(migrations = "../migrations")]
 async fn a_backlog_does_not_get_the_places_that_are_kept(pool: PgPool) {
@@ -67,7 +67,7 @@ async fn busy_workers_hear_of_tenants_that_were_not_served_lately(pool: PgPool) 
     let mut listener = PgListener::connect_with(&stage.pool).await.unwrap();
     stage.enqueue(1, 1, 0, 100).await;
     stage.enqueue(2, 1, 0, 100).await;
-    listener.listen("aias_jobs").await.unwrap();
+    listen(&mut listener).await;
     for _ in 0..3 {
         assert_eq!(stage.claim_by_tenant(10).await.len(), 2);
         // Longer than what counts as lately.

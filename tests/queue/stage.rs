@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgListener};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
@@ -143,4 +143,13 @@ pub async fn enqueue_in(
     .execute(session)
     .await
     .unwrap();
+}
+
+/// To what a worker listens to for jobs.
+pub async fn listen(listener: &mut PgListener) {
+    listener.listen("aias_jobs").await.unwrap();
+    sqlx::query("select queue.listen_to_offers()")
+        .execute(listener)
+        .await
+        .unwrap();
 }

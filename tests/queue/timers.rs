@@ -124,7 +124,7 @@ async fn a_lost_claim_is_told_from_those_that_are_held(pool: PgPool) {
     stage.enqueue(1, 1, 0, 2).await;
     let claimed = stage.claim("w", 2, &[]).await;
     let told: Vec<(bool, bool)> = sqlx::query_as(
-        "select held, written from queue.record('w', $1, $2, array[1, 99], array['succeeded', 'succeeded'], array[null, null]::timestamptz[],
+        "select held, written from queue.record('w', '30 s', $1, $2, array[1, 99], array['succeeded', 'succeeded'], array[null, null]::timestamptz[],
            array['{}', '{}']::jsonb[], array[null, null]::jsonb[], array[now(), now()], array[0, 0],
            '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
     )

@@ -22,11 +22,11 @@ use crate::held::Held;
 use crate::job::Jobs;
 use crate::listener::{self, Wakes};
 use crate::nodes::Effects;
+use crate::offers::Offers;
 use crate::places::Places;
 use crate::plans::Plans;
 use crate::queue::Queue;
 use crate::secrets::Opener;
-use crate::takes::{self, Takes};
 use crate::{health::Health, monitor, telemetry};
 
 /// How long the last results may take to be written when everything else has stopped.
@@ -97,27 +97,16 @@ impl App {
         // Registered before the first query: what comes after that query is heard.
         let (registered, is_registered) = oneshot::channel();
         let heartbeat = Arc::new(Heartbeat::new(queue.clone(), held.clone(), config.lease));
-        let (offers, offered) = mpsc::channel(takes::OFFERS);
-        let listener = {
-            let (options, heartbeat, wakes) = (
-                config.database.clone(),
-                Arc::clone(&heartbeat),
-                wakes.clone(),
-            );
-            express.handle().spawn(async move {
-                listener::listen(options, heartbeat, &wakes, offers, registered).await;
-            })
-        };
         let beating = {
             let heartbeat = Arc::clone(&heartbeat);
             tokio::spawn(async move { heartbeat.beat().await })
         };
         let mut background = chores.start(&wakes, drain_stage.clone());
-        let (committer, committing) = Committer::start(queue.clone());
+        let (committer, committing) = Committer::start(queue.clone(), config.lease);
         let (offered_queue, offered_committer, committing_offered) = {
             let _there = express.handle().enter();
             let queue = queue.express();
-            let (committer, committing) = Committer::start(queue.clone());
+            let (committer, committing) = Committer::start(queue.clone(), config.lease);
             (queue, committer, committing)
         };
         let jobs = Jobs {
@@ -136,7 +125,7 @@ impl App {
                         vault: config.vault,
                     },
                 }),
-                clock,
+                clock: clock.clone(),
                 drain: drain_stage.clone(),
             },
         };
@@ -149,10 +138,23 @@ impl App {
         };
         let places = Places::new(config.concurrency, held.clone(), Arc::new(jobs));
         let running = places.running.clone();
-        let takes = Takes {
+        let offers = Offers {
             queue: offered_queue.clone(),
             places: places.running_with(Arc::new(jobs_offered)),
-            lease: config.lease,
+            clock,
+            claims: Arc::clone(&wakes.jobs),
+            drain: drain_stage.clone(),
+            looks: Arc::default(),
+        };
+        let listener = {
+            let (options, heartbeat, wakes) = (
+                config.database.clone(),
+                Arc::clone(&heartbeat),
+                wakes.clone(),
+            );
+            express.handle().spawn(async move {
+                listener::listen(options, heartbeat, &wakes, &offers, registered).await;
+            })
         };
         let claims = Claims {
             queue: queue.clone(),
@@ -163,14 +165,9 @@ impl App {
 
         let claiming = {
             let running = running.clone();
-            let (wake, stage) = (Arc::clone(&wakes.jobs), drain_stage.clone());
-            let taking = express
-                .handle()
-                .spawn(async move { takes.run(offered, &wake, stage).await });
             tokio::spawn(async move {
                 let _ = is_registered.await;
                 claims.run(&wakes.jobs, drain_stage).await;
-                let _ = taking.await;
                 running.close();
             })
         };
@@ -185,6 +182,8 @@ impl App {
         wait_for_work(claiming, &running, &mut background, config.drain, &mut stop).await;
         drain.send_replace(Drain::Deadline);
         drop(background);
+        // It would begin what is offered, so it has a hand in the committer, which ends when nobody has.
+        listener.abort();
         if timeout(LAST_COMMIT, async {
             tokio::join!(running.wait(), committing, committing_offered)
         })
@@ -197,7 +196,6 @@ impl App {
             );
         }
         beating.abort();
-        listener.abort();
         // A connection that hangs must not keep the process.
         let _ = timeout(Duration::from_secs(1), async {
             tokio::join!(queue.close(), beside.close(), offered_queue.close())

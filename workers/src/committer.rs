@@ -20,7 +20,7 @@ pub enum Committed {
     Accepted {
         cancel_requested: bool,
     },
-    /// The claim was no longer good. Nothing was written.
+    /// The claim was no longer good, or somebody else has what was offered. Nothing was written.
     Refused,
     /// The database refuses the content itself.
     Unrecordable(String),
@@ -53,9 +53,12 @@ pub struct Committer {
 
 impl Committer {
     /// Starts to commit. The task ends when every handle is gone and what was handed in is written.
-    pub fn start(queue: Queue) -> (Self, JoinHandle<()>) {
+    ///
+    /// What was offered and goes on is claimed by its record, for `lease`.
+    pub fn start(queue: Queue, lease: Duration) -> (Self, JoinHandle<()>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let task = tokio::spawn(sliced(commit_all(queue, receiver)));
+        let records = Records { queue, lease };
+        let task = tokio::spawn(sliced(commit_all(records, receiver)));
         (Self { sender }, task)
     }
 
@@ -68,7 +71,13 @@ impl Committer {
     }
 }
 
-async fn commit_all(queue: Queue, mut receiver: mpsc::UnboundedReceiver<Submission>) {
+/// Where they are written.
+struct Records {
+    queue: Queue,
+    lease: Duration,
+}
+
+async fn commit_all(records: Records, mut receiver: mpsc::UnboundedReceiver<Submission>) {
     let mut waiting = Vec::new();
     while receiver.recv_many(&mut waiting, MOST).await > 0 {
         // Whoever let go of the answer let go of the execution.
@@ -77,18 +86,18 @@ async fn commit_all(queue: Queue, mut receiver: mpsc::UnboundedReceiver<Submissi
             continue;
         }
         metrics::histogram!("aias_worker_commit_size").record(waiting.len() as f64);
-        commit(&queue, std::mem::take(&mut waiting)).await;
+        commit(&records, std::mem::take(&mut waiting)).await;
     }
 }
 
 /// Commits submissions, and answers each.
-async fn commit(queue: &Queue, mut submissions: Vec<Submission>) {
+async fn commit(to: &Records, mut submissions: Vec<Submission>) {
     while !submissions.is_empty() {
         let (records, answers): (Vec<_>, Vec<_>) = submissions
             .drain(..)
             .map(|submission| (submission.record, submission.answer))
             .unzip();
-        match record_until_answered(queue, &records).await {
+        match record_until_answered(to, &records).await {
             Ok(answered) => {
                 for ((record, answer), answered) in records.into_iter().zip(answers).zip(answered) {
                     pause();
@@ -107,7 +116,7 @@ async fn commit(queue: &Queue, mut submissions: Vec<Submission>) {
                     let committed = if is_alone {
                         Committed::Unrecordable(why.clone())
                     } else {
-                        commit_alone(queue, &record).await
+                        commit_alone(to, &record).await
                     };
                     let _ = answer.send(committed);
                 }
@@ -116,8 +125,8 @@ async fn commit(queue: &Queue, mut submissions: Vec<Submission>) {
     }
 }
 
-async fn commit_alone(queue: &Queue, record: &Record) -> Committed {
-    match record_until_answered(queue, std::slice::from_ref(record)).await {
+async fn commit_alone(to: &Records, record: &Record) -> Committed {
+    match record_until_answered(to, std::slice::from_ref(record)).await {
         Ok(answered) => answered
             .first()
             .and_then(|answer| Committed::of(*answer))
@@ -130,11 +139,11 @@ async fn commit_alone(queue: &Queue, record: &Record) -> Committed {
 ///
 /// It does not stop when the leases end. While the database is away nobody else can claim either, and when it is back the fencing token tells
 /// whether somebody did.
-async fn record_until_answered(queue: &Queue, records: &[Record]) -> Result<Vec<Answer>, String> {
+async fn record_until_answered(to: &Records, records: &[Record]) -> Result<Vec<Answer>, String> {
     let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
     loop {
         let started = Instant::now();
-        match queue.record(records).await {
+        match to.queue.record(records, to.lease).await {
             Ok(answers) => {
                 metrics::histogram!("aias_worker_commit_seconds")
                     .record(started.elapsed().as_secs_f64());

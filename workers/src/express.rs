@@ -1,7 +1,7 @@
 //! A thread for what cannot wait: notices, and the jobs that they offer.
 //!
 //! Whenever a batch is recorded, a hundred executions are ready to go on at once on the other threads, and who comes then stands in line behind them. Here are the
-//! listener, the takes, and the executions that were taken, which are few (a sixteenth of all places). What is more than that is claimed.
+//! listener, and the executions that were offered, which are few (a sixteenth of all places). What is more than that is claimed.
 
 use tokio::runtime::{Builder, Handle, Runtime};
 

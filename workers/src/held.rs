@@ -1,6 +1,7 @@
 //! The executions that this process holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ struct Entry {
     claim: Claim,
     workflow_id: Uuid,
     since: Instant,
+    /// Whether there is a lease: what was offered has none until it is recorded.
+    has_lease: Arc<AtomicBool>,
     lost: CancellationToken,
     cancel: CancellationToken,
     pause: CancellationToken,
@@ -52,21 +55,24 @@ pub struct Hold {
 impl Held {
     /// Takes a claim in. One that was held under an older token is lost by that.
     pub fn hold(&self, claim: Claim, workflow_id: Uuid) -> Hold {
-        let entry = Entry {
-            claim,
-            workflow_id,
-            since: Instant::now(),
-            lost: CancellationToken::new(),
-            cancel: CancellationToken::new(),
-            pause: CancellationToken::new(),
-            delivered: Arc::default(),
-        };
+        let entry = Entry::new(claim, workflow_id);
         if let Some(older) = self.lock().insert(claim.key, entry.clone()) {
             older.lost.cancel();
         }
         Hold {
             held: self.clone(),
             entry,
+        }
+    }
+
+    /// Takes an offer in, unless the execution is held: a claim may have been quicker.
+    pub fn hold_offered(&self, claim: Claim, workflow_id: Uuid) -> Option<Hold> {
+        match self.lock().entry(claim.key) {
+            hash_map::Entry::Occupied(_) => None,
+            hash_map::Entry::Vacant(free) => Some(Hold {
+                held: self.clone(),
+                entry: free.insert(Entry::new(claim, workflow_id)).clone(),
+            }),
         }
     }
 
@@ -80,12 +86,12 @@ impl Held {
         entries.keys().filter(|key| key.tenant_id == tenant).count()
     }
 
-    /// Those that were taken at least so long ago.
+    /// Those with a lease that were taken at least so long ago.
     pub fn claims_older_than(&self, age: Duration) -> Vec<Claim> {
         let entries = self.lock();
         let old = entries
             .values()
-            .filter(|entry| entry.since.elapsed() >= age);
+            .filter(|entry| entry.has_lease() && entry.since.elapsed() >= age);
         old.map(|entry| entry.claim).collect()
     }
 
@@ -95,7 +101,7 @@ impl Held {
         let entries = self.lock();
         let named = entries
             .values()
-            .filter(|entry| entry.claim.key.execution_id == execution);
+            .filter(|entry| entry.has_lease() && entry.claim.key.execution_id == execution);
         named.map(|entry| entry.claim).collect()
     }
 
@@ -152,6 +158,11 @@ impl Held {
 }
 
 impl Hold {
+    /// A record of it was accepted.
+    pub fn recorded(&self) {
+        self.entry.has_lease.store(true, Ordering::Relaxed);
+    }
+
     pub async fn lost(&self) {
         self.entry.lost.cancelled().await;
     }
@@ -177,6 +188,23 @@ impl Hold {
 }
 
 impl Entry {
+    fn new(claim: Claim, workflow_id: Uuid) -> Self {
+        Self {
+            claim,
+            workflow_id,
+            since: Instant::now(),
+            has_lease: Arc::new(AtomicBool::new(claim.fencing_token != Claim::OFFERED)),
+            lost: CancellationToken::new(),
+            cancel: CancellationToken::new(),
+            pause: CancellationToken::new(),
+            delivered: Arc::default(),
+        }
+    }
+
+    fn has_lease(&self) -> bool {
+        self.has_lease.load(Ordering::Relaxed)
+    }
+
     /// Something came for its steps. Said twice, it is handed on twice; a step takes what it waits for once.
     fn deliver(&self, signals: Vec<Signal>) {
         if !signals.is_empty() {
@@ -230,6 +258,33 @@ mod tests {
         assert_eq!(held.claims_older_than(Duration::ZERO), [claim(2)]);
         drop(newer);
         assert_eq!(held.len(), 0);
+    }
+
+    #[test]
+    fn an_offer_ends_no_claim_and_a_claim_ends_it() {
+        let held = Held::default();
+        let offered = || held.hold_offered(claim(Claim::OFFERED), Uuid::nil());
+        let first = offered().unwrap();
+        assert!(offered().is_none());
+        let claimed = held.hold(claim(1), Uuid::nil());
+        assert!(first.entry.lost.is_cancelled());
+        drop(first);
+        assert!(offered().is_none());
+        assert!(!claimed.entry.lost.is_cancelled());
+        drop(claimed);
+        assert!(offered().is_some());
+    }
+
+    #[test]
+    fn an_offer_has_a_lease_once_it_is_recorded() {
+        let held = Held::default();
+        let offered = claim(Claim::OFFERED);
+        let hold = held.hold_offered(offered, Uuid::nil()).unwrap();
+        assert_eq!(held.claims_older_than(Duration::ZERO), []);
+        assert_eq!(held.claims_on(offered.key.execution_id), []);
+        hold.recorded();
+        assert_eq!(held.claims_older_than(Duration::ZERO), [offered]);
+        assert_eq!(held.claims_on(offered.key.execution_id), [offered]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::backoff::Backoff;
 use crate::execution::{Drain, Drive, Left, Limits, Run, drive};
 use crate::held::Hold;
 use crate::plans::{LoadedPlan, PlanError, Plans};
-use crate::queue::{Job, Record, StepRecord};
+use crate::queue::{Claim, Job, Record, StepRecord};
 use crate::state::{ExecutionStatus, StepStatus};
 use crate::wake::Wake;
 
@@ -30,7 +30,7 @@ impl Jobs {
     /// Runs a job until it is over, asleep, or somebody else's.
     pub async fn run(&self, job: Job, hold: &Hold) {
         let span = tracing::debug_span!("execution", id = %job.claim.key.execution_id, token = job.claim.fencing_token);
-        let id = job.claim.key.execution_id;
+        let (id, token) = (job.claim.key.execution_id, job.claim.fencing_token);
         let caught = std::panic::AssertUnwindSafe(self.run_inner(job, hold)).catch_unwind();
         match caught.instrument(span).await {
             Ok(Some(left)) => {
@@ -40,6 +40,10 @@ impl Jobs {
                     let wait = run_at.duration_since(self.drive.clock.now());
                     self.wake.within(wait.try_into().unwrap_or_default());
                 }
+            }
+            // A claim was quicker, or there is a cap by now.
+            Ok(None) if token == Claim::OFFERED => {
+                tracing::debug!(execution = %id, "not to be had")
             }
             Ok(None) => {
                 metrics::counter!("aias_worker_abandoned_total").increment(1);

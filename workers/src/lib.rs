@@ -21,6 +21,7 @@ mod listener;
 pub mod mail;
 mod monitor;
 pub mod nodes;
+mod offers;
 mod places;
 mod plans;
 pub mod queue;
@@ -29,7 +30,6 @@ pub mod slice;
 pub mod state;
 mod stop;
 pub mod stripe;
-mod takes;
 pub mod telemetry;
 mod wake;
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::backoff::Backoff;
 use crate::heartbeat::Heartbeat;
-use crate::queue::ExecutionKey;
+use crate::offers::Offers;
 use crate::wake::Wake;
 
 const JOBS: &str = "aias_jobs";
@@ -38,7 +38,7 @@ pub async fn listen(
     options: PgConnectOptions,
     heartbeat: Arc<Heartbeat>,
     wakes: &Wakes,
-    offers: mpsc::Sender<ExecutionKey>,
+    offers: &Offers,
     registered: oneshot::Sender<()>,
 ) {
     let mut registered = Some(registered);
@@ -51,7 +51,7 @@ pub async fn listen(
                     let _ = registered.send(());
                 }
                 wakes.all();
-                hear(&mut listener, &heartbeat, wakes, &offers).await
+                hear(&mut listener, &heartbeat, wakes, offers).await
             }
             Err(error) => error,
         };
@@ -76,6 +76,9 @@ async fn register(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
     listener
         .listen_all([JOBS, ATTENTION, MAILS, SCHEDULES])
         .await?;
+    sqlx::query("select queue.listen_to_offers()")
+        .execute(&mut listener)
+        .await?;
     Ok(listener)
 }
 
@@ -84,7 +87,7 @@ async fn hear(
     listener: &mut PgListener,
     heartbeat: &Arc<Heartbeat>,
     wakes: &Wakes,
-    offers: &mpsc::Sender<ExecutionKey>,
+    offers: &Offers,
 ) -> sqlx::Error {
     loop {
         match listener.try_recv().await {
@@ -96,23 +99,11 @@ async fn hear(
             }
             Ok(Some(notice)) if notice.channel() == MAILS => wakes.mails.now(),
             Ok(Some(notice)) if notice.channel() == SCHEDULES => wakes.schedules.now(),
-            Ok(Some(notice)) => {
-                let offered = offer(notice.payload()).map(|key| offers.try_send(key));
-                if !matches!(offered, Some(Ok(()))) {
-                    wakes.jobs.now();
-                }
-            }
+            Ok(Some(notice)) if notice.channel() == JOBS => wakes.jobs.now(),
+            // The channel that has no name here.
+            Ok(Some(notice)) => offers.hear(notice.payload()),
             Ok(None) => return sqlx::Error::WorkerCrashed,
             Err(error) => return error,
         }
     }
-}
-
-/// Which job, where the notice names one: see `queue.offer`.
-fn offer(payload: &str) -> Option<ExecutionKey> {
-    let (tenant, execution) = payload.split_once('/')?;
-    Some(ExecutionKey {
-        tenant_id: tenant.parse().ok()?,
-        execution_id: execution.parse().ok()?,
-    })
 }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::held::Held;
+use crate::held::{Held, Hold};
 use crate::job::Jobs;
 use crate::queue::Job;
 use crate::slice::sliced;
@@ -67,17 +67,21 @@ impl Places {
 
     /// Runs a job that was claimed.
     pub fn begin(&self, job: Job, place: OwnedSemaphorePermit) {
-        self.run(job, async move {
+        let hold = self.held.hold(job.claim, job.workflow_id);
+        self.run(job, hold, async move {
             let _place = place;
             std::future::pending::<()>().await;
         });
     }
 
-    /// Runs a job that was offered. It changes to one of the other places once there are more than those that are kept, so that slow executions
+    /// Runs a job that was offered, unless it is run here already. It changes to one of the other places once there are more than those that are kept, so that slow executions
     /// leave room for offers and still do not fill the worker.
     pub fn begin_offered(&self, job: Job, place: OwnedSemaphorePermit) {
+        let Some(hold) = self.held.hold_offered(job.claim, job.workflow_id) else {
+            return;
+        };
         let other = one_that_is_not_kept(Arc::clone(&self.room), self.reserve);
-        self.run(job, async move {
+        self.run(job, hold, async move {
             let _other = other.await;
             drop(place);
             std::future::pending::<()>().await;
@@ -85,8 +89,7 @@ impl Places {
     }
 
     /// Runs a job beside what keeps its place, which does not end by itself.
-    fn run(&self, job: Job, keep_place: impl Future<Output = ()> + Send + 'static) {
-        let hold = self.held.hold(job.claim, job.workflow_id);
+    fn run(&self, job: Job, hold: Hold, keep_place: impl Future<Output = ()> + Send + 'static) {
         let (jobs, freed) = (Arc::clone(&self.jobs), Arc::clone(&self.freed));
         self.running.spawn(sliced(async move {
             tokio::select! {

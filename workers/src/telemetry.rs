@@ -97,8 +97,8 @@ fn describe() {
     );
     describe_counter!("aias_worker_claimed_total", "Executions claimed");
     describe_counter!(
-        "aias_worker_taken_total",
-        "Executions taken by their names, without a claim"
+        "aias_worker_offered_total",
+        "Executions begun because they were offered, without a claim"
     );
     describe_counter!(
         "aias_worker_abandoned_total",

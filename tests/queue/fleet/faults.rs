@@ -65,17 +65,42 @@ const FAULTS: &[Fault] = &[
     },
     // What was offered is taken, whatever its tenant's cap is by now.
     Fault {
-        function: "queue.take",
+        function: "queue.record",
         from: "and t.max_running is null",
         to: "",
-        seen_as: &["was offered: taken is true", "are running, its cap is"],
+        seen_as: &["and should be", "are running, its cap is"],
     },
-    // One that somebody else has is taken from them.
+    // And whatever its workflow's is.
     Fault {
-        function: "queue.take",
-        from: "and k.state = 'ready'",
+        function: "queue.record",
+        from: "and w.max_concurrency is null",
         to: "",
-        seen_as: &["was claimed, but it is"],
+        seen_as: &["and should be", "are running, its cap is"],
+    },
+    // Nobody hears of a suspension.
+    Fault {
+        function: "queue.record",
+        from: "t.is_active and",
+        to: "",
+        seen_as: &["and should be"],
+    },
+    // One that somebody has had is taken as if it were new.
+    Fault {
+        function: "queue.record",
+        from: "g.fencing_token = 0 and not j.has_steps",
+        to: "true",
+        seen_as: &["and should be", "a refused record", "said again"],
+    },
+    // What goes on is nobody's.
+    Fault {
+        function: "queue.take_offered",
+        from: "and statuses[o.n] = 'running'",
+        to: "and false",
+        seen_as: &[
+            "was claimed, but it is Claimed",
+            "and should be",
+            "renewed is false",
+        ],
     },
     // A lane remembers that more was taken than was.
     Fault {
@@ -87,15 +112,15 @@ const FAULTS: &[Fault] = &[
     // A record is taken from whoever holds the job, whatever its token says.
     Fault {
         function: "queue.record",
-        from: "j.fencing_token = g.fencing_token and j.state",
-        to: "j.state",
+        from: "j.fencing_token = g.fencing_token and case",
+        to: "case",
         seen_as: &["and should be", "a refused record", "said again"],
     },
-    // The token alone counts, and its lease may have been noticed to be over.
+    // The token alone counts.
     Fault {
         function: "queue.record",
-        from: "and j.state = 'claimed' and j.claimed_by = worker",
-        to: "",
+        from: "when 'claimed' then j.claimed_by = worker",
+        to: "when 'claimed' then true",
         seen_as: &["and should be", "a refused record", "said again"],
     },
     // One that was taken over is renewed for its old worker.

@@ -10,6 +10,8 @@ pub const LEASE: i64 = 3_200;
 pub const TICK: i64 = 500;
 /// Of so many in one worker no places are kept from a tenant (queue.pick).
 pub const FEW: i64 = 4;
+/// The token of what nobody has claimed.
+pub const OFFERED: i64 = 0;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -42,6 +44,8 @@ pub struct Execution {
     pub cancel_requested: bool,
     pub pause_requested: bool,
     pub is_woken: bool,
+    /// Whether anything was recorded of it.
+    pub has_begun: bool,
     pub waits: Vec<Wait>,
 }
 
@@ -141,10 +145,11 @@ impl Model {
             workflow,
             priority,
             place: Place::Ready(self.statement),
-            newest_token: 0,
+            newest_token: OFFERED,
             cancel_requested: false,
             pause_requested: false,
             is_woken: false,
+            has_begun: false,
             waits: Vec::new(),
         });
     }
@@ -215,49 +220,34 @@ impl Model {
         Ok(())
     }
 
-    /// Of what was offered, a worker has taken these: all that was to be had, and no cap was to be looked at for.
-    pub fn taken(
-        &mut self,
-        worker: &str,
-        offered: &[usize],
-        taken: &[Taken],
-    ) -> Result<(), String> {
-        let mut got = Counts::new();
-        let mut indexes = Vec::new();
-        for one in taken {
-            let index = self.index(one.execution)?;
-            self.was_to_be_had(index, one)?;
-            let execution = &self.executions[index];
-            *got.entry((execution.tenant, execution.workflow))
-                .or_default() += 1;
-            indexes.push(index);
-        }
-        for index in offered {
-            let execution = &self.executions[*index];
-            let tenant = &self.tenants[&execution.tenant];
-            let is_capped =
-                tenant.cap.is_some() || tenant.workflow_caps[&execution.workflow].is_some();
-            let is_wanted = execution.ready_since().is_some() && tenant.is_active && !is_capped;
-            ensure!(
-                indexes.contains(index) == is_wanted,
-                "#{index} was offered: taken is {}",
-                !is_wanted
-            );
-        }
-        self.hold(worker, taken, &indexes);
-        if !got.is_empty() {
-            let seen = self.now;
-            let report = self.reports.entry(worker.to_owned());
-            let report = report.or_insert_with(|| Report {
-                seen,
-                held: Counts::new(),
-            });
-            report.seen = seen;
-            for (of, count) in got {
-                *report.held.entry(of).or_default() += count;
-            }
-        }
-        Ok(())
+    /// Whether whoever was told of it may have it by a record: nobody has had it, and there is no cap to be looked at.
+    pub fn is_for_the_first(&self, index: usize) -> bool {
+        let execution = &self.executions[index];
+        let tenant = &self.tenants[&execution.tenant];
+        let is_capped = tenant.cap.is_some() || tenant.workflow_caps[&execution.workflow].is_some();
+        let is_new = execution.ready_since().is_some() && execution.newest_token == OFFERED;
+        is_new && !execution.has_begun && tenant.is_active && !is_capped
+    }
+
+    /// The first record of it goes on, so its worker has it now.
+    pub fn taken(&mut self, worker: &str, index: usize) {
+        let execution = &mut self.executions[index];
+        execution.place = Place::Claimed {
+            worker: worker.to_owned(),
+            token: OFFERED,
+            until: self.now + LEASE,
+        };
+        let seen = self.now;
+        let report = self.reports.entry(worker.to_owned());
+        let report = report.or_insert_with(|| Report {
+            seen,
+            held: Counts::new(),
+        });
+        report.seen = seen;
+        *report
+            .held
+            .entry((execution.tenant, execution.workflow))
+            .or_default() += 1;
     }
 
     fn was_to_be_had(&self, index: usize, one: &Taken) -> Result<(), String> {

@@ -110,11 +110,11 @@ impl<'a> Fleet<'a> {
     async fn operate(&mut self) -> Outcome {
         match self.random.random_range(0..100) {
             0..18 => self.enqueue().await,
-            18..26 => {
+            18..24 => {
                 let worker = self.draw_worker();
                 self.take(worker).await
             }
-            26..46 => {
+            24..46 => {
                 let worker = self.draw_worker();
                 let most = self.random.random_range(1..=8);
                 let kept = [0, 0, 0, most, self.random.random_range(0..=most)]
@@ -130,10 +130,10 @@ impl<'a> Fleet<'a> {
             }
             79..81 => self.die(),
             81..87 => self.wake_or_deliver().await,
-            87..88 => self.cancel().await,
-            88..90 => self.pause().await,
-            90..92 => self.resume().await,
-            92..95 => self.change_tenant().await,
+            87..90 => self.cancel().await,
+            90..92 => self.pause().await,
+            92..94 => self.resume().await,
+            94..97 => self.change_tenant().await,
             _ => {
                 let ticks = self.random.random_range(1..=4);
                 self.pass(ticks * TICK).await

@@ -5650,6 +5650,8 @@ CREATE FUNCTION private.enqueue_execution(workflow public.workflows, input jsonb
 declare
   execution public.executions;
   new_id uuid := aias.uuid7();
+  -- Of calls that return nothing: assigned they are evaluated as expressions, performed each is a query with an executor of its own.
+  done text;
 begin
   if idempotency_key is not null then
     insert into private.execution_keys (tenant_id, workflow_id, key, execution_id)
@@ -5670,10 +5672,10 @@ begin
     parent_id, parent_node, parent_item, depth)
   returning e.* into execution;
   -- After the insert: only what is new is charged, and a refusal takes the row back with it.
-  perform aias.quota_take(workflow.tenant_id, 'executions', 1);
+  done := aias.quota_take(workflow.tenant_id, 'executions', 1);
   insert into queue.jobs (tenant_id, execution_id, workflow_id, priority) values (workflow.tenant_id, new_id, workflow.id, priority);
-  perform queue.open_lane(workflow.tenant_id, workflow.id, priority::smallint);
-  perform queue.offer(workflow.tenant_id, new_id, workflow.max_concurrency is not null);
+  done := queue.open_lane(workflow.tenant_id, workflow.id, priority::smallint);
+  done := queue.offer(execution, workflow.max_concurrency is not null);
   return execution;
 end
 $$;
@@ -8350,10 +8352,12 @@ CREATE FUNCTION private.start_execution(wanted_workflow uuid, execution_input js
     SET search_path TO ''
     AS $$
 declare
+  -- Of calls that return nothing: assigned they are evaluated as expressions, performed each is a query with an executor of its own.
+  done text;
   workflow public.workflows := private.workflow_to_start(wanted_workflow);
   execution public.executions;
 begin
-  perform private.check_input_size(execution_input);
+  done := private.check_input_size(execution_input);
   if length(key) not between 1 and 255 then
     perform private.refuse(400, 'idempotency_key_invalid', 'an idempotency key has 1 to 255 characters');
   end if;
@@ -8366,7 +8370,7 @@ begin
     select from private.execution_keys k where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = start_execution.key
   ) then
     -- Only once it is known that the caller may start it: what a tenant's plan is, is not for strangers. And before anything is written.
-    perform private.count_request(workflow.tenant_id);
+    done := private.count_request(workflow.tenant_id);
   end if;
   execution := private.enqueue_execution(workflow, execution_input, key, (select auth.uid()), 'manual', priority => coalesce(wanted_priority, 0));
   if key is not null and execution.input is distinct from coalesce(execution_input, '{}') then
@@ -8969,7 +8973,7 @@ begin
   begin
     select w.* into strict workflow
       from public.workflows w
-     where w.id = wanted_workflow and w.tenant_id = any (array(select private.tenants_with('workflows.execute')));
+     where w.id = wanted_workflow and w.tenant_id = any (aias.tenants_with('workflows.execute'));
   exception
     when no_data_found then
       -- Whoever may read it learns why it cannot be started: the role, a second factor, or that the tenant is suspended.
@@ -9487,9 +9491,9 @@ COMMENT ON FUNCTION public.set_spending_cap(tenant_id uuid, usd numeric, agent_i
 
 -- start_execution(uuid, jsonb, text, integer); Type: FUNCTION; Schema: public
 CREATE FUNCTION public.start_execution(workflow_id uuid, input jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, priority integer DEFAULT 0) RETURNS public.executions
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
-    AS $$ select * from private.start_execution(workflow_id, input, idempotency_key, priority) $$;
+    AS $$ begin return private.start_execution(workflow_id, input, idempotency_key, priority); end $$;
 
 -- FUNCTION start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer); Type: COMMENT; Schema: public
 COMMENT ON FUNCTION public.start_execution(workflow_id uuid, input jsonb, idempotency_key text, priority integer) IS 'Starts an active workflow. The same idempotency key returns the execution that it first started. Those with a higher priority (-100 to 100) are begun first, within the tenant. Answers 402 when the plan''s executions are used up, and 429 when more are started in a minute than the plan allows.';
@@ -10458,6 +10462,19 @@ $$;
 -- FUNCTION listed_agent(tenant uuid, of_slug text); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.listed_agent(tenant uuid, of_slug text) IS 'The agent of a listing, in the version that is published, for a tenant that has bought it; otherwise why not. What the agent has besides what its model is told, such as tools of the seller''s, is left out.';
 
+-- listen_to_offers(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.listen_to_offers() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  execute format('listen %I', (select s.offers_channel from queue.state s));
+end
+$$;
+
+-- FUNCTION listen_to_offers(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.listen_to_offers() IS 'Has this session hear what is offered: see queue.offer.';
+
 -- lock_embedded(uuid, uuid, bytea[]); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.lock_embedded(tenant uuid, agent uuid, digests bytea[]) RETURNS text
     LANGUAGE plpgsql
@@ -10715,21 +10732,57 @@ $$;
 -- FUNCTION notify_workers(VARIADIC tenants uuid[]); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.notify_workers(VARIADIC tenants uuid[]) IS 'Wakes the workers that have room, and all of them when one of these tenants was not served lately.';
 
--- offer(uuid, uuid, boolean); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.offer(tenant uuid, execution uuid, is_capped boolean) RETURNS void
-    LANGUAGE sql
+-- offer(public.executions, boolean); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.offer(execution public.executions, is_capped boolean) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-  -- To whom, and when: see queue.notify_workers. What a cap may hold back is decided by claims alone.
-  select pg_notify('aias_jobs', coalesce(
-           (select concat_ws('/', t.tenant_id, execution) from queue.tenants t where t.tenant_id = tenant and t.max_running is null and not is_capped), ''))
-   where exists (select from queue.workers w where w.wants_notice and w.seen_at > now() - interval '1 minute')
-      or exists (select from queue.tenants t cross join queue.state s where t.tenant_id = tenant and t.turn < s.turn_lately)
-      or not exists (select from queue.workers w where w.seen_at > now() - interval '1 minute')
+declare
+  channel text;
+  worker text;
+  may_be_offered boolean;
+  input text;
+begin
+  -- When: see queue.notify_workers. To any that has room, but rather to none that may have died: an idle one is heard of every two seconds.
+  select s.offers_channel, w.worker, t.max_running is null into channel, worker, may_be_offered
+    from queue.state s
+    left join queue.tenants t on t.tenant_id = execution.tenant_id
+    left join lateral (
+      select k.worker, k.wants_notice from queue.workers k
+       where k.seen_at > now() - interval '1 minute'
+       order by k.wants_notice desc, k.seen_at > now() - interval '3 seconds' desc, random()
+       limit 1
+    ) w on true
+   where w.wants_notice or w.worker is null or t.turn < s.turn_lately;
+  if not found then
+    return;
+  end if;
+  -- What a cap may hold back is decided by claims alone; and what is tried again comes with steps.
+  if worker is null or not may_be_offered or is_capped or execution.origin = 'retry' then
+    perform pg_notify('aias_jobs', '');
+    return;
+  end if;
+  -- A notice has less than 8,000 bytes (src/backend/commands/async.c), and what is stored says roughly how much it is as text. A longer input is asked for.
+  if pg_column_size(execution.input) < 7000 then
+    input := execution.input;
+  end if;
+  perform pg_notify(channel, format('{"worker": %s, "tenant_id": "%s", "execution_id": "%s", "workflow_id": "%s", "workflow_version": %s, "depth": %s, "input": %s}',
+    to_json(worker), execution.tenant_id, execution.id, execution.workflow_id, execution.workflow_version, execution.depth,
+    case when octet_length(input) < 7000 then input else 'null' end));
+end
 $$;
 
--- FUNCTION offer(tenant uuid, execution uuid, is_capped boolean); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.offer(tenant uuid, execution uuid, is_capped boolean) IS 'Wakes workers for a job that is ready from now on, as queue.notify_workers does, and says which where no cap has to be looked at: tenant/execution. A hint: whoever misses it finds the job by claiming.';
+-- FUNCTION offer(execution public.executions, is_capped boolean); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.offer(execution public.executions, is_capped boolean) IS 'Wakes workers for a job that is ready from now on, as queue.notify_workers does. Where no cap has to be looked at, one is told all that it begins with: {worker, tenant_id, execution_id, workflow_id, workflow_version, depth, input}, with null for an input that is too long. The others hear it too, and look a moment later whether it was had. A hint: whoever misses it finds the job by claiming.';
+
+-- offered_input(uuid, uuid); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.offered_input(tenant uuid, execution uuid) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ select e.input from public.executions e where e.tenant_id = tenant and e.id = execution $$;
+
+-- FUNCTION offered_input(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.offered_input(tenant uuid, execution uuid) IS 'An input that is too long for an offer.';
 
 -- open_lane(uuid, uuid, smallint); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) RETURNS void
@@ -11060,8 +11113,8 @@ $$;
 -- FUNCTION prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint) IS 'What embedding a question to an agent''s documents begins with: by which model, and else as queue.prepare_llm_call. No row: the lease is lost, or there is nothing to compare with.';
 
--- record(text, uuid[], uuid[], bigint[], text[], timestamp with time zone[], jsonb[], jsonb[], timestamp with time zone[], integer[], integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[], jsonb[]); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
+-- record(text, interval, uuid[], uuid[], bigint[], text[], timestamp with time zone[], jsonb[], jsonb[], timestamp with time zone[], integer[], integer[], text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[], jsonb[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record(worker text, lease interval, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) RETURNS TABLE(held boolean, written boolean, cancel_requested boolean, pause_requested boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
@@ -11073,6 +11126,7 @@ CREATE FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tok
 #variable_conflict use_column
 declare
   held_positions bigint[];
+  offered bigint[];
   bases bigint[];
   cancels boolean[];
   pauses boolean[];
@@ -11092,25 +11146,40 @@ declare
 begin
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
   with locked as materialized (
-    select g.n, j.fencing_token = g.fencing_token and j.state = 'claimed' and j.claimed_by = worker as is_held, j.has_waits, j.has_steps
+    select g.n, j.state, j.has_waits, j.has_steps,
+           j.fencing_token = g.fencing_token and case j.state
+             when 'claimed' then j.claimed_by = worker
+             -- It was offered, and nobody has had it yet. Asked again: its tenant may have been suspended since, or what begins is capped by now.
+             when 'ready' then
+               g.fencing_token = 0 and not j.has_steps
+               and exists (select from queue.tenants t where t.tenant_id = g.tenant_id and t.is_active and t.max_running is null)
+               and exists (select from public.workflows w where w.tenant_id = g.tenant_id and w.id = j.workflow_id and w.max_concurrency is null)
+             else false
+           end as is_held
       from (
         select * from unnest(tenants, executions, tokens) with ordinality x (tenant_id, execution_id, fencing_token, n)
          order by x.tenant_id, x.execution_id
       ) g
       -- Each by its key: joined in any other way, this would be as much work as there are jobs.
       cross join lateral (
-        select k.fencing_token, k.state, k.claimed_by, k.has_waits, k.has_steps from queue.jobs k
+        select k.workflow_id, k.fencing_token, k.state, k.claimed_by, k.has_waits, k.has_steps from queue.jobs k
          where k.tenant_id = g.tenant_id and k.execution_id = g.execution_id
            for update
       ) j
   )
-  select coalesce(array_agg(l.n) filter (where l.is_held), '{}'), coalesce(bool_or(l.has_waits), false), coalesce(bool_or(l.has_steps), false)
-    into held_positions, have_waits, have_steps
+  select coalesce(array_agg(l.n) filter (where l.is_held), '{}'), array_agg(l.n) filter (where l.state = 'ready'),
+         coalesce(bool_or(l.has_waits), false), coalesce(bool_or(l.has_steps), false)
+    into held_positions, offered, have_waits, have_steps
     from locked l;
   if cardinality(held_positions) < cardinality(executions) then
     return query
       select g.n = any (held_positions), false, false, false from generate_series(1, cardinality(executions)) g (n) order by g.n;
     return;
+  end if;
+  -- Mostly there is nothing to be noted: nobody waits for a turn, and what is over is not held.
+  if offered is not null
+     and (statuses && array['running'] or exists (select from queue.state s where s.turn_noted_at > now() - interval '1 second')) then
+    perform queue.take_offered(worker, lease, offered, tenants, executions, statuses);
   end if;
   with given as (
     select g.*, sum(g.steps) over (order by g.n) - g.steps as steps_before
@@ -11235,8 +11304,8 @@ begin
 end
 $$;
 
--- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) IS 'Writes what a worker found out, for many executions in one transaction. Status running keeps the lease, waiting gives it up until run_at (null: until somebody wakes it), paused gives it up until it is resumed, the others end the execution. Answers a row for each execution, in their order. When one is not held any more, nothing is written, and the call is to be made again without it. extras: {usage, reservation, wait}. Repeating a call changes nothing.';
+-- FUNCTION record(worker text, lease interval, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record(worker text, lease interval, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) IS 'Writes what a worker found out, for many executions in one transaction. Status running keeps the lease, waiting gives it up until run_at (null: until somebody wakes it), paused gives it up until it is resumed, the others end the execution. With token 0 it is the first of a job that was offered, which it takes. Answers a row for each execution, in their order. When one is not held any more, or was not to be had, nothing is written, and the call is to be made again without it. extras: {usage, reservation, wait}. Repeating a call changes nothing.';
 
 -- record_domain_check(uuid, uuid, bigint, boolean, text); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text DEFAULT NULL::text) RETURNS boolean
@@ -11974,9 +12043,9 @@ begin
 end
 $$;
 
--- take(text, uuid[], uuid[], interval); Type: FUNCTION; Schema: queue
-CREATE FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease interval) RETURNS TABLE(tenant_id uuid, execution_id uuid, fencing_token bigint, claims_without_progress smallint, workflow_id uuid, workflow_version integer, input jsonb, depth smallint, started_at timestamp with time zone, cancel_requested boolean, pause_requested boolean, steps jsonb, signals jsonb)
-    LANGUAGE plpgsql SECURITY DEFINER
+-- take_offered(text, interval, bigint[], uuid[], uuid[], text[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.take_offered(worker text, lease interval, offered bigint[], tenants uuid[], executions uuid[], statuses text[]) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO ''
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -11984,73 +12053,38 @@ CREATE FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
-#variable_conflict use_column
-declare
-  taken_tenants uuid[];
-  taken_executions uuid[];
 begin
-  -- As a claim: what is recorded of it takes it along.
-  perform set_config('synchronous_commit', 'off', true);
-  with offered as materialized (
-    select j.tenant_id, j.execution_id
-      from unnest(tenants, executions) o (tenant_id, execution_id)
-      -- Asked again: what was offered may have been capped, or suspended, since.
-      join queue.tenants t on t.tenant_id = o.tenant_id and t.is_active and t.max_running is null
-      cross join lateral (
-        select k.tenant_id, k.execution_id, k.workflow_id from queue.jobs k
-         where k.tenant_id = o.tenant_id and k.execution_id = o.execution_id and k.state = 'ready'
-           -- Another worker was told of it too, or claims it.
-           for update skip locked
-      ) j
-      join public.workflows w on w.tenant_id = j.tenant_id and w.id = j.workflow_id and w.max_concurrency is null
-  ),
-  taken as (
+  -- While tenants wait for their turns, each of these was one.
+  update queue.tenants t
+     set turn = greatest(t.turn, c.turn) + c.jobs / t.weight
+    from (
+      select tenants[o.n] as tenant_id, count(*)::double precision as jobs, max(s.turn) as turn
+        from unnest(offered) o (n) join queue.state s on s.turn_noted_at > now() - interval '1 second'
+       group by tenants[o.n]
+    ) c
+    cross join lateral (
+      select k.tenant_id from queue.tenants k where k.tenant_id = c.tenant_id for no key update skip locked
+    ) free
+   where t.tenant_id = free.tenant_id;
+  -- What goes on is held from here on. Caps count what each worker is known to hold, and the tenant may have one soon.
+  -- A claim of the same worker that had begun before this takes it out again until the next: what is taken while a cap is being set may be over it.
+  with taken as (
     update queue.jobs j
-       set state = 'claimed', ready_in = null, run_at = now() + lease, fencing_token = j.fencing_token + 1, claimed_by = worker,
-           claims_without_progress = j.claims_without_progress + 1, is_woken = false
-      from offered o
-     where j.tenant_id = o.tenant_id and j.execution_id = o.execution_id
-    returning j.*
-  ),
-  -- While tenants wait for their turns, this was one.
-  charged as (
-    update queue.tenants t
-       set turn = greatest(t.turn, c.turn) + c.jobs / t.weight
-      from (
-        select o.tenant_id, count(*)::double precision as jobs, max(s.turn) as turn
-          from offered o join queue.state s on s.turn_noted_at > now() - interval '1 second'
-         group by o.tenant_id
-      ) c
-      cross join lateral (
-        select k.tenant_id from queue.tenants k where k.tenant_id = c.tenant_id for no key update skip locked
-      ) free
-     where t.tenant_id = free.tenant_id
-  ),
-  -- Caps count what each worker is known to hold, and the tenant may have one soon. A claim of the same worker that had begun before this takes
-  -- it out again until the next: what is taken while a cap is being set may be over it.
-  noted as (
-    insert into queue.workers as w (worker, held_tenants, held_workflows, held_counts)
-    select worker, array_agg(j.tenant_id), array_agg(j.workflow_id), array_agg(1) from taken j having count(*) > 0
-    on conflict (worker) do update
-      set seen_at = now(), held_tenants = w.held_tenants || excluded.held_tenants, held_workflows = w.held_workflows || excluded.held_workflows,
-          held_counts = w.held_counts || excluded.held_counts
+       set state = 'claimed', ready_in = null, run_at = now() + lease, claimed_by = worker
+      from unnest(offered) o (n)
+     where j.tenant_id = tenants[o.n] and j.execution_id = executions[o.n] and statuses[o.n] = 'running'
+    returning j.tenant_id, j.workflow_id
   )
-  select array_agg(j.tenant_id), array_agg(j.execution_id) into taken_tenants, taken_executions from taken j;
-  -- Another statement, that sees more: somebody may have held the job, and recorded steps of it, after the one above had begun.
-  return query
-    select j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress,
-           e.workflow_id, e.workflow_version, e.input, e.depth, coalesce(e.started_at, now()),
-           e.cancel_requested_at is not null, e.pause_requested_at is not null,
-           case when j.has_steps then queue.recorded_steps(j.tenant_id, j.execution_id) end,
-           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end
-      from unnest(taken_tenants, taken_executions) t (tenant_id, execution_id)
-      join queue.jobs j on j.tenant_id = t.tenant_id and j.execution_id = t.execution_id
-      join public.executions e on e.tenant_id = t.tenant_id and e.id = t.execution_id;
+  insert into queue.workers as w (worker, held_tenants, held_workflows, held_counts)
+  select worker, array_agg(j.tenant_id), array_agg(j.workflow_id), array_agg(1) from taken j having count(*) > 0
+  on conflict on constraint workers_pkey do update
+    set seen_at = now(), held_tenants = w.held_tenants || excluded.held_tenants, held_workflows = w.held_workflows || excluded.held_workflows,
+        held_counts = w.held_counts || excluded.held_counts;
 end
 $$;
 
--- FUNCTION take(worker text, tenants uuid[], executions uuid[], lease interval); Type: COMMENT; Schema: queue
-COMMENT ON FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease interval) IS 'Takes jobs that were offered, for a lease, with everything that is needed to go on; see queue.claim. Those that somebody else has by now, or that a cap may hold back, are not among the answer.';
+-- FUNCTION take_offered(worker text, lease interval, offered bigint[], tenants uuid[], executions uuid[], statuses text[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.take_offered(worker text, lease interval, offered bigint[], tenants uuid[], executions uuid[], statuses text[]) IS 'The jobs of executions that are recorded and that nobody has had: their tenants'' turns, and their leases where they go on. Their token stays 0, which no claim has. Called by queue.record.';
 
 -- tend_history(integer); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.tend_history(batch integer) RETURNS integer
@@ -14280,6 +14314,7 @@ CREATE TABLE queue.state (
     turn double precision DEFAULT 0 NOT NULL,
     turn_lately double precision DEFAULT 0 NOT NULL,
     turn_noted_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    offers_channel text DEFAULT ('aias_offers_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)) NOT NULL,
     CONSTRAINT there_is_one_state CHECK (one)
 )
 WITH (fillfactor='50');
@@ -14295,6 +14330,9 @@ COMMENT ON COLUMN queue.state.turn IS 'Where the last claim stopped. A tenant th
 
 -- COLUMN state.turn_lately; Type: COMMENT; Schema: queue
 COMMENT ON COLUMN queue.state.turn_lately IS 'Where claims stopped a tenth of a second ago, or earlier. A tenant whose turn is before that has not been served since.';
+
+-- COLUMN state.offers_channel; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.state.offers_channel IS 'Where offers are told. Whoever knows it can hear the inputs of executions, and have executions run with others.';
 
 -- tenants; Type: TABLE; Schema: queue
 CREATE TABLE queue.tenants (
@@ -18333,6 +18371,10 @@ GRANT ALL ON FUNCTION queue.keys_to_rewrap(newest_master text, after uuid, most 
 REVOKE ALL ON FUNCTION queue.listed_agent(tenant uuid, of_slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.listed_agent(tenant uuid, of_slug text) TO aias_worker;
 
+-- FUNCTION listen_to_offers(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.listen_to_offers() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.listen_to_offers() TO aias_worker;
+
 -- FUNCTION lock_embedded(tenant uuid, agent uuid, digests bytea[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.lock_embedded(tenant uuid, agent uuid, digests bytea[]) FROM PUBLIC;
 
@@ -18369,8 +18411,12 @@ GRANT ALL ON FUNCTION queue.next_schedule_due() TO aias_worker;
 -- FUNCTION notify_workers(VARIADIC tenants uuid[]); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.notify_workers(VARIADIC tenants uuid[]) FROM PUBLIC;
 
--- FUNCTION offer(tenant uuid, execution uuid, is_capped boolean); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.offer(tenant uuid, execution uuid, is_capped boolean) FROM PUBLIC;
+-- FUNCTION offer(execution public.executions, is_capped boolean); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.offer(execution public.executions, is_capped boolean) FROM PUBLIC;
+
+-- FUNCTION offered_input(tenant uuid, execution uuid); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.offered_input(tenant uuid, execution uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.offered_input(tenant uuid, execution uuid) TO aias_worker;
 
 -- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) FROM PUBLIC;
@@ -18397,9 +18443,9 @@ GRANT ALL ON FUNCTION queue.prepare_llm_call(tenant uuid, execution uuid, token 
 REVOKE ALL ON FUNCTION queue.prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.prepare_query_embedding(tenant uuid, execution uuid, token bigint, agent uuid, input_tokens bigint) TO aias_worker;
 
--- FUNCTION record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.record(worker text, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) TO aias_worker;
+-- FUNCTION record(worker text, lease interval, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record(worker text, lease interval, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.record(worker text, lease interval, tenants uuid[], executions uuid[], tokens bigint[], statuses text[], run_ats timestamp with time zone[], outputs jsonb[], errors jsonb[], started_ats timestamp with time zone[], step_counts integer[], step_of integer[], nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[], extras jsonb[]) TO aias_worker;
 
 -- FUNCTION record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_domain_check(tenant uuid, domain_id uuid, token bigint, verified boolean, error text) FROM PUBLIC;
@@ -18494,9 +18540,8 @@ REVOKE ALL ON FUNCTION queue.sync_tenant(tenant public.tenants) FROM PUBLIC;
 -- FUNCTION sync_tenants_of_plan(); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.sync_tenants_of_plan() FROM PUBLIC;
 
--- FUNCTION take(worker text, tenants uuid[], executions uuid[], lease interval); Type: ACL; Schema: queue
-REVOKE ALL ON FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION queue.take(worker text, tenants uuid[], executions uuid[], lease interval) TO aias_worker;
+-- FUNCTION take_offered(worker text, lease interval, offered bigint[], tenants uuid[], executions uuid[], statuses text[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.take_offered(worker text, lease interval, offered bigint[], tenants uuid[], executions uuid[], statuses text[]) FROM PUBLIC;
 
 -- FUNCTION tend_history(batch integer); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.tend_history(batch integer) FROM PUBLIC;

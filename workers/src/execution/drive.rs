@@ -94,7 +94,10 @@ impl Driver<'_> {
                 committed = answer(&mut self.recording) => {
                     self.recording = None;
                     return match committed {
-                        Committed::Accepted { cancel_requested } => Some(Event::Recorded { cancel_requested }),
+                        Committed::Accepted { cancel_requested } => {
+                            self.hold.recorded();
+                            Some(Event::Recorded { cancel_requested })
+                        }
                         Committed::Unrecordable(why) => Some(Event::Unrecordable { why }),
                         Committed::Refused => None,
                     };

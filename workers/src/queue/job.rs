@@ -1,4 +1,4 @@
-//! A job as claims and takes answer it.
+//! A job as claims answer it.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -57,7 +57,7 @@ pub struct RecordedStep {
     pub run_at: Option<Timestamp>,
 }
 
-/// A row of `queue.claim` or `queue.take`; JSON as text, so that what cannot be read is one job's trouble.
+/// A row of `queue.claim`; JSON as text, so that what cannot be read is one job's trouble.
 pub(super) struct JobRow {
     pub tenant_id: Uuid,
     pub execution_id: Uuid,

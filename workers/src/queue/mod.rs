@@ -33,6 +33,7 @@ mod next_due;
 mod next_key_to_rotate;
 mod next_mail_due;
 mod next_schedule_due;
+mod offered_input;
 mod plan;
 mod prepare_llm_call;
 mod prepare_query_embedding;
@@ -58,7 +59,6 @@ mod start_workflow;
 mod stripe_inbox;
 mod sweep;
 mod sweep_billing;
-mod take;
 mod tend_history;
 mod time;
 mod warn_of_limits;
@@ -116,11 +116,17 @@ pub struct ExecutionKey {
     pub execution_id: uuid::Uuid,
 }
 
-/// A claim on an execution. Every call about it shows the fencing token, and a newer claim makes it worthless.
+/// A claim on an execution. Every call about it shows the fencing token, and a newer claim makes it worthless. That of an offer becomes good with
+/// its first record, see [`Claim::OFFERED`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Claim {
     pub key: ExecutionKey,
     pub fencing_token: i64,
+}
+
+impl Claim {
+    /// The token of a job that nobody has claimed yet: whoever records first with it has the job.
+    pub const OFFERED: i64 = 0;
 }
 
 /// The typed door to schema `queue`. Cheap to clone.
@@ -131,7 +137,6 @@ pub struct Queue {
     batches: PgPool,
     claims: Arc<Kept>,
     records: Arc<Kept>,
-    takes: Arc<Kept>,
     /// Of their own, because what they call is not ours: it may take its time, and a lease has to be renewed meanwhile.
     functions: PgPool,
     /// Written to `claimed_by`.
@@ -142,7 +147,7 @@ pub struct Queue {
 
 /// One to renew, and a few for what steps ask.
 const CONNECTIONS: u32 = 6;
-/// One to take, one to record.
+/// One to record, one for inputs that are too long for an offer.
 const CONNECTIONS_FOR_OFFERS: u32 = 2;
 /// One to claim, one to record.
 const CONNECTIONS_FOR_BATCHES: u32 = 2;
@@ -166,7 +171,6 @@ impl Queue {
         Self {
             claims: Arc::new(Kept::giving_way(batches.clone())),
             records: Arc::new(Kept::giving_way(batches.clone())),
-            takes: Arc::new(Kept::new(pool.clone())),
             batches,
             pool,
             functions: connections(CONNECTIONS_FOR_FUNCTIONS).connect_lazy_with(options),
@@ -192,11 +196,15 @@ impl Queue {
         let options = (*self.pool.connect_options()).clone();
         let pool = connections(CONNECTIONS_FOR_OFFERS).connect_lazy_with(options);
         Self {
-            takes: Arc::new(Kept::new(pool.clone())),
             records: Arc::new(Kept::new(pool.clone())),
             pool,
             ..self.clone()
         }
+    }
+
+    /// What this worker is called in the database.
+    pub fn worker(&self) -> &str {
+        &self.worker
     }
 
     /// What time it is, by the database's clock.
@@ -209,7 +217,7 @@ impl Queue {
     }
 
     pub async fn close(&self) {
-        for kept in [&self.claims, &self.takes, &self.records] {
+        for kept in [&self.claims, &self.records] {
             kept.let_go().await;
         }
         self.pool.close().await;

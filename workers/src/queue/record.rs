@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use sqlx::types::chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::time::to_database;
-use super::{ExecutionKey, Queue};
+use super::{ExecutionKey, Queue, interval};
 use crate::slice::pause;
 use crate::state::{ExecutionStatus, StepStatus};
 
@@ -83,7 +84,7 @@ pub enum Answer {
         cancel_requested: bool,
         pause_requested: bool,
     },
-    /// The claim was no longer good: nothing was written.
+    /// The claim was no longer good, or the offer: nothing was written.
     NotHeld,
     /// Nothing was written because another one was not held: say it again without that.
     Again,
@@ -99,13 +100,14 @@ impl Record {
 }
 
 impl Queue {
-    /// Writes records of many executions in one transaction, all of them or none. Repeating a call whose answer was lost changes nothing.
+    /// Writes records of many executions in one transaction, all of them or none. Repeating a call whose answer was lost changes nothing. The first
+    /// record of what was offered takes it, for `lease` if it goes on.
     ///
     /// Answers in the order of the records.
     ///
     /// # Errors
     /// What the database answered; then none of it is written, or, when the connection broke, all or none.
-    pub async fn record(&self, records: &[Record]) -> sqlx::Result<Vec<Answer>> {
+    pub async fn record(&self, records: &[Record], lease: Duration) -> sqlx::Result<Vec<Answer>> {
         let written = Columns::of(records);
         let Columns {
             executions: e,
@@ -114,8 +116,9 @@ impl Queue {
         let mut session = self.note("record", self.records.session().await)?;
         let rows = sqlx::query!(
             r#"select held as "held!", written as "written!", cancel_requested as "cancel_requested!", pause_requested as "pause_requested!"
-                 from queue.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"#,
+                 from queue.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"#,
             &*self.worker,
+            interval(lease),
             &e.tenants,
             &e.ids,
             &e.tokens,

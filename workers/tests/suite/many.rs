@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::support::{Server, Stage, Worker, edges, http, node, trigger};
 
-/// Whoever writes a batch may wait for somebody; what is offered meanwhile is taken, run and recorded beside it.
+/// Whoever writes a batch may wait for somebody; what is offered meanwhile is run and recorded beside it.
 #[sqlx::test(migrations = "../migrations")]
 async fn what_is_offered_does_not_wait_for_a_batch(pool: PgPool) {
     let stage = Stage::set(&pool).await;
@@ -30,7 +30,7 @@ async fn what_is_offered_does_not_wait_for_a_batch(pool: PgPool) {
     stage
         .until(held, "select status = 'running' from execution_steps where execution_id = $1 and node_id = 'call'")
         .await;
-    // And nothing else is claimed, so what follows is taken.
+    // And nothing else is claimed, so what follows is had by its offer.
     let mut somebody = pool.begin().await.unwrap();
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('queue.claim', 0)) from queue.jobs where execution_id = $1 for update")
         .bind(held)
@@ -45,8 +45,10 @@ async fn what_is_offered_does_not_wait_for_a_batch(pool: PgPool) {
         )
         .await;
 
-    for _ in 0..4 {
-        let execution = stage.enqueue(offered).await;
+    // The second kind is too long for an offer and is asked for.
+    for length in [0, 100_000, 0, 100_000] {
+        let input = json!({"text": "x".repeat(length)});
+        let execution = stage.start(offered, input).await;
         stage.until_status(execution, "succeeded").await;
     }
     somebody.rollback().await.unwrap();

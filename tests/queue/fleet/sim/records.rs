@@ -4,7 +4,7 @@ use rand::Rng;
 use sqlx::query_scalar;
 
 use super::{Fleet, Outcome, sql_error};
-use crate::fleet::model::{Place, Wait, ensure};
+use crate::fleet::model::{LEASE, OFFERED, Place, Wait, ensure};
 use crate::stage::tenant;
 
 /// What is recorded of one execution.
@@ -43,7 +43,7 @@ impl Fleet<'_> {
 
     pub(super) fn draw_entry(&mut self, index: usize, token: i64) -> Entry {
         // What came and what was asked a moment ago its worker has not seen yet.
-        let has_seen = self.random.random_bool(0.7);
+        let has_seen = self.random.random_bool(0.5);
         let execution = &self.model.executions[index];
         let status = match self.random.random_range(0..100) {
             _ if has_seen && execution.cancel_requested => "cancelled",
@@ -111,9 +111,14 @@ impl Fleet<'_> {
 
     pub(super) async fn send(&mut self, name: &str, entries: &[Entry]) -> Outcome {
         self.note(format!("{name} records {entries:?}"));
-        let expected: Vec<_> = entries
+        let takes: Vec<_> = entries
             .iter()
-            .map(|entry| self.model.executions[entry.index].is_held(name, entry.token))
+            .map(|entry| entry.token == OFFERED && self.model.is_for_the_first(entry.index))
+            .collect();
+        let expected: Vec<_> = (entries.iter().zip(&takes))
+            .map(|(entry, takes)| {
+                *takes || self.model.executions[entry.index].is_held(name, entry.token)
+            })
             .collect();
         let all_held = !expected.contains(&false);
         let mut before = Vec::new();
@@ -139,8 +144,11 @@ impl Fleet<'_> {
                 entry.index
             );
         }
-        for (entry, is_held) in entries.iter().zip(expected) {
+        for ((entry, is_held), takes) in entries.iter().zip(expected).zip(takes) {
             if all_held {
+                if takes && entry.status == "running" {
+                    self.taken(name, entry);
+                }
                 self.recorded(entry);
             }
             if !is_held || (all_held && entry.status != "running") {
@@ -150,6 +158,15 @@ impl Fleet<'_> {
             }
         }
         Ok(())
+    }
+
+    /// It goes on with what it was offered.
+    fn taken(&mut self, name: &str, entry: &Entry) {
+        self.model.taken(name, entry.index);
+        for worker in self.workers.iter_mut().filter(|worker| worker.name == name) {
+            worker.held.retain(|held| held.0 != entry.index);
+            worker.held.push((entry.index, entry.token));
+        }
     }
 
     pub(super) async fn write(
@@ -191,6 +208,7 @@ impl Fleet<'_> {
             .bind(step_of)
             .bind(nodes)
             .bind(statuses)
+            .bind(LEASE as f64)
             .fetch_all(&mut *self.session)
             .await
             .map_err(sql_error)
@@ -199,6 +217,7 @@ impl Fleet<'_> {
     pub(super) fn recorded(&mut self, entry: &Entry) {
         let (now, statement) = (self.model.now, self.model.statement);
         let execution = &mut self.model.executions[entry.index];
+        execution.has_begun = true;
         execution
             .waits
             .retain(|wait| !entry.ends.contains(&wait.node));
@@ -257,7 +276,7 @@ impl Fleet<'_> {
 /// `queue.record` of many executions. Every step waits for an event, or has got it.
 const RECORD: &str = "
   select held, written from queue.record(
-    $1, $2, $3, $4, $5, array(select clock_timestamp() + make_interval(secs => s) from unnest($6::float8[]) with ordinality x (s, n) order by n),
+    $1, make_interval(secs => $11), $2, $3, $4, $5, array(select clock_timestamp() + make_interval(secs => s) from unnest($6::float8[]) with ordinality x (s, n) order by n),
     array(select case when s = 'succeeded' then '{}'::jsonb end from unnest($5::text[]) with ordinality x (s, n) order by n),
     array(select case when s = 'failed' then '{\"code\": \"failed\", \"message\": \"it failed\"}'::jsonb end
             from unnest($5::text[]) with ordinality x (s, n) order by n),

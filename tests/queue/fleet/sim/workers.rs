@@ -8,7 +8,7 @@ use sqlx::{Row, query};
 use uuid::Uuid;
 
 use super::{Fleet, Outcome, Worker, sql_error};
-use crate::fleet::model::{Claim, Counts, LEASE, Place, Taken, ensure};
+use crate::fleet::model::{Claim, Counts, LEASE, OFFERED, Place, Taken, ensure};
 use crate::stage::{tenant, workflow};
 
 impl Fleet<'_> {
@@ -69,34 +69,32 @@ impl Fleet<'_> {
         self.model.claimed(&claim, &taken)
     }
 
-    /// It was told of some jobs, most of them new ones.
+    /// It was told of some jobs, most of them new ones, and records what it found out.
     pub(super) async fn take(&mut self, worker: usize) -> Outcome {
         let name = self.workers[worker].name.clone();
         let mut offered = Vec::new();
-        for _ in 0..self.random.random_range(1..=4) {
-            let newest = self.model.executions.len().saturating_sub(6);
-            let is_new = self.random.random_bool(0.8);
+        for _ in 0..self.random.random_range(1..=3) {
+            let newest = self.model.executions.len().saturating_sub(4);
+            let is_new = self.random.random_bool(0.9);
             let drawn = self.draw_execution_from(if is_new { newest } else { 0 });
             offered.extend(drawn.filter(|index| !offered.contains(index)));
         }
-        self.note(format!("{name} is offered {offered:?}"));
-        let held: Vec<_> = offered.iter().map(|index| (*index, 0)).collect();
-        let (tenants, executions, _) = self.keys(&held);
-        let rows = query(
-            "select execution_id, fencing_token, cancel_requested, pause_requested,
-                    array(select s ->> 'node_id' from jsonb_array_elements(coalesce(signals, '[]')) s) as signals
-               from queue.take($1, $2, $3, make_interval(secs => $4))",
-        )
-        .bind(&name)
-        .bind(tenants)
-        .bind(executions)
-        .bind(LEASE as f64)
-        .fetch_all(&mut *self.session)
-        .await
-        .map_err(sql_error)?;
-        let taken: Vec<_> = rows.iter().map(taken).collect();
-        self.hold(worker, &taken)?;
-        self.model.taken(&name, &offered, &taken)
+        // What was lost is said again without the others.
+        let (to_be_had, lost): (Vec<_>, Vec<_>) = offered
+            .into_iter()
+            .partition(|index| self.model.is_for_the_first(*index));
+        for some in [lost, to_be_had] {
+            let entries: Vec<_> = (some.iter())
+                .map(|index| self.draw_entry(*index, OFFERED))
+                .collect();
+            self.claims
+                .extend(some.iter().map(|index| (name.clone(), *index, OFFERED)));
+            if !entries.is_empty() {
+                self.recorded = Some((name.clone(), entries.clone()));
+                self.send(&name, &entries).await?;
+            }
+        }
+        Ok(())
     }
 
     fn hold(&mut self, worker: usize, taken: &[Taken]) -> Outcome {
