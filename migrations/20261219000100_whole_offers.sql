@@ -7,14 +7,21 @@
 alter table queue.state add column offers_channel text not null default 'aias_offers_' || replace(gen_random_uuid()::text, '-', '');
 comment on column queue.state.offers_channel is 'Where offers are told. Whoever knows it can hear the inputs of executions, and have executions run with others.';
 
+create function queue.offers_channel() returns text
+language sql stable
+-- Definer: see queue.claim.
+security definer
+set search_path = ''
+as $$ select s.offers_channel from queue.state s $$;
+
+comment on function queue.offers_channel is 'Where offers are told. For queue.listen_to_offers: in a statement of its own the name could be seen by others.';
+
 create function queue.listen_to_offers() returns void
 language plpgsql
--- Definer: see queue.claim. And the statement that others see of this session does not say the name.
-security definer
 set search_path = ''
 as $$
 begin
-  execute format('listen %I', (select s.offers_channel from queue.state s));
+  execute format('listen %I', queue.offers_channel());
 end
 $$;
 

@@ -58,7 +58,7 @@ to aias_edge;
 grant execute on function
   queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer),
   queue.was_capped(text),
-  queue.listen_to_offers(), queue.offered_input(uuid, uuid),
+  queue.offers_channel(), queue.listen_to_offers(), queue.offered_input(uuid, uuid),
   queue.give_way(),
   queue.plan(uuid, uuid, integer),
   queue.agent(uuid, uuid),

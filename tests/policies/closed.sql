@@ -50,7 +50,7 @@ create temp table lent as
   ]::regprocedure[])
   union all
   select 'aias_worker', unnest(array[
-    'queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer)', 'queue.was_capped(text)', 'queue.listen_to_offers()', 'queue.offered_input(uuid, uuid)', 'queue.give_way()',
+    'queue.claim(text, integer, interval, uuid[], uuid[], integer[], integer)', 'queue.was_capped(text)', 'queue.offers_channel()', 'queue.listen_to_offers()', 'queue.offered_input(uuid, uuid)', 'queue.give_way()',
     'queue.start_child(uuid, uuid, bigint, text, integer, uuid, jsonb, uuid)', 'queue.plan(uuid, uuid, integer)', 'queue.agent(uuid, uuid)', 'queue.agent(uuid, uuid, integer)', 'queue.listed_agent(uuid, text)',
     'queue.agent_functions(text[])', 'queue.call_agent_function(uuid, uuid, bigint, text, jsonb)', 'queue.renew(text, uuid[], uuid[], bigint[], interval)',
     'queue.reserve_tokens(uuid, uuid, bigint, bigint)', 'queue.prepare_llm_call(uuid, uuid, bigint, bigint, text[])',

@@ -222,6 +222,7 @@ async fn the_channel_of_offers_is_told_to_nobody_else(pool: PgPool) {
     for role in ["anon", "authenticated", "aias_edge"] {
         for call in [
             "select offers_channel from queue.state",
+            "select queue.offers_channel()",
             "select queue.listen_to_offers()",
         ] {
             let mut session = stage.pool.acquire().await.unwrap();

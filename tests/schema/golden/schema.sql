@@ -10464,11 +10464,11 @@ COMMENT ON FUNCTION queue.listed_agent(tenant uuid, of_slug text) IS 'The agent 
 
 -- listen_to_offers(); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.listen_to_offers() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 begin
-  execute format('listen %I', (select s.offers_channel from queue.state s));
+  execute format('listen %I', queue.offers_channel());
 end
 $$;
 
@@ -10783,6 +10783,15 @@ CREATE FUNCTION queue.offered_input(tenant uuid, execution uuid) RETURNS jsonb
 
 -- FUNCTION offered_input(tenant uuid, execution uuid); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.offered_input(tenant uuid, execution uuid) IS 'An input that is too long for an offer.';
+
+-- offers_channel(); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.offers_channel() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$ select s.offers_channel from queue.state s $$;
+
+-- FUNCTION offers_channel(); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.offers_channel() IS 'Where offers are told. For queue.listen_to_offers: in a statement of its own the name could be seen by others.';
 
 -- open_lane(uuid, uuid, smallint); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) RETURNS void
@@ -18417,6 +18426,10 @@ REVOKE ALL ON FUNCTION queue.offer(execution public.executions, is_capped boolea
 -- FUNCTION offered_input(tenant uuid, execution uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.offered_input(tenant uuid, execution uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION queue.offered_input(tenant uuid, execution uuid) TO aias_worker;
+
+-- FUNCTION offers_channel(); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.offers_channel() FROM PUBLIC;
+GRANT ALL ON FUNCTION queue.offers_channel() TO aias_worker;
 
 -- FUNCTION open_lane(tenant uuid, workflow uuid, lane_priority smallint); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.open_lane(tenant uuid, workflow uuid, lane_priority smallint) FROM PUBLIC;
