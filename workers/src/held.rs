@@ -95,13 +95,14 @@ impl Held {
         old.map(|entry| entry.claim).collect()
     }
 
-    /// The claims on an execution that somebody names by its id alone.
+    /// The claims on an execution that somebody names by its id alone. Also those of offers: only what is claimed is named, so it was recorded, and that may not be
+    /// known here yet.
     pub fn claims_on(&self, execution: Uuid) -> Vec<Claim> {
         // Few notices name an execution of ours, so there is no index for it.
         let entries = self.lock();
         let named = entries
             .values()
-            .filter(|entry| entry.has_lease() && entry.claim.key.execution_id == execution);
+            .filter(|entry| entry.claim.key.execution_id == execution);
         named.map(|entry| entry.claim).collect()
     }
 
@@ -281,10 +282,9 @@ mod tests {
         let offered = claim(Claim::OFFERED);
         let hold = held.hold_offered(offered, Uuid::nil()).unwrap();
         assert_eq!(held.claims_older_than(Duration::ZERO), []);
-        assert_eq!(held.claims_on(offered.key.execution_id), []);
+        assert_eq!(held.claims_on(offered.key.execution_id), [offered]);
         hold.recorded();
         assert_eq!(held.claims_older_than(Duration::ZERO), [offered]);
-        assert_eq!(held.claims_on(offered.key.execution_id), [offered]);
     }
 
     #[test]

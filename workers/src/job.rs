@@ -49,7 +49,7 @@ impl Jobs {
                 metrics::counter!("aias_worker_abandoned_total").increment(1);
                 tracing::info!(execution = %id, "let go: the claim is no longer good");
             }
-            // Its lease runs out, and the claims without progress are counted.
+            // Its lease runs out, and the claims without progress are counted; an offer that was not recorded is claimed.
             Err(_) => tracing::error!(execution = %id, "the worker panicked over this execution"),
         }
     }
