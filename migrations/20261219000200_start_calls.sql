@@ -44,7 +44,9 @@ as $$
 declare
   -- Of calls that return nothing: assigned they are evaluated as expressions, performed each is a query with an executor of its own.
   done text;
+  caller uuid := auth.uid();
   workflow public.workflows := private.workflow_to_start(wanted_workflow);
+  is_repeated boolean := false;
   execution public.executions;
 begin
   done := private.check_input_size(execution_input);
@@ -57,13 +59,16 @@ begin
 
   -- A call that is repeated is not counted, nor is it refused when the minute is used up: it starts nothing, and whoever repeats it
   -- because the answer was lost must get that answer. It is a read of one row, as a select through PostgREST is.
-  if key is null or not exists (
-    select from private.execution_keys k where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = start_execution.key
-  ) then
+  if key is not null then
+    is_repeated := exists (
+      select from private.execution_keys k where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = start_execution.key
+    );
+  end if;
+  if not is_repeated then
     -- Only once it is known that the caller may start it: what a tenant's plan is, is not for strangers. And before anything is written.
     done := private.count_request(workflow.tenant_id);
   end if;
-  execution := private.enqueue_execution(workflow, execution_input, key, (select auth.uid()), 'manual', priority => coalesce(wanted_priority, 0));
+  execution := private.enqueue_execution(workflow, execution_input, key, caller, 'manual', priority => coalesce(wanted_priority, 0));
   if key is not null and execution.input is distinct from coalesce(execution_input, '{}') then
     perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
       null, 'use a new key for a new execution');

@@ -6,6 +6,7 @@ mod history;
 mod kept;
 mod offers;
 mod overtaken;
+mod reads;
 mod stage;
 mod timers;
 mod turns;

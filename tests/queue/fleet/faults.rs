@@ -91,6 +91,31 @@ const FAULTS: &[Fault] = &[
         to: "true",
         seen_as: &["and should be", "a refused record", "said again"],
     },
+    // The same of what is recorded whole.
+    Fault {
+        function: "queue.record_whole",
+        from: "and t.max_running is null",
+        to: "",
+        seen_as: &["and should be", "are running, its cap is"],
+    },
+    Fault {
+        function: "queue.record_whole",
+        from: "and w.max_concurrency is null",
+        to: "",
+        seen_as: &["and should be", "are running, its cap is"],
+    },
+    Fault {
+        function: "queue.record_whole",
+        from: "t.is_active and",
+        to: "",
+        seen_as: &["and should be"],
+    },
+    Fault {
+        function: "queue.record_whole",
+        from: "j.ready_in is not null and j.fencing_token = 0 and not j.has_steps",
+        to: "true",
+        seen_as: &["and should be", "a refused record", "said again"],
+    },
     // What goes on is nobody's.
     Fault {
         function: "queue.take_offered",
@@ -126,8 +151,8 @@ const FAULTS: &[Fault] = &[
     // One that was taken over is renewed for its old worker.
     Fault {
         function: "queue.renew",
-        from: "j.fencing_token = h.fencing_token and j.state = 'claimed' and j.claimed_by = worker",
-        to: "j.state = 'claimed'",
+        from: "j.fencing_token = h.fencing_token and j.claimed_by = worker",
+        to: "j.claimed_by is not null",
         seen_as: &["renewed is true"],
     },
     // Who renews is not counted among the living.
