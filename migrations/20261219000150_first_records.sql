@@ -31,7 +31,7 @@ begin
     update queue.jobs j
        set state = 'claimed', ready_in = null, run_at = now() + lease, claimed_by = worker
       from unnest(offered) o (n)
-     where j.tenant_id = any (array[tenants[o.n]]) and j.execution_id = any (array[executions[o.n]]) and statuses[o.n] = 'running'
+     where j.tenant_id = any (array[tenants[o.n]]) and j.execution_id = executions[o.n] and statuses[o.n] = 'running'
     returning j.tenant_id, j.workflow_id
   )
   insert into queue.workers as w (worker, held_tenants, held_workflows, held_counts)
@@ -224,7 +224,7 @@ begin
            finished_at = case when g.status in ('succeeded', 'failed', 'cancelled') then now() end,
            pause_requested_at = case when g.status <> 'paused' then e.pause_requested_at end
       from given g
-     where e.tenant_id = any (array[g.tenant_id]) and e.id = any (array[g.execution_id])
+     where e.tenant_id = any (array[g.tenant_id]) and e.id = g.execution_id
     returning g.n, e.revision - g.steps - 1 - g.steps_before as base, e.cancel_requested_at is not null as cancels,
               e.pause_requested_at is not null as pauses, e.parent_id is not null and e.finished_at is not null as ends_a_call
   )
@@ -307,17 +307,17 @@ begin
     delete from queue.waits w
      using unnest(step_of, nodes, items, step_statuses) x (of, node_id, item, status)
      where x.status in ('succeeded', 'failed', 'skipped', 'cancelled') and w.kind <> 'execution'
-       and w.tenant_id = any (array[tenants[x.of]]) and w.execution_id = any (array[executions[x.of]]) and w.node_id = any (array[x.node_id]) and w.item = any (array[x.item]);
+       and w.tenant_id = any (array[tenants[x.of]]) and w.execution_id = executions[x.of] and w.node_id = x.node_id and w.item = x.item;
     delete from queue.waits w
      using unnest(step_of, nodes, items, step_statuses) x (of, node_id, item, status)
      where x.status in ('succeeded', 'failed', 'skipped') and w.kind = 'execution' and w.delivered is not null
-       and w.tenant_id = any (array[tenants[x.of]]) and w.execution_id = any (array[executions[x.of]]) and w.node_id = any (array[x.node_id]) and w.item = any (array[x.item]);
+       and w.tenant_id = any (array[tenants[x.of]]) and w.execution_id = executions[x.of] and w.node_id = x.node_id and w.item = x.item;
   end if;
 
   with gone as (
     delete from queue.jobs j
      using unnest(tenants, executions, statuses) with ordinality g (tenant_id, execution_id, status, n)
-     where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = any (array[g.execution_id]) and g.status in ('succeeded', 'failed', 'cancelled')
+     where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = g.execution_id and g.status in ('succeeded', 'failed', 'cancelled')
     returning g.n, j.has_waits
   )
   select array_agg(g.n) filter (where g.has_waits) into ended_with_waits from gone g;

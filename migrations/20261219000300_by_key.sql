@@ -2,7 +2,8 @@
 -- what is asked for looks cheapest, and stays so until the next count, beside whatever backlog there is by then. So these functions leave the planner one way,
 -- each job by its key:
 --
--- * `= any (array[key])` asks for the same rows as `= key`, but it has no order. An index is read from end to end only for the sake of an order that a join may use.
+-- * `tenant_id = any (array[tenant])` asks for the same rows as `=`, but it has no order. An index is read from end to end only for an order that a join may use, and
+--   those of jobs and executions are ordered by tenant first.
 -- * That a job is ready or claimed is not asked of `state` but of what comes with it (its place, its holder). There are indexes of all that are ready, and of all that are
 --   claimed, and they look small.
 
@@ -57,7 +58,7 @@ begin
     update queue.jobs j
        set state = 'ready', ready_in = pg_current_xact_id(), run_at = null, claimed_by = null
       from due d
-     where j.tenant_id = any (array[d.tenant_id]) and j.execution_id = any (array[d.execution_id])
+     where j.tenant_id = any (array[d.tenant_id]) and j.execution_id = d.execution_id
     returning j.tenant_id, j.workflow_id, j.priority, d.state as was
   ),
   opened as (
@@ -147,7 +148,7 @@ begin
        set state = 'claimed', ready_in = null, run_at = now() + lease, fencing_token = j.fencing_token + 1, claimed_by = worker,
            claims_without_progress = j.claims_without_progress + 1, is_woken = false
       from locked l
-     where j.tenant_id = any (array[l.tenant_id]) and j.execution_id = any (array[l.execution_id])
+     where j.tenant_id = any (array[l.tenant_id]) and j.execution_id = l.execution_id
     returning j.tenant_id, j.workflow_id, j.execution_id
   )
   select array_agg(c.tenant_id), array_agg(c.workflow_id), array_agg(c.execution_id)
@@ -203,8 +204,8 @@ begin
            case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end,
            coalesce(picked.was_capped, false)
       from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
-      join queue.jobs j on j.tenant_id = any (array[c.tenant_id]) and j.execution_id = any (array[c.execution_id])
-      join public.executions e on e.tenant_id = any (array[c.tenant_id]) and e.id = any (array[c.execution_id]);
+      join queue.jobs j on j.tenant_id = any (array[c.tenant_id]) and j.execution_id = c.execution_id
+      join public.executions e on e.tenant_id = any (array[c.tenant_id]) and e.id = c.execution_id;
 end
 $$;
 
@@ -237,13 +238,13 @@ begin
       update queue.jobs j
          set run_at = now() + lease
         from still_held s
-       where j.tenant_id = any (array[s.tenant_id]) and j.execution_id = any (array[s.execution_id])
+       where j.tenant_id = any (array[s.tenant_id]) and j.execution_id = s.execution_id
       returning j.tenant_id, j.execution_id, j.has_waits
     )
     select r.tenant_id, r.execution_id, e.cancel_requested_at is not null, e.pause_requested_at is not null,
            case when r.has_waits then queue.signals(r.tenant_id, r.execution_id) end
       from renewed r
-      join public.executions e on e.tenant_id = any (array[r.tenant_id]) and e.id = any (array[r.execution_id]);
+      join public.executions e on e.tenant_id = any (array[r.tenant_id]) and e.id = r.execution_id;
   -- After the jobs, as a claim does: in the other order the two could wait for each other, over a lease that has just ended.
   update queue.workers w set seen_at = now() where w.worker = renew.worker;
 end
@@ -264,7 +265,7 @@ begin
   update queue.jobs j
      set claims_without_progress = 0, has_steps = true
     from unnest(tenants, executions, statuses) g (tenant_id, execution_id, status)
-   where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = any (array[g.execution_id]) and g.status = 'running'
+   where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = g.execution_id and g.status = 'running'
      and (j.claims_without_progress, j.has_steps) is distinct from (0::smallint, true);
 
   with released as (
@@ -279,10 +280,10 @@ begin
                case when x.status = 'waiting' and x.run_at is not null then greatest(x.run_at, clock_timestamp()) end as run_at,
                x.cancels or (x.status = 'waiting' and (k.is_woken or coalesce(x.run_at <= clock_timestamp(), false))) as is_due
           from unnest(tenants, executions, statuses, run_ats, cancels) x (tenant_id, execution_id, status, run_at, cancels)
-          join queue.jobs k on k.tenant_id = any (array[x.tenant_id]) and k.execution_id = any (array[x.execution_id])
+          join queue.jobs k on k.tenant_id = any (array[x.tenant_id]) and k.execution_id = x.execution_id
          where x.status in ('waiting', 'paused')
       ) g
-     where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = any (array[g.execution_id])
+     where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = g.execution_id
     returning j.tenant_id, j.workflow_id, j.priority, j.state
   )
   select array_agg(distinct r.tenant_id) into ready

@@ -10,3 +10,4 @@ mod reads;
 mod stage;
 mod timers;
 mod turns;
+mod whole;

@@ -33,11 +33,7 @@ async fn no_call_reads_the_backlog(pool: PgPool) {
     let alone = Worker::run(&mut session).await;
     enqueue_in(&mut session, 1, 2, 0, BACKLOG).await;
     let beside_a_backlog = Worker::run(&mut session).await;
-    let calls: Vec<_> = (alone.iter().zip(&beside_a_backlog))
-        .map(|((call, few), (_, many))| (*call, *few, *many))
-        .collect();
-    println!("rows read by each call, alone and beside a backlog: {calls:?}");
-    for (call, few, many) in calls {
+    for ((call, few), (_, many)) in alone.into_iter().zip(beside_a_backlog) {
         assert!(
             few < MOST,
             "{call}: {few} rows were read for {BATCH} executions"

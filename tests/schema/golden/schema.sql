@@ -8354,7 +8354,9 @@ CREATE FUNCTION private.start_execution(wanted_workflow uuid, execution_input js
 declare
   -- Of calls that return nothing: assigned they are evaluated as expressions, performed each is a query with an executor of its own.
   done text;
+  caller uuid := auth.uid();
   workflow public.workflows := private.workflow_to_start(wanted_workflow);
+  is_repeated boolean := false;
   execution public.executions;
 begin
   done := private.check_input_size(execution_input);
@@ -8366,13 +8368,16 @@ begin
   end if;
   -- A call that is repeated is not counted, nor is it refused when the minute is used up: it starts nothing, and whoever repeats it
   -- because the answer was lost must get that answer. It is a read of one row, as a select through PostgREST is.
-  if key is null or not exists (
-    select from private.execution_keys k where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = start_execution.key
-  ) then
+  if key is not null then
+    is_repeated := exists (
+      select from private.execution_keys k where k.tenant_id = workflow.tenant_id and k.workflow_id = workflow.id and k.key = start_execution.key
+    );
+  end if;
+  if not is_repeated then
     -- Only once it is known that the caller may start it: what a tenant's plan is, is not for strangers. And before anything is written.
     done := private.count_request(workflow.tenant_id);
   end if;
-  execution := private.enqueue_execution(workflow, execution_input, key, (select auth.uid()), 'manual', priority => coalesce(wanted_priority, 0));
+  execution := private.enqueue_execution(workflow, execution_input, key, caller, 'manual', priority => coalesce(wanted_priority, 0));
   if key is not null and execution.input is distinct from coalesce(execution_input, '{}') then
     perform private.refuse(409, 'idempotency_key_reused', 'this idempotency key was used before with another input',
       null, 'use a new key for a new execution');
@@ -9883,7 +9888,7 @@ begin
       -- Each by its key: joined in any other way, this would be as much work as there are jobs.
       cross join lateral (
         select k.tenant_id, k.execution_id from queue.jobs k
-         where k.tenant_id = p.tenant_id and k.execution_id = p.execution_id and k.state = 'ready'
+         where k.tenant_id = p.tenant_id and k.execution_id = p.execution_id and k.ready_in is not null
            -- Somebody may be about to cancel it, for as long as he likes.
            for update skip locked
       ) j
@@ -9893,7 +9898,7 @@ begin
        set state = 'claimed', ready_in = null, run_at = now() + lease, fencing_token = j.fencing_token + 1, claimed_by = worker,
            claims_without_progress = j.claims_without_progress + 1, is_woken = false
       from locked l
-     where j.tenant_id = l.tenant_id and j.execution_id = l.execution_id
+     where j.tenant_id = any (array[l.tenant_id]) and j.execution_id = l.execution_id
     returning j.tenant_id, j.workflow_id, j.execution_id
   )
   select array_agg(c.tenant_id), array_agg(c.workflow_id), array_agg(c.execution_id)
@@ -9946,8 +9951,8 @@ begin
            case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end,
            coalesce(picked.was_capped, false)
       from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
-      join queue.jobs j on j.tenant_id = c.tenant_id and j.execution_id = c.execution_id
-      join public.executions e on e.tenant_id = c.tenant_id and e.id = c.execution_id;
+      join queue.jobs j on j.tenant_id = any (array[c.tenant_id]) and j.execution_id = c.execution_id
+      join public.executions e on e.tenant_id = any (array[c.tenant_id]) and e.id = c.execution_id;
 end
 $$;
 
@@ -10390,7 +10395,7 @@ begin
   update queue.jobs j
      set claims_without_progress = 0, has_steps = true
     from unnest(tenants, executions, statuses) g (tenant_id, execution_id, status)
-   where j.tenant_id = g.tenant_id and j.execution_id = g.execution_id and g.status = 'running'
+   where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = g.execution_id and g.status = 'running'
      and (j.claims_without_progress, j.has_steps) is distinct from (0::smallint, true);
   with released as (
     update queue.jobs j
@@ -10404,10 +10409,10 @@ begin
                case when x.status = 'waiting' and x.run_at is not null then greatest(x.run_at, clock_timestamp()) end as run_at,
                x.cancels or (x.status = 'waiting' and (k.is_woken or coalesce(x.run_at <= clock_timestamp(), false))) as is_due
           from unnest(tenants, executions, statuses, run_ats, cancels) x (tenant_id, execution_id, status, run_at, cancels)
-          join queue.jobs k on k.tenant_id = x.tenant_id and k.execution_id = x.execution_id
+          join queue.jobs k on k.tenant_id = any (array[x.tenant_id]) and k.execution_id = x.execution_id
          where x.status in ('waiting', 'paused')
       ) g
-     where j.tenant_id = g.tenant_id and j.execution_id = g.execution_id
+     where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = g.execution_id
     returning j.tenant_id, j.workflow_id, j.priority, j.state
   )
   select array_agg(distinct r.tenant_id) into ready
@@ -10573,7 +10578,7 @@ begin
     update queue.jobs j
        set state = 'ready', ready_in = pg_current_xact_id(), run_at = null, claimed_by = null
       from due d
-     where j.tenant_id = d.tenant_id and j.execution_id = d.execution_id
+     where j.tenant_id = any (array[d.tenant_id]) and j.execution_id = d.execution_id
     returning j.tenant_id, j.workflow_id, j.priority, d.state as was
   ),
   opened as (
@@ -11153,6 +11158,15 @@ declare
   counted record;
   position bigint;
 begin
+  -- Later records of what was offered find that it is not whole.
+  if cardinality(executions) = 1 and tokens[1] = 0 and statuses[1] in ('succeeded', 'failed', 'cancelled') and not has_extras
+     and queue.record_whole(
+       worker, lease, tenants[1], executions[1], statuses[1], outputs[1], errors[1], started_ats[1], step_counts[1],
+       nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors, step_run_ats, step_started_ats, step_finished_ats)
+  then
+    return query values (true, true, false, false);
+    return;
+  end if;
   -- In one order for everybody, so that two workers that record at once cannot wait for each other in a circle.
   with locked as materialized (
     select g.n, j.state, j.has_waits, j.has_steps,
@@ -11205,7 +11219,7 @@ begin
            finished_at = case when g.status in ('succeeded', 'failed', 'cancelled') then now() end,
            pause_requested_at = case when g.status <> 'paused' then e.pause_requested_at end
       from given g
-     where e.tenant_id = g.tenant_id and e.id = g.execution_id
+     where e.tenant_id = any (array[g.tenant_id]) and e.id = g.execution_id
     returning g.n, e.revision - g.steps - 1 - g.steps_before as base, e.cancel_requested_at is not null as cancels,
               e.pause_requested_at is not null as pauses, e.parent_id is not null and e.finished_at is not null as ends_a_call
   )
@@ -11285,16 +11299,16 @@ begin
     delete from queue.waits w
      using unnest(step_of, nodes, items, step_statuses) x (of, node_id, item, status)
      where x.status in ('succeeded', 'failed', 'skipped', 'cancelled') and w.kind <> 'execution'
-       and w.tenant_id = tenants[x.of] and w.execution_id = executions[x.of] and w.node_id = x.node_id and w.item = x.item;
+       and w.tenant_id = any (array[tenants[x.of]]) and w.execution_id = executions[x.of] and w.node_id = x.node_id and w.item = x.item;
     delete from queue.waits w
      using unnest(step_of, nodes, items, step_statuses) x (of, node_id, item, status)
      where x.status in ('succeeded', 'failed', 'skipped') and w.kind = 'execution' and w.delivered is not null
-       and w.tenant_id = tenants[x.of] and w.execution_id = executions[x.of] and w.node_id = x.node_id and w.item = x.item;
+       and w.tenant_id = any (array[tenants[x.of]]) and w.execution_id = executions[x.of] and w.node_id = x.node_id and w.item = x.item;
   end if;
   with gone as (
     delete from queue.jobs j
      using unnest(tenants, executions, statuses) with ordinality g (tenant_id, execution_id, status, n)
-     where j.tenant_id = g.tenant_id and j.execution_id = g.execution_id and g.status in ('succeeded', 'failed', 'cancelled')
+     where j.tenant_id = any (array[g.tenant_id]) and j.execution_id = g.execution_id and g.status in ('succeeded', 'failed', 'cancelled')
     returning g.n, j.has_waits
   )
   select array_agg(g.n) filter (where g.has_waits) into ended_with_waits from gone g;
@@ -11526,6 +11540,68 @@ $$;
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: COMMENT; Schema: queue
 COMMENT ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) IS 'Writes one usage row per attempt and round of a step, however often it is called; is_new says whether this call did.';
 
+-- record_whole(text, interval, uuid, uuid, text, jsonb, jsonb, timestamp with time zone, integer, text[], integer[], text[], text[], text[], integer[], text[], jsonb[], jsonb[], jsonb[], timestamp with time zone[], timestamp with time zone[], timestamp with time zone[]); Type: FUNCTION; Schema: queue
+CREATE FUNCTION queue.record_whole(worker text, lease interval, tenant uuid, execution uuid, outcome text, result jsonb, failure jsonb, begun_at timestamp with time zone, step_count integer, nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[]) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+declare
+  is_call boolean;
+  turns_are_noted boolean;
+  listeners bigint;
+begin
+  with had as (
+    delete from queue.jobs j
+     where j.tenant_id = tenant and j.execution_id = execution
+       -- What is ready has a place: see queue.record.
+       and j.ready_in is not null and j.fencing_token = 0 and not j.has_steps
+       and exists (select from queue.tenants t where t.tenant_id = tenant and t.is_active and t.max_running is null)
+       and exists (select from public.workflows w where w.tenant_id = tenant and w.id = j.workflow_id and w.max_concurrency is null)
+    returning j.execution_id
+  ),
+  ended as (
+    update public.executions e
+       set status = outcome, output = result, error = failure, started_at = coalesce(e.started_at, begun_at), revision = e.revision + step_count + 1,
+           finished_at = now()
+      from had
+     where e.tenant_id = tenant and e.id = execution
+    returning e.revision - step_count - 1 as base, e.parent_id is not null as is_call
+  ),
+  made as (
+    insert into public.execution_steps (
+      tenant_id, execution_id, node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, revision)
+    select tenant, execution, x.node_id, x.item, x.name, x.kind, x.status, x.attempt, x.handle, x.input, x.output, x.error,
+           x.run_at, x.started_at, x.finished_at, e.base + x.n
+      from ended e
+     cross join unnest(nodes, items, names, kinds, step_statuses, attempts, handles, inputs, step_outputs, step_errors,
+                       step_run_ats, step_started_ats, step_finished_ats) with ordinality
+           x (node_id, item, name, kind, status, attempt, handle, input, output, error, run_at, started_at, finished_at, n)
+  )
+  select e.is_call, exists (select from queue.state s where s.turn_noted_at > now() - interval '1 second'),
+         (select count(pg_notify('aias_executions', w.execution_id::text)) from queue.watched w where w.execution_id = execution)
+    into is_call, turns_are_noted, listeners
+    from ended e;
+  if not found then
+    return false;
+  end if;
+  if turns_are_noted then
+    perform queue.take_offered(worker, lease, '{1}', array[tenant], array[execution], array[outcome]);
+  end if;
+  if is_call then
+    perform queue.answer_call(tenant, execution);
+  end if;
+  return true;
+end
+$$;
+
+-- FUNCTION record_whole(worker text, lease interval, tenant uuid, execution uuid, outcome text, result jsonb, failure jsonb, begun_at timestamp with time zone, step_count integer, nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[]); Type: COMMENT; Schema: queue
+COMMENT ON FUNCTION queue.record_whole(worker text, lease interval, tenant uuid, execution uuid, outcome text, result jsonb, failure jsonb, begun_at timestamp with time zone, step_count integer, nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[]) IS 'What queue.record does with the record of one execution that was offered, has no steps yet and ends: whether it was to be had, under the same conditions. Called by queue.record.';
+
 -- recorded_steps(uuid, uuid); Type: FUNCTION; Schema: queue
 CREATE FUNCTION queue.recorded_steps(tenant uuid, execution uuid) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -11564,21 +11640,21 @@ begin
           select * from unnest(tenants, executions, tokens) x (tenant_id, execution_id, fencing_token) order by x.tenant_id, x.execution_id
         ) h
         cross join lateral (
-          select k.fencing_token, k.state, k.claimed_by from queue.jobs k where k.tenant_id = h.tenant_id and k.execution_id = h.execution_id for update
+          select k.fencing_token, k.claimed_by from queue.jobs k where k.tenant_id = h.tenant_id and k.execution_id = h.execution_id for update
         ) j
-       where j.fencing_token = h.fencing_token and j.state = 'claimed' and j.claimed_by = worker
+       where j.fencing_token = h.fencing_token and j.claimed_by = worker
     ),
     renewed as (
       update queue.jobs j
          set run_at = now() + lease
         from still_held s
-       where j.tenant_id = s.tenant_id and j.execution_id = s.execution_id
+       where j.tenant_id = any (array[s.tenant_id]) and j.execution_id = s.execution_id
       returning j.tenant_id, j.execution_id, j.has_waits
     )
     select r.tenant_id, r.execution_id, e.cancel_requested_at is not null, e.pause_requested_at is not null,
            case when r.has_waits then queue.signals(r.tenant_id, r.execution_id) end
       from renewed r
-      join public.executions e on e.tenant_id = r.tenant_id and e.id = r.execution_id;
+      join public.executions e on e.tenant_id = any (array[r.tenant_id]) and e.id = r.execution_id;
   -- After the jobs, as a claim does: in the other order the two could wait for each other, over a lease that has just ended.
   update queue.workers w set seen_at = now() where w.worker = renew.worker;
 end
@@ -12081,7 +12157,7 @@ begin
     update queue.jobs j
        set state = 'claimed', ready_in = null, run_at = now() + lease, claimed_by = worker
       from unnest(offered) o (n)
-     where j.tenant_id = tenants[o.n] and j.execution_id = executions[o.n] and statuses[o.n] = 'running'
+     where j.tenant_id = any (array[tenants[o.n]]) and j.execution_id = executions[o.n] and statuses[o.n] = 'running'
     returning j.tenant_id, j.workflow_id
   )
   insert into queue.workers as w (worker, held_tenants, held_workflows, held_counts)
@@ -18482,6 +18558,9 @@ GRANT ALL ON FUNCTION queue.record_round(tenant uuid, execution uuid, node text,
 
 -- FUNCTION record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.record_usage(tenant uuid, execution uuid, node text, item integer, attempt integer, call jsonb, OUT cost numeric, OUT is_new boolean) FROM PUBLIC;
+
+-- FUNCTION record_whole(worker text, lease interval, tenant uuid, execution uuid, outcome text, result jsonb, failure jsonb, begun_at timestamp with time zone, step_count integer, nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[]); Type: ACL; Schema: queue
+REVOKE ALL ON FUNCTION queue.record_whole(worker text, lease interval, tenant uuid, execution uuid, outcome text, result jsonb, failure jsonb, begun_at timestamp with time zone, step_count integer, nodes text[], items integer[], names text[], kinds text[], step_statuses text[], attempts integer[], handles text[], inputs jsonb[], step_outputs jsonb[], step_errors jsonb[], step_run_ats timestamp with time zone[], step_started_ats timestamp with time zone[], step_finished_ats timestamp with time zone[]) FROM PUBLIC;
 
 -- FUNCTION recorded_steps(tenant uuid, execution uuid); Type: ACL; Schema: queue
 REVOKE ALL ON FUNCTION queue.recorded_steps(tenant uuid, execution uuid) FROM PUBLIC;

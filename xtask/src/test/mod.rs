@@ -11,6 +11,7 @@ mod isolation;
 mod keys;
 mod migrations;
 mod policies;
+mod room;
 mod servers;
 
 use std::path::PathBuf;
@@ -73,6 +74,7 @@ pub async fn run(args: &TestArgs) -> Result<ExitCode> {
 }
 
 async fn run_gates(args: &TestArgs, progress: Progress) -> Result<Vec<Verdict>> {
+    room::check()?;
     let embedded = setup::prepare(Needs::Tests, None, progress).await?;
     let mut sources = Vec::new();
     for version in &args.postgres {

@@ -40,10 +40,16 @@ pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
             format!("start_to_end{name}_to_one_insert"),
             start.p50 / insert.p50,
         );
-        if let Pace::Paused = pace {
-            report.goal("start_to_end_p50_in_ms", Want::AtMost(4.0), start.p50);
-            report.goal("start_to_end_p99_in_ms", Want::AtMost(10.0), start.p99);
-        }
+        report.goal(
+            format!("start_to_end{name}_p50_in_ms"),
+            Want::AtMost(4.0),
+            start.p50,
+        );
+        report.goal(
+            format!("start_to_end{name}_p99_in_ms"),
+            Want::AtMost(10.0),
+            start.p99,
+        );
     }
     Ok(())
 }
