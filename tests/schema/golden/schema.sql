@@ -11558,7 +11558,7 @@ begin
   with had as (
     delete from queue.jobs j
      where j.tenant_id = tenant and j.execution_id = execution
-       -- What is ready has a place: see queue.record.
+       -- Whether it has a place, which only what is ready has. Asked for its state, an index of all that is ready would do, and may look small.
        and j.ready_in is not null and j.fencing_token = 0 and not j.has_steps
        and exists (select from queue.tenants t where t.tenant_id = tenant and t.is_active and t.max_running is null)
        and exists (select from public.workflows w where w.tenant_id = tenant and w.id = j.workflow_id and w.max_concurrency is null)
