@@ -4,8 +4,9 @@ use sqlx::PgPool;
 
 use crate::stage::{Stage, enqueue_in, tenant};
 
-/// Enough that a claim writes down how far it came.
-const MANY: u32 = 40;
+/// So many that a claim of them writes down how far it came; with fewer it is chance.
+const MANY: u32 = 1_100;
+const MORE: i32 = 2 * MANY.cast_signed();
 
 #[sqlx::test(migrations = "../migrations")]
 async fn who_commits_late_is_not_passed_over(pool: PgPool) {
@@ -13,10 +14,10 @@ async fn who_commits_late_is_not_passed_over(pool: PgPool) {
     let mut late = stage.pool.begin().await.unwrap();
     enqueue_in(&mut late, 1, 1, 0, 1).await;
     stage.enqueue(1, 1, 0, MANY).await;
-    assert_eq!(stage.claim("w", 100, &[]).await.len(), MANY as usize);
-    assert_eq!(stage.claim("w", 100, &[]).await, []);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), MANY as usize);
+    assert_eq!(stage.claim("w", MORE, &[]).await, []);
     late.commit().await.unwrap();
-    assert_eq!(stage.claim("w", 100, &[]).await.len(), 1);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), 1);
 }
 
 #[sqlx::test(migrations = "../migrations")]
@@ -28,11 +29,51 @@ async fn what_somebody_holds_is_left_and_taken_later(pool: PgPool) {
         .execute(&mut *holder)
         .await
         .unwrap();
-    assert_eq!(stage.claim("w", 100, &[]).await.len(), MANY as usize - 1);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), MANY as usize - 1);
     stage.enqueue(1, 1, 0, MANY).await;
-    assert_eq!(stage.claim("w", 100, &[]).await.len(), MANY as usize);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), MANY as usize);
     holder.rollback().await.unwrap();
-    assert_eq!(stage.claim("w", 100, &[]).await.len(), 1);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), 1);
+}
+
+/// A backlog that one transaction made: what was taken of it before is not read again, and what somebody held meanwhile is not passed over.
+#[sqlx::test(migrations = "../migrations")]
+async fn what_was_taken_of_one_transaction_is_passed(pool: PgPool) {
+    let stage = Stage::with_tenants(pool, 1).await;
+    stage.enqueue(1, 1, 0, 2 * MANY).await;
+    let mut holder = stage.pool.begin().await.unwrap();
+    // Not the row at this offset itself, since those before it would be locked as well.
+    sqlx::query(
+        "select from queue.jobs
+          where execution_id = (select execution_id from queue.jobs order by ready_in, execution_id offset 10 limit 1) for update",
+    )
+    .execute(&mut *holder)
+    .await
+    .unwrap();
+    assert_eq!(
+        stage.claim("w", MANY.cast_signed(), &[]).await.len(),
+        MANY as usize - 1
+    );
+    assert_eq!(passed(&stage).await, 10);
+    holder.rollback().await.unwrap();
+
+    assert_eq!(
+        stage.claim("w", MANY.cast_signed(), &[]).await.len(),
+        MANY as usize
+    );
+    assert_eq!(passed(&stage).await, 2 * i64::from(MANY) - 1);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), 1);
+}
+
+/// How many jobs come before the place that the lane remembers.
+async fn passed(stage: &Stage) -> i64 {
+    sqlx::query_scalar(
+        "select count(*) from public.executions e, queue.lanes l
+          where e.id < l.taken_to_execution and l.taken_to = (select min(ready_in) from queue.jobs)",
+    )
+    .fetch_one(&stage.pool)
+    .await
+    .unwrap()
 }
 
 /// After a restore into another cluster transactions are counted from anew.
@@ -43,7 +84,7 @@ async fn a_lane_that_remembers_the_future_begins_again(pool: PgPool) {
     stage
         .run("update queue.lanes set taken_to = '9000000000000000000'")
         .await;
-    assert_eq!(stage.claim("w", 100, &[]).await.len(), 3);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), 3);
 }
 
 /// Somebody saw the lane open and did nothing, and it was closed before the job was there to be seen.
@@ -56,18 +97,18 @@ async fn a_job_in_a_closed_lane_is_found(pool: PgPool) {
     stage
         .run("update queue.state set looked_everywhere_at = now() - interval '11 s'")
         .await;
-    assert_eq!(stage.claim("w", 100, &[]).await.len(), 2);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), 2);
 }
 
 #[sqlx::test(migrations = "../migrations")]
 async fn a_lane_that_has_been_empty_is_closed_and_opened_again(pool: PgPool) {
     let stage = Stage::with_tenants(pool, 1).await;
     stage.enqueue(1, 1, 0, 1).await;
-    stage.claim("w", 100, &[]).await;
+    stage.claim("w", MORE, &[]).await;
     stage
         .run("update queue.lanes set busy_at = now() - interval '31 s'")
         .await;
-    stage.claim("w", 100, &[]).await;
+    stage.claim("w", MORE, &[]).await;
     let lanes: i64 = sqlx::query_scalar("select count(*) from queue.lanes where tenant_id = $1")
         .bind(tenant(1))
         .fetch_one(&stage.pool)
@@ -75,7 +116,7 @@ async fn a_lane_that_has_been_empty_is_closed_and_opened_again(pool: PgPool) {
         .unwrap();
     assert_eq!(lanes, 0);
     stage.enqueue(1, 1, 0, 1).await;
-    assert_eq!(stage.claim("w", 100, &[]).await.len(), 1);
+    assert_eq!(stage.claim("w", MORE, &[]).await.len(), 1);
 }
 
 /// Many who enqueue while many claim, with an old snapshot open all the while: each job is claimed, and once.

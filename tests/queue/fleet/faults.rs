@@ -130,8 +130,15 @@ const FAULTS: &[Fault] = &[
     // A lane remembers that more was taken than was.
     Fault {
         function: "queue.claim",
-        from: "order by j.ready_in limit 1",
-        to: "order by j.ready_in desc limit 1",
+        from: "order by j.ready_in, j.execution_id limit 1",
+        to: "order by j.ready_in desc, j.execution_id limit 1",
+        seen_as: LEFT,
+    },
+    // The same of what one transaction made ready.
+    Fault {
+        function: "queue.claim",
+        from: "order by j.ready_in, j.execution_id limit 1",
+        to: "order by j.ready_in, j.execution_id desc limit 1",
         seen_as: LEFT,
     },
     // A record is taken from whoever holds the job, whatever its token says.

@@ -9870,10 +9870,15 @@ CREATE FUNCTION queue.claim(worker text, max_jobs integer, lease interval, held_
 #variable_conflict use_column
 declare
   picked record;
+  places tid[];
   horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
   claimed_tenants uuid[];
   claimed_workflows uuid[];
   claimed_executions uuid[];
+  claimed_tokens bigint[];
+  claimed_again smallint[];
+  have_steps boolean[];
+  have_waits boolean[];
 begin
   -- One at a time: caps and turns are decided on what is true. A claim takes a few milliseconds and as many jobs as the worker has room for.
   perform pg_advisory_xact_lock(hashtextextended('queue.claim', 0));
@@ -9882,39 +9887,46 @@ begin
   perform set_config('synchronous_commit', 'off', true);
   perform queue.make_due_ready(lease);
   select * into picked from queue.pick(worker, max_jobs, kept, lease, held_tenants, held_workflows, held_counts);
-  with locked as materialized (
-    select j.tenant_id, j.execution_id
-      from unnest(picked.tenants, picked.executions) p (tenant_id, execution_id)
-      -- Each by its key: joined in any other way, this would be as much work as there are jobs.
-      cross join lateral (
-        select k.tenant_id, k.execution_id from queue.jobs k
-         where k.tenant_id = p.tenant_id and k.execution_id = p.execution_id and k.ready_in is not null
-           -- Somebody may be about to cancel it, for as long as he likes.
-           for update skip locked
-      ) j
-  ),
-  claimed as (
+  select array_agg(j.ctid order by p.n)
+    into places
+    from unnest(picked.tenants, picked.executions) with ordinality p (tenant_id, execution_id, n)
+    -- Each by its key: joined in any other way, this would be as much work as there are jobs.
+    cross join lateral (
+      select k.ctid from queue.jobs k
+       where k.tenant_id = p.tenant_id and k.execution_id = p.execution_id and k.ready_in is not null
+         -- Somebody may be about to cancel it, for as long as he likes.
+         for update skip locked
+    ) j;
+  -- A row that is locked stays where it is. Not in the statement that locks: what was changed since that began is in a place that it does not see.
+  with claimed as (
     update queue.jobs j
        set state = 'claimed', ready_in = null, run_at = now() + lease, fencing_token = j.fencing_token + 1, claimed_by = worker,
            claims_without_progress = j.claims_without_progress + 1, is_woken = false
-      from locked l
-     where j.tenant_id = any (array[l.tenant_id]) and j.execution_id = l.execution_id
-    returning j.tenant_id, j.workflow_id, j.execution_id
+      from unnest(places) p (place)
+     where j.ctid = p.place
+    returning j.tenant_id, j.workflow_id, j.execution_id, j.fencing_token, j.claims_without_progress, j.has_steps, j.has_waits
   )
-  select array_agg(c.tenant_id), array_agg(c.workflow_id), array_agg(c.execution_id)
-    into claimed_tenants, claimed_workflows, claimed_executions
+  select array_agg(c.tenant_id), array_agg(c.workflow_id), array_agg(c.execution_id), array_agg(c.fencing_token),
+         array_agg(c.claims_without_progress), array_agg(c.has_steps), array_agg(c.has_waits)
+    into claimed_tenants, claimed_workflows, claimed_executions, claimed_tokens, claimed_again, have_steps, have_waits
     from claimed c;
-  -- Behind what is ready now, and behind what may still be on its way. About every thousand jobs: what a claim passes that was taken before
+  -- Before the first that is ready now, and behind what may still be on its way. About every thousand jobs: what a claim passes that was taken before
   -- costs it little, but each note leaves a dead row that claims pass too.
   if random() < cardinality(claimed_executions) / 1024.0 then
     update queue.lanes l
-       set taken_to = least(horizon, coalesce((
-             select j.ready_in from queue.jobs j
-              where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
-                -- As in queue.pick: what a restored lane remembers is worth nothing.
-                and j.ready_in >= case when l.taken_to <= horizon then l.taken_to else '0' end
-              order by j.ready_in limit 1
-           ), horizon))
+       set (taken_to, taken_to_execution) = (
+             select case when next.ready_in < horizon then next.ready_in else horizon end,
+                    case when next.ready_in < horizon then next.execution_id else '00000000-0000-0000-0000-000000000000' end
+               from (values (true)) always
+               left join lateral (
+                 select j.ready_in, j.execution_id from queue.jobs j
+                  where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
+                    -- What a restored lane remembers is worth nothing, as in queue.pick.
+                    and (j.ready_in, j.execution_id) >= (case when l.taken_to <= horizon then l.taken_to else '0' end,
+                                                         case when l.taken_to <= horizon then l.taken_to_execution else '00000000-0000-0000-0000-000000000000' end)
+                  order by j.ready_in, j.execution_id limit 1
+               ) next on true
+           )
       from (
         select c.tenant_id, c.workflow_id from unnest(claimed_tenants, claimed_workflows) c (tenant_id, workflow_id)
          group by 1, 2 having random() < count(*)::double precision / cardinality(claimed_executions)
@@ -9943,15 +9955,15 @@ begin
        or (w.wants_notice, w.was_capped, w.held_tenants, w.held_workflows, w.held_counts)
           is distinct from (excluded.wants_notice, excluded.was_capped, excluded.held_tenants, excluded.held_workflows, excluded.held_counts);
   return query
-    select j.tenant_id, j.execution_id, j.fencing_token, j.claims_without_progress,
+    select c.tenant_id, c.execution_id, c.fencing_token, c.claims_without_progress,
            e.workflow_id, e.workflow_version, e.input, e.depth, coalesce(e.started_at, now()),
            e.cancel_requested_at is not null, e.pause_requested_at is not null,
            -- A function of its own: most have none, and a plan with all months in it takes its time to begin.
-           case when j.has_steps then queue.recorded_steps(j.tenant_id, j.execution_id) end,
-           case when j.has_waits then queue.signals(j.tenant_id, j.execution_id) end,
+           case when c.has_steps then queue.recorded_steps(c.tenant_id, c.execution_id) end,
+           case when c.has_waits then queue.signals(c.tenant_id, c.execution_id) end,
            coalesce(picked.was_capped, false)
-      from unnest(claimed_tenants, claimed_executions) c (tenant_id, execution_id)
-      join queue.jobs j on j.tenant_id = any (array[c.tenant_id]) and j.execution_id = c.execution_id
+      from unnest(claimed_tenants, claimed_executions, claimed_tokens, claimed_again, have_steps, have_waits)
+             c (tenant_id, execution_id, fencing_token, claims_without_progress, has_steps, has_waits)
       join public.executions e on e.tenant_id = any (array[c.tenant_id]) and e.id = c.execution_id;
 end
 $$;
@@ -10869,17 +10881,24 @@ declare
   held_here bigint;
 begin
   -- The lanes that have something, where something may be begun. A restored database counts transactions from anew: what a lane
-  -- remembers is worth nothing then.
-  select array_agg(row(l.tenant_id, l.workflow_id, l.priority, '0', case when l.taken_to <= horizon then l.taken_to else '0' end, l.busy_at)::queue.lanes)
+  -- remembers is worth nothing then. One that was opened twice begins where less was taken.
+  select array_agg(row(l.tenant_id, l.workflow_id, l.priority, '0', l.taken_to, l.busy_at, l.taken_to_execution)::queue.lanes)
     into busy
     from (
-      select x.tenant_id, x.workflow_id, x.priority, min(x.taken_to) as taken_to, max(x.busy_at) as busy_at
-        from queue.lanes x group by x.tenant_id, x.workflow_id, x.priority
+      select distinct on (x.tenant_id, x.workflow_id, x.priority)
+             x.tenant_id, x.workflow_id, x.priority, x.busy_at, place.taken_to, place.taken_to_execution
+        from queue.lanes x
+        cross join lateral (
+          select x.taken_to, x.taken_to_execution where x.taken_to <= horizon
+          union all
+          select '0', '00000000-0000-0000-0000-000000000000' where x.taken_to > horizon
+        ) place
+       order by x.tenant_id, x.workflow_id, x.priority, place.taken_to, place.taken_to_execution
     ) l
    where exists (
      select from queue.jobs j
       where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
-        and j.ready_in >= case when l.taken_to <= horizon then l.taken_to else '0' end
+        and (j.ready_in, j.execution_id) >= (l.taken_to, l.taken_to_execution)
    );
   -- Lanes that have been empty for a while are closed. Now and then is enough.
   if exists (select from queue.lanes l where l.busy_at < now() - interval '10 seconds') then
@@ -10928,7 +10947,7 @@ begin
         select j.tenant_id, j.execution_id
           from queue.jobs j
          where j.tenant_id = busy[1].tenant_id and j.workflow_id = busy[1].workflow_id and j.priority = busy[1].priority and j.state = 'ready'
-           and j.ready_in >= busy[1].taken_to
+           and (j.ready_in, j.execution_id) >= (busy[1].taken_to, busy[1].taken_to_execution)
          order by j.ready_in, j.execution_id
          limit places
       ) n;
@@ -10974,7 +10993,7 @@ begin
           select j.priority, j.ready_in, j.execution_id
             from queue.jobs j
            where j.tenant_id = l.tenant_id and j.workflow_id = l.workflow_id and j.priority = l.priority and j.state = 'ready'
-             and j.ready_in >= l.taken_to
+             and (j.ready_in, j.execution_id) >= (l.taken_to, l.taken_to_execution)
            order by j.ready_in, j.execution_id
            limit greatest(0, least(fetch_most, l.tenant_room, l.workflow_room))
         ) j
@@ -14338,7 +14357,8 @@ CREATE TABLE queue.lanes (
     priority smallint NOT NULL,
     opened_in xid8 DEFAULT pg_current_xact_id() NOT NULL,
     taken_to xid8 DEFAULT '0'::xid8 NOT NULL,
-    busy_at timestamp with time zone DEFAULT now() NOT NULL
+    busy_at timestamp with time zone DEFAULT now() NOT NULL,
+    taken_to_execution uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL
 )
 WITH (fillfactor='50');
 
@@ -14350,6 +14370,9 @@ COMMENT ON COLUMN queue.lanes.opened_in IS 'Who opens a lane at the same moment 
 
 -- COLUMN lanes.taken_to; Type: COMMENT; Schema: queue
 COMMENT ON COLUMN queue.lanes.taken_to IS 'No ready job is older than this transaction.';
+
+-- COLUMN lanes.taken_to_execution; Type: COMMENT; Schema: queue
+COMMENT ON COLUMN queue.lanes.taken_to_execution IS 'Of the jobs that the transaction taken_to made ready, none that is ready comes before this one.';
 
 -- mails; Type: TABLE; Schema: queue
 CREATE TABLE queue.mails (
