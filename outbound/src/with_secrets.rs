@@ -5,6 +5,7 @@
 //! `Run` knows, and nothing of it can get into a record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
@@ -53,7 +54,7 @@ pub fn render(
     }
     let masks = names.iter().map(|name| (name.clone(), json!(MASK)));
     let mut masked = context.clone();
-    masked.set("secrets", &Value::Object(masks.collect()));
+    masked.set("secrets", Arc::new(Value::Object(masks.collect())));
     Ok(Rendered {
         config: engine
             .render_config(kind, drawn, &masked)
@@ -84,7 +85,7 @@ impl WithSecrets {
             .map(|(name, value)| (name.clone(), json!(value.expose_secret())))
             .collect();
         let mut context = self.context.clone();
-        context.set("secrets", &Value::Object(values));
+        context.set("secrets", Arc::new(Value::Object(values)));
         let config = engine
             .render_config(kind, &self.drawn, &context)
             .map_err(|error| failed(&error))?;

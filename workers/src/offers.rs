@@ -121,7 +121,7 @@ impl Offer {
             claims_without_progress: 1,
             workflow_id: self.workflow_id,
             workflow_version: self.workflow_version,
-            input,
+            input: Arc::new(input),
             started_at: now,
             cancel_requested: false,
             pause_requested: false,

@@ -13,7 +13,7 @@ use crate::queue::{Job, Queue, is_refused_content};
 #[derive(Debug)]
 pub struct LoadedPlan {
     pub plan: Arc<Plan>,
-    pub tenant_name: String,
+    pub tenant_name: Arc<str>,
 }
 
 /// Why there is no plan.
@@ -64,7 +64,7 @@ impl Plans {
                 .map_err(|error| PlanError::Unreadable(error.to_string()))?;
             Ok(Arc::new(LoadedPlan {
                 plan: Arc::new(plan),
-                tenant_name: stored.tenant_name,
+                tenant_name: stored.tenant_name.into(),
             }))
         };
         self.cache

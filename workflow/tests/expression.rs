@@ -1,8 +1,11 @@
 //! The expression language: what a config renders to, and what is refused.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::{Value, json};
 use workflow::Kind;
-use workflow::expression::{Context, Engine, ExpressionErrorKind, truthy};
+use workflow::expression::{Context, EndedStep, Engine, ExpressionErrorKind, truthy};
 
 fn context() -> Context {
     Context::new(&json!({
@@ -184,8 +187,15 @@ fn a_step_that_is_added_is_seen() {
     let mut context = Context::new(&json!({"input": 1}));
     assert!(engine.evaluate("steps.a.output", &context).is_err());
     let before = context.clone();
-    context.set_step("a", &json!({"output": {"n": 5}}));
-    context.set("now", &json!("later"));
+    context.set_step(
+        "a",
+        EndedStep {
+            status: "succeeded",
+            error: json!(null),
+            output: Some(Arc::new(json!({"n": 5}))),
+        },
+    );
+    context.set("now", Arc::new(json!("later")));
     assert_eq!(
         engine.evaluate("steps.a.output.n", &context).unwrap(),
         json!(5)
@@ -196,6 +206,25 @@ fn a_step_that_is_added_is_seen() {
         !format!("{context:?}").contains('5'),
         "values may be secrets"
     );
+}
+
+#[test]
+fn a_value_is_made_once_and_only_when_it_is_asked_for() {
+    let engine = Engine::new();
+    let made = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&made);
+    let mut context = Context::default();
+    context.set_made("input", move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        json!({"n": 5})
+    });
+    context.alias("trigger", "input");
+    assert!(engine.evaluate("1 + 1", &context).is_ok());
+    assert_eq!(made.load(Ordering::Relaxed), 0);
+    for source in ["input.n", "trigger.n"] {
+        assert_eq!(engine.evaluate(source, &context.clone()).unwrap(), json!(5));
+    }
+    assert_eq!(made.load(Ordering::Relaxed), 1);
 }
 
 #[test]

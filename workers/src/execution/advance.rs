@@ -317,7 +317,7 @@ impl Run {
     pub(super) fn show(&mut self, node: usize) {
         let planned = &self.plan.nodes[node];
         if let Some(seen) = scope::step(&self.steps[node], planned.on_error) {
-            self.context.set_step(&planned.id, &seen);
+            self.context.set_step(&planned.id, seen);
         }
     }
 }

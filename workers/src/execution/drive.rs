@@ -45,7 +45,7 @@ pub async fn drive(mut run: Run, first: Vec<Action>, drive: &Drive, hold: &Hold)
         seen_cancel: false,
         seen_pause: false,
         recording: None,
-        calls: Calls::new(),
+        calls: Calls::default(),
     };
     let mut actions = first;
     loop {
@@ -59,7 +59,7 @@ pub async fn drive(mut run: Run, first: Vec<Action>, drive: &Drive, hold: &Hold)
         }
         let event = driver.next_event(&run).await?;
         // A call may have said what it set aside just before it ended, or is about to be stopped.
-        while let Ok((place, attempt, reservation)) = driver.calls.reserved.try_recv() {
+        while let Some((place, attempt, reservation)) = driver.calls.reserved() {
             run.on(
                 Event::Reserved {
                     place,
@@ -165,13 +165,18 @@ enum Ended {
     Stopped,
 }
 
-/// The calls of one execution that are out. Dropped, it stops them.
-struct Calls {
+/// The calls of one execution that are out. Dropped, it stops them. Most executions that only compute never have any.
+#[derive(Default)]
+struct Calls(Option<Box<Out>>);
+
+struct Out {
     tasks: JoinSet<Result<Success, Stopped>>,
     by_id: HashMap<Id, OutCall>,
-    reserved: mpsc::UnboundedReceiver<(Place, u32, Option<uuid::Uuid>)>,
-    sender: mpsc::UnboundedSender<(Place, u32, Option<uuid::Uuid>)>,
+    reserved: mpsc::UnboundedReceiver<Reservation>,
+    sender: mpsc::UnboundedSender<Reservation>,
 }
+
+type Reservation = (Place, u32, Option<uuid::Uuid>);
 
 struct OutCall {
     place: Place,
@@ -181,7 +186,7 @@ struct OutCall {
     handle: AbortHandle,
 }
 
-impl Calls {
+impl Out {
     fn new() -> Self {
         let (sender, reserved) = mpsc::unbounded_channel();
         Self {
@@ -191,16 +196,19 @@ impl Calls {
             sender,
         }
     }
+}
 
+impl Calls {
     fn start(&mut self, call: Call, perform: Arc<dyn Perform>) {
+        let out = self.0.get_or_insert_with(|| Box::new(Out::new()));
         let (place, attempt, kind) = (call.place, call.attempt, call.kind.as_str());
         let reserved = Reserved {
-            sender: self.sender.clone(),
+            sender: out.sender.clone(),
         };
-        let handle = self
+        let handle = out
             .tasks
             .spawn(async move { perform.perform(call, reserved).await });
-        self.by_id.insert(
+        out.by_id.insert(
             handle.id(),
             OutCall {
                 place,
@@ -213,18 +221,26 @@ impl Calls {
     }
 
     fn stop(&mut self, place: Place) {
-        self.by_id
-            .values()
+        let calls = self.0.iter().flat_map(|out| out.by_id.values());
+        calls
             .filter(|call| call.place == place)
             .for_each(|call| call.handle.abort());
     }
 
+    /// What a call has said that it set aside.
+    fn reserved(&mut self) -> Option<Reservation> {
+        self.0.as_mut()?.reserved.try_recv().ok()
+    }
+
     async fn next(&mut self) -> Ended {
-        let Some(joined) = self.tasks.join_next_with_id().await else {
+        let Some(out) = &mut self.0 else {
+            return pending().await;
+        };
+        let Some(joined) = out.tasks.join_next_with_id().await else {
             return pending().await;
         };
         let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(call) = self.by_id.remove(&id) else {
+        let Some(call) = out.by_id.remove(&id) else {
             return Ended::Stopped;
         };
         let result = match joined {

@@ -23,7 +23,7 @@ const AT_ONCE: usize = 256;
 /// Where the items of one node stand.
 #[derive(Debug, Default)]
 pub(super) struct Loop {
-    values: Vec<Value>,
+    values: Vec<Arc<Value>>,
     concurrency: usize,
     goes_on: bool,
     /// By index; an item that has no step has not begun.
@@ -53,7 +53,7 @@ impl Loop {
 
     fn with(self, each: ForEach) -> Self {
         Self {
-            values: each.items,
+            values: each.items.into_iter().map(Arc::new).collect(),
             concurrency: each.concurrency,
             goes_on: each.goes_on,
             ..self
@@ -87,8 +87,8 @@ impl Run {
         if let Some(item) = place.item
             && let Some(value) = self.loops[&place.node].values.get(item as usize)
         {
-            context.set("item", value);
-            context.set("index", &json!(item));
+            context.set("item", Arc::clone(value));
+            context.set("index", Arc::new(json!(item)));
         }
         context
     }

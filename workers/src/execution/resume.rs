@@ -19,7 +19,7 @@ impl Run {
     pub fn begin(
         mut job: Job,
         plan: Arc<Plan>,
-        tenant_name: &str,
+        tenant_name: &Arc<str>,
         engine: Arc<Engine>,
         limits: Limits,
         now: Timestamp,

@@ -1,5 +1,7 @@
 //! A job as claims answer it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,7 +20,7 @@ pub struct Job {
     pub claims_without_progress: i16,
     pub workflow_id: Uuid,
     pub workflow_version: i32,
-    pub input: Value,
+    pub input: Arc<Value>,
     /// When the first claim was made; expressions see it as `now`, whenever they run.
     pub started_at: Timestamp,
     pub cancel_requested: bool,
@@ -100,7 +102,7 @@ impl JobRow {
             claims_without_progress: self.claims_without_progress,
             workflow_id: self.workflow_id,
             workflow_version: self.workflow_version,
-            input,
+            input: Arc::new(input),
             started_at: from_database(self.started_at),
             cancel_requested: self.cancel_requested,
             pause_requested: self.pause_requested,

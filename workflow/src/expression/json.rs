@@ -77,15 +77,22 @@ pub(crate) fn from_json(value: &Value) -> JinjaValue {
                 .map(|item| convert(item, depth + 1))
                 .collect::<Vec<_>>()
                 .into(),
-            Value::Object(fields) => JinjaValue::from_object(
+            Value::Object(fields) => object(
                 fields
                     .iter()
-                    .map(|(name, item)| (JinjaValue::from(name.as_str()), convert(item, depth + 1)))
-                    .collect::<BTreeMap<JinjaValue, JinjaValue>>(),
+                    .map(|(name, item)| (name.as_str(), convert(item, depth + 1))),
             ),
         }
     }
     convert(value, 0)
+}
+
+pub(super) fn object<'a>(fields: impl Iterator<Item = (&'a str, JinjaValue)>) -> JinjaValue {
+    JinjaValue::from_object(
+        fields
+            .map(|(name, item)| (JinjaValue::from(name), item))
+            .collect::<BTreeMap<JinjaValue, JinjaValue>>(),
+    )
 }
 
 /// To JSON.

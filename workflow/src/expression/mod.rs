@@ -16,7 +16,7 @@ mod lenient;
 mod program;
 mod weight;
 
-pub use context::Context;
+pub use context::{Context, EndedStep};
 pub use engine::{Engine, truthy};
 pub use error::{ExpressionError, ExpressionErrorKind};
 

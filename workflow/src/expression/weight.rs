@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use minijinja::value::{Rest, Tuple, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::context::{Names, Steps};
+use super::context::{Root, Steps};
 
 /// Passes its value through, charged for.
 pub(super) const WEIGH: &str = "__weigh";
@@ -82,7 +82,7 @@ fn settled(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
         }
         ValueKind::Map => {
             let is_known = value.downcast_object_ref::<Map>().is_some()
-                || value.downcast_object_ref::<Names>().is_some()
+                || value.downcast_object_ref::<Root>().is_some()
                 || value.downcast_object_ref::<Steps>().is_some();
             if is_known || value.is_kwargs() {
                 return Ok(value);

@@ -109,7 +109,7 @@ impl World {
             claims_without_progress: self.claims_without_progress,
             workflow_id: Uuid::nil(),
             workflow_version: 1,
-            input: self.input.clone(),
+            input: self.input.clone().into(),
             started_at: started_at(),
             cancel_requested: self.cancel_requested,
             pause_requested: self.pause_requested,
@@ -121,7 +121,7 @@ impl World {
         let (run, actions) = Run::begin(
             job,
             Arc::clone(&self.plan),
-            "Alpha",
+            &"Alpha".into(),
             Arc::new(Engine::new()),
             Limits::default(),
             self.now,
