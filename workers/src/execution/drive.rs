@@ -165,7 +165,7 @@ enum Ended {
     Stopped,
 }
 
-/// The calls of one execution that are out. Dropped, it stops them. Most executions that only compute never have any.
+/// The calls of one execution that are out. Dropped, it stops them. One that only computes has none.
 #[derive(Default)]
 struct Calls(Option<Box<Out>>);
 
