@@ -87,6 +87,7 @@ pub(crate) fn from_json(value: &Value) -> JinjaValue {
     convert(value, 0)
 }
 
+/// An object as [`from_json`] makes them, which weighing knows.
 pub(super) fn object<'a>(fields: impl Iterator<Item = (&'a str, JinjaValue)>) -> JinjaValue {
     JinjaValue::from_object(
         fields
