@@ -41,6 +41,7 @@ async fn what_somebody_holds_is_left_and_taken_later(pool: PgPool) {
 async fn what_was_taken_of_one_transaction_is_passed(pool: PgPool) {
     let stage = Stage::with_tenants(pool, 1).await;
     stage.enqueue(1, 1, 0, 2 * MANY).await;
+    until_nothing_older_runs(&stage).await;
     let mut holder = stage.pool.begin().await.unwrap();
     // Not the row at this offset itself, since those before it would be locked as well.
     sqlx::query(
@@ -63,6 +64,47 @@ async fn what_was_taken_of_one_transaction_is_passed(pool: PgPool) {
     );
     assert_eq!(passed(&stage).await, 2 * i64::from(MANY) - 1);
     assert_eq!(stage.claim("w", MORE, &[]).await.len(), 1);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_claim_begins_at_the_place_that_the_lane_remembers(pool: PgPool) {
+    claim_from_remembered_places(pool, 1).await;
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_claim_begins_at_the_places_that_several_lanes_remember(pool: PgPool) {
+    claim_from_remembered_places(pool, 2).await;
+}
+
+/// The places are in the middle of what one transaction made.
+async fn claim_from_remembered_places(pool: PgPool, lanes: u32) {
+    let stage = Stage::with_tenants(pool, lanes).await;
+    for number in 1..=lanes {
+        stage.enqueue(number, 1, 0, 10).await;
+    }
+    until_nothing_older_runs(&stage).await;
+    stage
+        .run(
+            "update queue.lanes l
+                set (taken_to, taken_to_execution) = (
+                      select j.ready_in, j.execution_id from queue.jobs j where j.tenant_id = l.tenant_id order by j.execution_id offset 6 limit 1)",
+        )
+        .await;
+    let claimed = stage.claim("w", MORE, &[]).await.len();
+    assert_eq!(claimed, 4 * lanes as usize);
+}
+
+/// Than what made the jobs: a lane remembers nothing of a transaction before that, and other tests run on the same server.
+async fn until_nothing_older_runs(stage: &Stage) {
+    while !sqlx::query_scalar::<_, bool>(
+        "select bool_and(ready_in < pg_snapshot_xmin(pg_current_snapshot())) from queue.jobs",
+    )
+    .fetch_one(&stage.pool)
+    .await
+    .unwrap()
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }
 
 /// How many jobs come before the place that the lane remembers.
