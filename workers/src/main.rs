@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     };
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .on_thread_start(slice::begin)
+        .on_thread_start(slice::start)
         .on_thread_unpark(slice::begin)
         .build()
         .map_err(anyhow::Error::from)

@@ -19,6 +19,23 @@ thread_local! {
     static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
+/// A thread for batches starts. When it is woken, it leaves the processor to whoever has it.
+///
+/// Results are handed to executions one by one, and each wakes a thread that sleeps. Where that takes the processor at once, it finds the work of some microseconds, sleeps again, and
+/// is woken for the next: <https://man7.org/linux/man-pages/man7/sched.7.html>, "SCHED_BATCH".
+pub fn start() {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: zeros are a parameter, and the only one that this policy takes; it is this thread's own policy.
+        unsafe {
+            let parameter: libc::sched_param = std::mem::zeroed();
+            // One that the system refuses is none: all is as before.
+            libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameter);
+        }
+    }
+    begin();
+}
+
 /// When a thread starts to work, and each time that it has slept.
 pub fn begin() {
     SINCE.set(Some(Instant::now()));
