@@ -11609,7 +11609,12 @@ begin
     return false;
   end if;
   if turns_are_noted then
-    perform queue.take_offered(worker, lease, '{1}', array[tenant], array[execution], array[outcome]);
+    update queue.tenants t
+       set turn = greatest(t.turn, s.turn) + 1.0 / t.weight
+      from queue.state s,
+           -- Not one that somebody is changing, as in queue.pick.
+           lateral (select k.tenant_id from queue.tenants k where k.tenant_id = tenant for no key update skip locked) free
+     where t.tenant_id = free.tenant_id;
   end if;
   if is_call then
     perform queue.answer_call(tenant, execution);
