@@ -1,4 +1,5 @@
--- The turn of an execution that is recorded alone is one update of scalars. What queue.take_offered does besides is about executions that go on, and these have ended.
+-- The turn of an execution that is recorded alone is one update of scalars. What queue.take_offered does besides is about executions that go on, and these have ended;
+-- so `worker` and `lease`, which queue.record tells, are not asked for.
 
 create or replace function queue.record_whole(
   worker text, lease interval, tenant uuid, execution uuid, outcome text, result jsonb, failure jsonb, begun_at timestamptz, step_count integer,

@@ -64,6 +64,19 @@ pub async fn sliced<F: Future>(future: F) -> F::Output {
 mod tests {
     use super::*;
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_for_batches_is_one_to_the_system_and_no_other_is() {
+        // SAFETY: it asks for this thread's own policy.
+        let policy = || unsafe { libc::sched_getscheduler(0) };
+        let started = std::thread::spawn(move || {
+            start();
+            policy()
+        });
+        assert_eq!(started.join().unwrap(), libc::SCHED_BATCH);
+        assert_eq!(policy(), libc::SCHED_OTHER);
+    }
+
     #[test]
     fn only_a_thread_that_began_pauses_and_then_begins_anew() {
         pause();
