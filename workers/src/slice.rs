@@ -4,7 +4,7 @@
 //! machine waits for the processor: a session of Postgres, or the thread of `express`. In the sessions that write batches the extension sees to it, with a
 //! timer (`pg-extension/src/give_way/slice.rs`).
 //!
-//! That is for threads that work through batches, which say so by [`begin`]. On others a pause is none.
+//! That is for threads that work through batches, which say so by [`start`]. On others a pause is none.
 
 use std::cell::Cell;
 use std::future::poll_fn;
